@@ -1,7 +1,7 @@
-"""What holds for every test: its programs have the usual signals, and its people are nobody's agent.
+"""What holds for every test: its programs have the usual signals, and its people do not run inside an agent.
 
-A shell starts background jobs with SIGINT ignored, and an agent marks the environment of what it starts; tests play
-people of their own, whoever runs them.
+A shell starts background jobs with SIGINT ignored, and an agent marks the environment of what it starts; tests have to
+behave the same whoever runs them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _nothing(number: int, frame: FrameType | None) -> None:
 
 
 for _signal in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
-    # Children would inherit an ignored signal. One that is caught does as little here, and has its usual effect in
+    # Children would inherit an ignored signal. One that is caught also has no effect here, and has its usual effect in
     # every program that is started from here.
     if signal.getsignal(_signal) is signal.SIG_IGN:
         signal.signal(_signal, _nothing)

@@ -23,7 +23,7 @@ from promptster.paths import Paths
 from promptster.session_folder.folder import SessionFolder
 
 PROGRAM = [sys.executable, "-m", "promptster"]
-LIGHT = ("typer", "click")
+LIGHT = ("typer", "click", "msgspec")
 """What the program's own help does without as well."""
 CATALOGUE = {"promptster.protocol", "promptster.protocol.agents"}
 """All of the wire and of the agents that it reads: their names."""

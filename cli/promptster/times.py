@@ -1,7 +1,7 @@
 """Times and durations as people read them: in local time, with whole words, without seconds.
 
-Programs use RFC 3339 in UTC (``promptster.session_folder.wording.utc``). Every function takes milliseconds since the
-Unix epoch; ``zone`` is the reader's time zone, by default that of the computer.
+``utc`` is for programs and ``file_day`` for names of files. Every function takes milliseconds since the Unix epoch;
+``zone`` is the reader's time zone, by default that of the computer.
 """
 
 from __future__ import annotations
@@ -41,6 +41,17 @@ def _local(ms: int, zone: tzinfo | None) -> datetime | None:
 
 def _unknown(ms: int) -> str:
     return f"{ms} ms after 1970"
+
+
+def utc(ms: int) -> str:
+    """``2026-11-30T09:12:00Z``: RFC 3339 in UTC, to the second, for programs."""
+    return datetime.fromtimestamp(ms / 1000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def file_day(ms: int, *, zone: tzinfo | None = None) -> str:
+    """``2026-11-30``, for the name of a file; empty for a time outside the calendar."""
+    at = _local(ms, zone)
+    return "" if at is None else f"{at:%Y-%m-%d}"
 
 
 def day(ms: int, *, zone: tzinfo | None = None) -> str:

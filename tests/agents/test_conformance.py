@@ -80,7 +80,7 @@ def played(steps: Sequence[Step], **options: Any) -> Bench:
 
 
 def told(bench: Bench) -> list[tuple[Any, ...]]:
-    """Everything but the times."""
+    """Everything except the times."""
     clocks = {"first_byte_ms", "duration_ms"}
     return [
         (draft.src, draft.kind, draft.lane, draft.refs, {k: v for k, v in draft.fields.items() if k not in clocks})
@@ -104,12 +104,9 @@ def fields_of(request: Mapping[str, Any]) -> dict[str, str]:
     return {name.lower(): value for name, value in request["headers"]}
 
 
-# --- what it is -------------------------------------------------------------------------------------------------------
-
-
 @every_agent
 def test_its_line_and_its_folder_are_of_one_agent(agent: AgentPlugin) -> None:
-    """One id everywhere; nobody else has its name or program; its providers exist."""
+    """The id is the same everywhere, no other agent has its name or program, and its providers exist."""
     assert agent.facts is BY_ID[agent.id] is BY_PROGRAM[agent.facts.program]
     assert (SOURCES / "agents" / agent.id / "__init__.py").is_file()
     assert len({each.id for each in CATALOGUE}) == len({each.name for each in CATALOGUE}) == len(BY_PROGRAM)
@@ -133,20 +130,18 @@ def test_it_knows_no_other_agent(agent: AgentPlugin) -> None:
 
 @every_agent
 def test_it_comes_with_recordings(agent: AgentPlugin) -> None:
-    """Of each kind that it is read by; with fewer, the tests below would show nothing."""
+    """There are recordings for each source that it is read by; otherwise the tests below would show nothing."""
     steps = of_agent(agent)
     assert bool(model_calls(agent)) == (agent.requests is not None)
     assert any("hook" in step for step in steps) == (agent.hooks is not None)
 
 
-# --- identify ---------------------------------------------------------------------------------------------------------
-
-
 @every_agent
 def test_its_requests_are_recognised_as_its_own(agent: AgentPlugin) -> None:
-    """By this agent and by no other one, in a conversation that has a name, and for a purpose."""
+    """They are recognised by this agent and by no other, in a conversation with a name, and with a purpose."""
     for request in model_calls(agent):
-        headers, body = fields_of(request), request["body"] or {}
+        headers = fields_of(request)
+        body: dict[str, Any] = request["body"] or {}
         provider = provider_of(request["method"], request["target"].partition("?")[0])
         assert provider is not None
         owners = [each for each in IDS if readers().requests(each).recognises(headers)]
@@ -159,7 +154,7 @@ def test_its_requests_are_recognised_as_its_own(agent: AgentPlugin) -> None:
 
 @every_agent
 def test_its_hooks_name_it(agent: AgentPlugin) -> None:
-    """Each payload is of a conversation of this agent, whichever hook delivered it if it has a mark of its own."""
+    """Each payload belongs to a conversation of this agent, whichever hook delivered it if it has its own mark."""
     sessions = set[str]()
     for step in of_agent(agent):
         if "hook" in step:
@@ -176,7 +171,7 @@ def test_its_hooks_name_it(agent: AgentPlugin) -> None:
 
 @every_agent
 def test_a_hook_that_it_does_not_know_is_kept_as_it_came(agent: AgentPlugin) -> None:
-    """The next version has further events: none is lost, and none raises."""
+    """An event of a later version is neither lost nor an exception."""
     bench = Bench()
     payload = {"hook_event_name": "somethingNew", "session_id": "s", "conversation_id": "s", "told": {"a": [1]}}
     bench.hook(agent.id, **payload)
@@ -186,12 +181,9 @@ def test_a_hook_that_it_does_not_know_is_kept_as_it_came(agent: AgentPlugin) -> 
     assert kept.fields["raw_kind"] == "somethingNew"
 
 
-# --- what is recorded -------------------------------------------------------------------------------------------------
-
-
 @every_agent
 def test_its_turns_are_recorded(agent: AgentPlugin) -> None:
-    """Prompts, tool calls with their results, and what the tools did to files or ran, all under its own id."""
+    """Prompts, tool calls with their results, and what the tools did to files or ran, are recorded under its own id."""
     drafts = [draft for each in RECORDINGS if each.agent == agent.id for draft in played(each.steps).drafts]
     kinds = Counter(draft.kind for draft in drafts)
     assert {"prompt", "tool_call", "tool_result", "model_response"} <= set(kinds)
@@ -227,7 +219,7 @@ def test_refs_point_backwards(recording: Recording) -> None:
 
 @every_conversation
 def test_every_served_answer_is_an_attempt(recording: Recording) -> None:
-    """Each answer of the provider is one model_response, and every model_request has attempts from 1 without a hole."""
+    """Each answer of the provider is one model_response, and every model_request has attempts from 1 without a gap."""
     bench = played(recording.steps)
     calls = [step for step in recording.steps if step.get("request", {}).get("method") == "POST"]
     responses = bench.kinds("model_response")
@@ -241,7 +233,7 @@ def test_every_served_answer_is_an_attempt(recording: Recording) -> None:
 
 @every_conversation
 def test_every_served_tool_call_is_recorded_unchanged(recording: Recording) -> None:
-    """The tool calls of complete answers stand in the order of the script, with the provider's ids."""
+    """The tool calls of complete answers are in the order of the script, with the provider's ids."""
     served = [
         json.loads(line.removeprefix("data: "))
         for step in recording.steps
@@ -276,7 +268,7 @@ def test_cuts_of_the_bytes_change_nothing(recording: Recording) -> None:
 
 @every_conversation
 def test_silent_hooks_are_noticed(recording: Recording) -> None:
-    """Where the proxy sees tools run and no hook tells of them, that is an event, once; with hooks it is none."""
+    """If the proxy sees tools run and no hook reports them, there is one event; with hooks there is none."""
     assert not played(recording.steps).kinds("capture_hook_silent")
     silent = played(recording.steps, without_hooks=True)
     if any(draft.kind in {"command", "file_edit"} for draft in silent.drafts):
@@ -285,7 +277,7 @@ def test_silent_hooks_are_noticed(recording: Recording) -> None:
 
 @every_conversation
 def test_pausing_anywhere_drafts_nothing_until_resumed(recording: Recording) -> None:
-    """While paused nothing comes out, and afterwards no call that nobody saw is made up."""
+    """While paused nothing is recorded, and afterwards no unseen call is invented."""
     steps = recording.steps
     place = len(steps) // 2
     bench = Bench()
@@ -304,14 +296,11 @@ def test_pausing_anywhere_drafts_nothing_until_resumed(recording: Recording) -> 
     assert bench.capture.counts["while_paused"] == 2
 
 
-# --- restore ----------------------------------------------------------------------------------------------------------
-
-
 @every_recording
 def test_a_restart_between_any_two_steps_doubles_nothing(recording: Recording) -> None:
-    """An engine that learned from the journal tells the same as one that was never restarted.
+    """An engine that learned from the journal records the same as one that was never restarted.
 
-    Only what a hook told and what waited for another hook may be missing: it was not recorded.
+    Only what a hook reported and what waited for another hook may be missing: it was not recorded.
     """
     steps = recording.steps
     whole = told(played(steps))
@@ -340,11 +329,8 @@ def _open_at(steps: list[Step], place: int) -> list[Step]:
     return [step for index, step in enumerate(steps[:place]) if "request" in step and index not in answered]
 
 
-# --- launch -----------------------------------------------------------------------------------------------------------
-
-
 def launched(agent: AgentPlugin, folder: Path, *arguments: str) -> Launch:
-    """How the agent would be started in a workspace whose editor file, if it reads one, is prepared."""
+    """The launch in a workspace whose editor file, if the agent reads one, is prepared."""
     script = AGENTS / agent.id / "program.py"
     runs = f'exec "{sys.executable}" "{script}" "$@"' if script.is_file() else "exit 0"
     program = folder / agent.facts.program
@@ -359,14 +345,14 @@ def launched(agent: AgentPlugin, folder: Path, *arguments: str) -> Launch:
 
 
 def given_to(launch: Launch, folder: Path) -> str:
-    """Everything that the agent is given or can read of ours: arguments, environment, and our files."""
+    """Everything of ours that the agent is given or can read: arguments, environment and our files."""
     files = [path.read_text() for path in folder.rglob("*") if path.is_file() and path.stat().st_size < 1 << 20]
     return "\n".join([*launch.arguments, *launch.environ.values(), *files])
 
 
 @every_agent
 def test_it_is_started_with_the_way_to_the_recorder(agent: AgentPlugin, tmp_path: Path) -> None:
-    """Its own arguments come last and unchanged; it learns base URL and hooks, and no argument holds the token."""
+    """Its own arguments come last and unchanged; it gets base URL and hooks, and no argument has the token."""
     launch = launched(agent, tmp_path, "-p", "do it")
     assert launch.converses
     assert launch.arguments[-2:] == ("-p", "do it")
@@ -385,13 +371,13 @@ def test_it_is_started_with_the_way_to_the_recorder(agent: AgentPlugin, tmp_path
 
 @every_agent
 def test_its_own_words_for_going_on_are_known(agent: AgentPlugin) -> None:
-    """Whoever ends it is told how to continue the conversation, recorded."""
+    """The person who ends it reads how to continue the conversation, recorded."""
     assert agent.launch().resume_words
 
 
 @every_agent
 def test_its_editor_file_is_accepted(agent: AgentPlugin) -> None:
-    """Our entries are in the form that the agent accepts, and the file says truly whether it holds the token."""
+    """Our entries are in the form that the agent accepts, and the plug-in says truly whether the file has the token."""
     if agent.editor is None:
         pytest.skip("it reads no workspace file")
     file = agent.editor()
@@ -404,7 +390,7 @@ def test_its_editor_file_is_accepted(agent: AgentPlugin) -> None:
 
 @every_agent
 def test_a_clean_computer_has_no_company_provider(agent: AgentPlugin, tmp_path: Path) -> None:
-    """An agent whose calls cross the proxy is looked at, and finds nothing where nothing is set."""
+    """An agent whose calls pass the proxy is checked, and there is no finding if nothing is set."""
     assert (agent.company is None) or agent.requests is not None
     if agent.company is not None:
         assert agent.company().find(tmp_path, {"HOME": str(tmp_path)}, set()) == []

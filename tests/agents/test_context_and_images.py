@@ -1,4 +1,4 @@
-"""What agents put around a person's words and pictures, by the requests and by the hooks: marked, and told once."""
+"""What agents put around a person's words and pictures, in requests and hooks, is marked and recorded once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _text(text: str) -> dict[str, Any]:
 
 
 def _by_codex(*parts: dict[str, Any], kinds: list[str] | None = None, agent: dict[str, str] = CODEX) -> Prompts:
-    """The prompts that a request with these parts of one message tells of: text, images, whether a machine's."""
+    """The prompts from a request with these parts of one message: text, images, whether a machine's."""
     bench = Bench()
     message: dict[str, Any] = {"type": "message", "role": "user", "content": list(parts)}
     if kinds is not None:
@@ -47,20 +47,20 @@ def _by_claude(*blocks: dict[str, Any], before: list[tuple[str, Any]] | None = N
 @pytest.mark.parametrize("kinds", [None, ["user.text", "user.image", "user.text", "user.text"]])
 @pytest.mark.parametrize("agent", [CODEX, {}], ids=["codex", "unnamed"])
 def test_an_image_for_codex(kinds: list[str] | None, agent: dict[str, str]) -> None:
-    """The tags around an attached image are no prompts, though Codex calls them the user's; the image comes once."""
+    """The tags around an attached image are not prompts, though Codex calls them the user's; the image comes once."""
     parts = (_text('<image name=[Image #1] path="pic.png">'), IMAGE, _text("</image>"), _text("look"))
     assert _by_codex(*parts, kinds=kinds, agent=agent) == [("look", [IMAGE], None)]
 
 
 def test_two_images_and_no_words() -> None:
-    """Images alone are one prompt with all of them; a tag that stands beside no image is words."""
+    """Images alone are one prompt with all of them; a tag without an image is the person's words."""
     tags = _text("<image name=[Image #1]>"), _text("</image>")
     assert _by_codex(tags[0], IMAGE, tags[1], tags[0], IMAGE, tags[1]) == [("", [IMAGE, IMAGE], None)]
     assert _by_codex(_text("</image>")) == [("</image>", None, None)]
 
 
 def test_an_image_for_claude_code() -> None:
-    """Beside reminders and notes on where the image came from, the words get it, once."""
+    """Next to reminders and notes on where the image came from, the words have it, once."""
     reminder = text_block("<system-reminder>\nThe date is today.\n</system-reminder>")
     source = text_block("[Image: source: pic.png]")
     assert _by_claude(reminder, text_block("look"), PICTURE, source) == [("look", [PICTURE], None)]
@@ -90,7 +90,7 @@ INTERNAL = [
 @pytest.mark.parametrize("text", INTERNAL)
 @pytest.mark.parametrize("agent", [CODEX, {}], ids=["codex", "unnamed"])
 def test_context_of_codex(text: str, agent: dict[str, str]) -> None:
-    """What Codex itself tells the model is marked as a machine's; by the hook where the name is nobody else's."""
+    """What Codex itself tells the model is marked as a machine's; in the hook, only if the name is unambiguous."""
     assert _by_codex(_text(text), agent=agent) == [(text, None, True)]
     bench = Bench()
     bench.hook("codex", hook_event_name="UserPromptSubmit", session_id="s1", turn_id="t", prompt=text)
@@ -103,7 +103,7 @@ def test_context_of_codex(text: str, agent: dict[str, str]) -> None:
 )
 @pytest.mark.parametrize("agent", ["claude", "codex"])
 def test_a_prompt_in_tags_of_ones_own(text: str, agent: str) -> None:
-    """What the agent's hook reports as submitted is the person's, by the request too, though it looks like context."""
+    """What the agent's hook reports as submitted is the person's, in the request too, though it looks like context."""
     bench = Bench()
     bench.hook(
         agent, hook_event_name="UserPromptSubmit", session_id="session-1", prompt_id="p", turn_id="t", prompt=text
@@ -129,7 +129,7 @@ def test_a_prompt_in_tags_of_ones_own(text: str, agent: str) -> None:
     ],
 )
 def test_context_of_claude_code(text: str) -> None:
-    """Likewise what Claude Code tells it."""
+    """What Claude Code itself tells the model is marked in the same way."""
     assert _by_claude(text_block(text)) == [(text, None, True)]
     bench = Bench()
     bench.hook("claude", hook_event_name="UserPromptSubmit", session_id="session-1", prompt_id="p", prompt=text)
@@ -152,5 +152,5 @@ def test_words_that_look_like_it(text: str) -> None:
 
 
 def test_codex_says_who_wrote_it() -> None:
-    """Where Codex itself calls a text the user's, it is, whatever it looks like."""
+    """If Codex itself calls a text the user's, it is, whatever it looks like."""
     assert _by_codex(_text(INTERNAL[1]), kinds=["user.text"]) == [(INTERNAL[1], None, None)]

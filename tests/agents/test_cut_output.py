@@ -1,4 +1,4 @@
-"""Output that the agent itself cut: it stands as the agent gave it, marked with how much there was."""
+"""Output that the agent itself cut is kept as the agent gave it, marked with its full size."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _hook(bench: Bench, event: str, **told: Any) -> None:
 
 
 def test_an_output_that_claude_code_keeps_in_a_file() -> None:
-    """The hook's part of it stands, with its size and that of all of it, which the hook knows to the byte."""
+    """The hook's part of it is kept, with its size and the full size, which the hook knows to the byte."""
     bench = Bench()
     _asked(bench, command="make")
     _hook(bench, "PreToolUse")
@@ -63,7 +63,7 @@ def test_an_output_that_claude_code_keeps_in_a_file() -> None:
 
 
 def test_what_the_proxy_knows_of_it() -> None:
-    """Without a hook there are the words in which the model is told of the size."""
+    """Without a hook, the size comes from the text that the model is shown."""
     bench = Bench()
     _asked(bench, command="make")
     _answered(bench, APART)
@@ -71,7 +71,7 @@ def test_what_the_proxy_knows_of_it() -> None:
 
 
 def test_a_result_that_is_no_command() -> None:
-    """What another tool brought is marked at its result."""
+    """Another tool's cut output is marked at its result."""
     bench = Bench()
     _asked(bench, "mcp__x__y")
     _answered(bench, APART, name="mcp__x__y")
@@ -89,7 +89,7 @@ def test_a_result_that_is_no_command() -> None:
     ids=["lines", "in a line", "names", "a part that was asked for"],
 )
 def test_a_file_that_claude_code_did_not_read_whole(response: dict[str, Any], words: str | None) -> None:
-    """The hook says so, where the model gets the beginning without a word."""
+    """The hook says so, while the model gets the beginning without a note."""
     bench = Bench()
     _asked(bench, "Read", file_path="/w/big.txt")
     given = {"tool_name": "Read", "tool_input": {"file_path": "/w/big.txt"}}
@@ -102,7 +102,7 @@ def test_a_file_that_claude_code_did_not_read_whole(response: dict[str, Any], wo
 
 @pytest.mark.parametrize("is_hooked", [False, True])
 def test_an_output_cut_in_its_middle(*, is_hooked: bool) -> None:
-    """Of an error Claude Code keeps beginning and end, and says how much is gone."""
+    """For an error Claude Code keeps beginning and end, and says how much is missing."""
     bench = Bench()
     _asked(bench, command="make")
     if is_hooked:
@@ -136,7 +136,7 @@ def test_an_output_that_codex_cut(*, is_hooked: bool) -> None:
 
 @pytest.mark.parametrize("output", ["x", f"cat: {MIDDLE[4:-4]}!", "\u20265 tokens truncated\u2026"])
 def test_whole_outputs_have_no_mark(output: str) -> None:
-    """What is whole is not marked."""
+    """Complete output is not marked."""
     bench = Bench()
     _asked(bench, command="make")
     _answered(bench, output)

@@ -1,7 +1,7 @@
-"""One more agent is a folder, its recordings and a line in the catalogue: nothing else names it, and all of it works.
+"""Another agent is a folder, its recordings and a line in the catalogue: nothing else names it, and all of it works.
 
-A folder here that holds ``catalogue_line.txt`` is an agent that is not in the tree. A copy of the tree is made, its
-``plugin`` is put where an agent's folder is, its line at the end of the catalogue, and the programs of that copy run.
+A folder here that has a ``catalogue_line.txt`` is an agent that is not in the tree. A copy of the tree is made, its
+``plugin`` is put into an agent's folder, its line at the end of the catalogue, and the programs of that copy run.
 ``docs/adding-an-agent.md`` describes the same steps.
 """
 
@@ -41,18 +41,18 @@ PATIENCE_S = 60.0
 
 @dataclass(frozen=True)
 class Tree:
-    """A copy of the tree in which the agent is one of those that can be recorded."""
+    """A copy of the tree in which the agent can be recorded."""
 
     root: Path
 
     @property
     def environ(self) -> dict[str, str]:
-        """What makes Python take its packages from here."""
+        """The environment with which Python imports its packages from here."""
         return {"PYTHONPATH": os.pathsep.join(str(self.root / name) for name in ("cli", "collector", "hooks"))}
 
 
 def _add(root: Path) -> None:
-    """What ``docs/adding-an-agent.md`` says, done."""
+    """Do what ``docs/adding-an-agent.md`` says."""
     shutil.copytree(FOLDER / "plugin", root / "cli" / "promptster" / "agents" / ID)
     catalogue = root / "cli" / "promptster" / "protocol" / "agents.py"
     text = catalogue.read_text(encoding="utf-8")
@@ -64,7 +64,7 @@ def _add(root: Path) -> None:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    """The copy; nothing is in it but what was in the tree, the folder and the line."""
+    """The copy; it has what was in the tree, the folder and the line."""
     root = tmp_path_factory.mktemp("tree")
     without = shutil.ignore_patterns("__pycache__", "*.pyc")
     for name in ("cli", "collector", "hooks", "tests"):
@@ -103,7 +103,7 @@ def test_no_other_file_names_it() -> None:
 
 
 def test_the_conformance_suite_runs_on_it(tree: Tree) -> None:
-    """By its recordings, beside the agents that were there before."""
+    """The suite uses its recordings, together with those of the earlier agents."""
     words = [sys.executable, "-m", "pytest", "tests/agents/test_conformance.py", "-q", "-p", "no:randomly", "-k", ID]
     environ = {**os.environ, **tree.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(words, cwd=tree.root, env=environ, capture_output=True, text=True, check=False)
@@ -113,8 +113,16 @@ def test_the_conformance_suite_runs_on_it(tree: Tree) -> None:
     assert int(counted[1]) >= 15
 
 
+def test_its_folder_fits_the_types(tree: Tree) -> None:
+    """The Protocols are what it implements: a capability that was misspelled would be found."""
+    folder = tree.root / "cli" / "promptster" / "agents" / ID
+    words = [sys.executable, "-m", "mypy", "--follow-imports", "silent", str(folder)]
+    done = subprocess.run(words, cwd=tree.root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
 def test_help_and_completion_name_it(tree: Tree, tmp_path: Path) -> None:
-    """Wherever agents are listed."""
+    """It appears wherever agents are listed."""
     person = Person(name="ada", home=tmp_path, extra=tree.environ)
     for words in (("--help",), ("run", "--help"), ("shell", "--help"), ("__complete", "run", "")):
         shown = person.call(*words).stdout
@@ -145,7 +153,7 @@ def _install(folder: Path) -> None:
 
 
 def _killed_and_restored(invited: Invited) -> None:
-    """Kill the recorder, and wait until its supervisor started another one."""
+    """Kill the recorder, and wait until its supervisor has started another one."""
     file = next(invited.state.glob("sessions/*/recorder.pid"))
     before = pid_of(file)
     kill_and_wait(before)
@@ -198,7 +206,7 @@ def test_it_is_recorded_from_start_to_replay(stage: Stage, tree: Tree, tmp_path:
 
 
 def _page_shows(page: Path, name: str) -> None:
-    """The page has its turns under its name, and a browser, if there is one, shows them."""
+    """Check that the page has its turns under its name, and that a browser, if there is one, shows them."""
     assert name in page.read_text(encoding="utf-8")
     path = find_chromium()
     if path is None:

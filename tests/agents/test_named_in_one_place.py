@@ -1,4 +1,4 @@
-"""Outside ``promptster/agents`` and the catalogue no code names an agent: what differs between them is a capability."""
+"""Outside ``promptster/agents`` and the catalogue no code names an agent: their differences are capabilities."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMED = re.compile(rf"(?<![\w./-])(?:{'|'.join(map(re.escape, WORDS))})(?![\w/])
 
 
 def _values(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Every text that code holds, without what only describes it."""
+    """Every text in code, without docstrings."""
     described = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in described:
@@ -41,7 +41,7 @@ def named_in(source: str) -> list[tuple[int, str]]:
 
 @pytest.mark.parametrize("folder", CODE)
 def test_no_code_names_an_agent(folder: str) -> None:
-    """Neither a comparison nor a table nor a message does; docstrings may speak of one."""
+    """Neither a comparison nor a table nor a message does; docstrings may name one."""
     found: list[str] = []
     for path in sorted((ROOT / folder).rglob("*.py")):
         name = path.relative_to(ROOT).as_posix()
@@ -51,7 +51,7 @@ def test_no_code_names_an_agent(folder: str) -> None:
 
 
 def test_a_comparison_and_a_message_would_be_found() -> None:
-    """The search sees what it is for, and passes over descriptions and addresses."""
+    """The search finds what it should, and ignores descriptions and addresses."""
     lines = ('"""Claude Code."""', 'if agent == "codex":', '    print(f"{x} Cursor\'s hooks")', 'url = "a.com/codex"')
     source = "\n".join(lines)
     assert [line for line, _ in named_in(source)] == [2, 3]

@@ -1,4 +1,4 @@
-"""An agent works in the workspace, or it is not recorded: whatever folder it is started in or sent to."""
+"""An agent works in the workspace, or it is not recorded, whatever folder it is started in or sent to."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _AGENT = '#!/bin/sh\necho "$(basename "$0") works in $PWD"\n'
 
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[Desk]:
-    """A session that a real process finds, agents that say where they work, and a folder outside."""
+    """A session that a real process finds, agents that print where they work, and a folder outside."""
     (tmp_path / "outside").mkdir()
     (tmp_path / "bin").mkdir()
     for name in ("claude", "codex", "cursor-agent"):
@@ -48,7 +48,7 @@ def run(made: Desk, cwd: Path, *words: str, command: str = "run") -> subprocess.
 
 
 def test_outside_the_workspace_no_agent_starts(made: Desk) -> None:
-    """The error names both folders and the way in, nothing is recorded, and the agent never ran."""
+    """The error names both folders and the way in, nothing is recorded, and the agent did not run."""
     outside = made.workspace.parent / "outside"
     refused = run(made, outside, "claude", "-p", "hello")
     assert refused.returncode == 125
@@ -59,7 +59,7 @@ def test_outside_the_workspace_no_agent_starts(made: Desk) -> None:
 
 
 def test_a_folder_of_a_similar_name_is_outside(made: Desk) -> None:
-    """Names are no measure."""
+    """A folder whose name begins like the workspace's is outside."""
     beside = made.workspace.with_name(made.workspace.name + "-2")
     beside.mkdir()
     assert run(made, beside, "claude", "-p", "hello").returncode == 125
@@ -67,7 +67,7 @@ def test_a_folder_of_a_similar_name_is_outside(made: Desk) -> None:
 
 @pytest.mark.parametrize("place", ["", "sub/deep", "../link", "../deep-link"])
 def test_every_folder_of_the_workspace_will_do(made: Desk, place: str) -> None:
-    """The workspace itself, what lies in it, and whatever link leads there."""
+    """The workspace itself, a folder in it, and any link to it are accepted."""
     (made.workspace.parent / "link").symlink_to(made.workspace)
     (made.workspace.parent / "deep-link").symlink_to(made.workspace / "sub" / "deep")
     done = run(made, made.workspace / place, "claude", "-p", "hello")
@@ -76,13 +76,13 @@ def test_every_folder_of_the_workspace_will_do(made: Desk, place: str) -> None:
 
 
 def test_a_link_out_of_the_workspace_leads_outside(made: Desk) -> None:
-    """What counts is where the folder is."""
+    """The folder that the link leads to counts."""
     (made.workspace / "link").symlink_to(made.workspace.parent / "outside")
     assert run(made, made.workspace / "link", "claude", "-p", "hello").returncode == 125
 
 
 def test_a_folder_that_is_gone_is_said(made: Desk) -> None:
-    """A shell can stand in a folder that was deleted."""
+    """A shell can be in a folder that was deleted; the error says so."""
     gone = made.workspace / "gone"
     gone.mkdir()
     words = shlex.join([sys.executable, "-P", "-m", "promptster", "run", "claude", "-p", "x"])
@@ -113,7 +113,7 @@ def test_a_folder_that_is_gone_is_said(made: Desk) -> None:
     ],
 )
 def test_an_agents_own_way_out_is_refused(made: Desk, words: tuple[str, ...]) -> None:
-    """Options that send the agent to another folder count like being there."""
+    """Options that send the agent to another folder count like starting there."""
     refused = run(made, made.workspace, *words)
     assert refused.returncode == 125, refused
     assert "outside your workspace" in refused.stderr
@@ -122,14 +122,14 @@ def test_an_agents_own_way_out_is_refused(made: Desk, words: tuple[str, ...]) ->
 
 
 def test_an_agents_own_way_in_is_taken(made: Desk) -> None:
-    """From outside, an option that names a folder of the workspace is enough; behind ``--`` nothing is an option."""
+    """From outside, an option that names a folder of the workspace is enough; after ``--`` nothing is an option."""
     outside = made.workspace.parent / "outside"
     assert "codex works" in run(made, outside, "codex", "-C", "../workspace/sub", "hello").stdout
     assert "codex works" in run(made, made.workspace, "codex", "hello", "--", "-C", "../outside").stdout
 
 
 def test_a_further_folder_is_named(made: Desk) -> None:
-    """It is the candidate's choice, and what that means is said; one of the workspace needs no word."""
+    """It is the candidate's choice, and a message explains it; for one of the workspace there is no message."""
     done = run(made, made.workspace, "claude", "--add-dir", "../outside", "-p", "hello")
     assert "claude works" in done.stdout
     assert f"what claude does in {made.workspace.parent / 'outside'} is recorded too" in done.stderr
@@ -155,7 +155,7 @@ def test_a_shell_that_leaves_the_workspace_starts_none(made: Desk) -> None:
 
 
 def test_a_shell_outside_is_told(made: Desk) -> None:
-    """Where agents do not start, whoever opens a shell there hears it."""
+    """A shell opened where agents do not start says so."""
     home = made.workspace.parent
     environ = made.environ(PATH=f"{home / 'bin'}:/usr/bin:/bin", HOME=str(home), SHELL="/bin/sh", TERM="dumb")
     words = [sys.executable, "-P", "-m", "promptster", "shell"]

@@ -1,4 +1,4 @@
-"""How long ``promptster replay --all`` of a large bundle takes, beside writing its plain text: ``nox -s bench``.
+"""How long ``promptster replay --all`` of a large bundle takes, compared with writing its plain text: ``nox -s bench``.
 
 Both run in processes of their own, in turn, and the best of each counts. Compared are seconds of processor time, which
 other programs on the machine hardly change; the first line is timed by the clock. Nothing is compared with another run.
@@ -64,18 +64,18 @@ def run(words: Sequence[str], environ: dict[str, str], *, terminal: bool = False
 def _read(reader: int) -> bytes:
     try:
         return os.read(reader, 1 << 20)
-    except OSError:  # Linux answers EIO when a program let go of its terminal
+    except OSError:  # Linux answers EIO after a program closed its terminal
         return b""
 
 
 def best(runs: Sequence[Measured]) -> Measured:
-    """The least of each time."""
+    """The smallest of each time."""
     firsts, wholes, busies, sizes = zip(*runs, strict=True)
     return Measured(min(firsts), min(wholes), min(busies), sizes[0])
 
 
 def main() -> int:
-    """Measure, print, and say by the exit code whether the bounds were kept."""
+    """Measure, print, and return an exit code that says whether the bounds were kept."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument(
         "--megabytes", type=int, default=130, help="about how large the bundle is (default: %(default)s)"

@@ -1,4 +1,4 @@
-"""A bundle of the size that a long day with an agent leaves behind: real signatures, texts of every shape."""
+"""A bundle as large as that of a long day with an agent: real signatures, texts of every shape."""
 
 from __future__ import annotations
 

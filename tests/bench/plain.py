@@ -1,4 +1,4 @@
-"""What a replay is measured against: read a bundle, verify it, and write every text escaped, without any layout."""
+"""What a replay is compared with: read a bundle, verify it, and write every text escaped, without any layout."""
 
 from __future__ import annotations
 

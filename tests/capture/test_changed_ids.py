@@ -1,4 +1,4 @@
-"""Calls that a provider gives no id, or whose id an agent writes differently: each is told once, with its result."""
+"""Calls without ids, or whose ids an agent writes differently: each is recorded once, with its result."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _calls(ids: tuple[str, ...] | None) -> list[dict[str, Any]]:
 def test_ids_in_the_next_request(
     sent: tuple[str, ...] | None, back: tuple[str, ...] | None, *, is_restarted: bool
 ) -> None:
-    """Whatever the agent calls them, a result is that of the call that was given the same."""
+    """Whatever ids the agent uses, a result belongs to the call that was given the same one."""
     bench = Bench()
     _ask(bench, [], {"tool_calls": _calls(sent)})
     if is_restarted and sent == back:
@@ -63,7 +63,7 @@ def test_ids_in_the_next_request(
 
 
 def test_the_older_form() -> None:
-    """A ``function_call`` has no id at all; its result is told too."""
+    """A ``function_call`` has no id at all; its result is recorded too."""
     bench = Bench()
     call = {"function_call": {"name": "read", "arguments": '{"path":"a"}'}}
     _ask(bench, [], call)

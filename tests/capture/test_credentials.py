@@ -1,4 +1,4 @@
-"""Credentials are taken out of values of every form, and nothing else is changed."""
+"""Credentials are removed from values of every form, and nothing else is changed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JSON = st.recursive(
 
 
 def knowing(*values: bytes) -> Credentials:
-    """Credentials that were shown."""
+    """A filter that has seen these credentials."""
     credentials = Credentials()
     credentials.learn(values)
     return credentials
@@ -38,19 +38,19 @@ def _without(value: Any) -> Any:
 
 @given(JSON)
 def test_any_value_loses_them_and_nothing_else(value: Any) -> None:
-    """Texts and names at any depth; what holds none is handed back as it is."""
+    """Texts and names at any depth lose them; a value without one is returned unchanged."""
     got = knowing(KEY.encode()).removed_from(value)
     assert got == _without(value)
     assert got is value or KEY in repr(value)
 
 
 def test_bytes_lose_them_too() -> None:
-    """A body that could not be read is bytes."""
+    """A body that could not be read is filtered as bytes."""
     assert knowing(KEY.encode()).removed_from(b"\xff" + KEY.encode()) == b"\xff" + REMOVED.encode()
 
 
 def test_a_value_too_deep_to_be_rewritten_is_left_out() -> None:
-    """A hostile nesting does not keep a credential in."""
+    """A hostile nesting cannot keep a credential in the value."""
     value: Any = KEY
     for _ in range(100_000):
         value = [value]
@@ -58,7 +58,7 @@ def test_a_value_too_deep_to_be_rewritten_is_left_out() -> None:
 
 
 def test_only_the_latest_are_kept() -> None:
-    """A token that changes with every request does not pile up, and one that is shown again stays."""
+    """Tokens that change with every request do not accumulate, and one that is seen again is kept."""
     credentials = knowing(KEY.encode())
     for number in range(1000):
         credentials.learn([b"token-of-a-request-%08d" % number, KEY.encode()])

@@ -1,4 +1,4 @@
-"""Edits have the line ends and the byte order mark that their file has on disk, whoever tells of them."""
+"""Edits have the line ends and the byte order mark that their file has on disk, whichever source reports them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _plain(text: str) -> str:
-    """A text as Claude Code tells it in the file before an edit."""
+    """A text as Claude Code reports it from the file before an edit."""
     return text.replace("\r\n", "\n")
 
 
@@ -44,7 +44,7 @@ def _hook(bench: Bench, event: str, folder: Path, given: dict[str, Any], tool: s
 
 
 def _hunks(mark: str, rows: list[str], at: int, new: list[str]) -> list[dict[str, Any]]:
-    """One hunk of the whole file, as Claude Code reports it: of lines with line feeds alone."""
+    """One hunk of the whole file, as Claude Code reports it: its lines end with line feeds alone."""
     old = [mark + rows[0], *rows[1:]]
     come = [(mark if not at else "") + new[0], *new[1:]]
     marked = [*(f" {row}" for row in old[:at]), f"-{old[at]}", *(f"+{row}" for row in come)]
@@ -60,7 +60,7 @@ def _hunks(mark: str, rows: list[str], at: int, new: list[str]) -> list[dict[str
 def test_an_edit_that_a_hook_tells(
     tmp_path: Path, *, lines: list[tuple[str, str]], mark: str, at: int, ended: bool
 ) -> None:
-    """Before, after and patch are those of the two states that the file had, byte for byte."""
+    """Before, after and patch are those of the file's two states, byte for byte."""
     path, bench = tmp_path / "win.txt", Bench({"workspace": tmp_path})
     at %= len(lines)
     rows = [word + end for word, end in lines]
@@ -96,7 +96,7 @@ def _asked(bench: Bench, name: str, given: dict[str, Any], result: str, meanwhil
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=LINES, first=st.integers(0, 5), count=st.integers(1, 3))
 def test_a_passage_that_the_proxy_sees(tmp_path: Path, *, lines: list[tuple[str, str]], first: int, count: int) -> None:
-    """A passage has the line ends that it has in the file, as it was and as it is."""
+    """A passage has the line ends that the file has, before and after."""
     path, bench = tmp_path / "win.txt", Bench({"workspace": tmp_path})
     rows = [f"{number}{word}{end}" for number, (word, end) in enumerate(lines)]
     first %= len(rows)
@@ -110,7 +110,7 @@ def test_a_passage_that_the_proxy_sees(tmp_path: Path, *, lines: list[tuple[str,
 
 
 def test_a_file_written_whole(tmp_path: Path) -> None:
-    """Claude Code writes line feeds over a file that had carriage returns: each text has its own."""
+    """Claude Code writes line feeds over a file that had carriage returns: each text keeps its own."""
     path, bench = tmp_path / "win.txt", Bench({"workspace": tmp_path})
     given = {"file_path": str(path), "content": "fresh\nnew\n"}
     _write(path, "a\r\nb\r\n")
@@ -132,7 +132,7 @@ def test_a_file_written_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("is_hooked", [False, True])
 def test_a_patch_by_codex(tmp_path: Path, *, is_hooked: bool) -> None:
-    """The texts and each line of the patch are as on disk; where all lines have a carriage return, none is shown."""
+    """The texts and each line of the patch are as on disk; if all lines have a carriage return, none is shown."""
     path, bench = tmp_path / "win.txt", Bench({"workspace": tmp_path})
     patch = "*** Begin Patch\n*** Update File: win.txt\n@@\n alpha\n-beta\n+BETA\n+more\n*** End Patch\n"
     call = {"type": "custom_tool_call", "call_id": "c1", "name": "apply_patch", "input": patch}
@@ -165,7 +165,7 @@ def test_a_patch_by_codex(tmp_path: Path, *, is_hooked: bool) -> None:
 
 
 def test_an_edit_by_cursor(tmp_path: Path) -> None:
-    """Its hook names passages: they have the line ends of the file."""
+    """The passages that its hook names have the line ends of the file."""
     path, bench = tmp_path / "win.txt", Bench({"workspace": tmp_path})
     common = {"conversation_id": "c", "generation_id": "g", "cursor_version": "2"}
     given = {"file_path": str(path)}
@@ -180,7 +180,7 @@ def test_an_edit_by_cursor(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spoiled", ["other", "gone", "outside", "link", "fifo", "large"])
 def test_nothing_but_line_ends_comes_from_the_disk(tmp_path: Path, spoiled: str) -> None:
-    """Another text, a file elsewhere, a pipe: what the agent told stands as it told it."""
+    """If the file has another text, is elsewhere or is a pipe, the agent's report is kept unchanged."""
     workspace = tmp_path / "work"
     workspace.mkdir()
     secret, path = tmp_path / "secret", workspace / "win.txt"

@@ -1,4 +1,4 @@
-"""What the engine tells, and what it does not: prompts, attempts, order, pauses, restarts, the policy's kinds."""
+"""What the engine records, and what it does not: prompts, attempts, order, pauses, restarts, the policy's kinds."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def bench() -> Bench:
 
 
 def test_a_resent_history_gives_no_prompt_twice(bench: Bench) -> None:
-    """Every request resends everything; a prompt is told with the request that first brought it."""
+    """Every request resends everything; a prompt is recorded with the request that first brought it."""
     exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
     exchange(bench, asks(("user", "one"), ("assistant", "done"), ("user", "two")), DONE, agent=CLAUDE)
     assert bench.texts("proxy") == ["one", "two"]
@@ -48,7 +48,7 @@ def test_a_resent_history_gives_no_prompt_twice(bench: Bench) -> None:
 
 
 def test_the_same_words_twice_are_two_prompts(bench: Bench) -> None:
-    """Words are told apart by their place, also when each answer is the same."""
+    """Prompts are distinguished by their place, also if each answer is the same."""
     history: list[tuple[str, Any]] = []
     for _ in range(5):
         history.append(("user", "continue"))
@@ -58,7 +58,7 @@ def test_the_same_words_twice_are_two_prompts(bench: Bench) -> None:
 
 
 def test_cache_control_and_reminders_move_freely(bench: Bench) -> None:
-    """Marks and reminders that wander through the history make no prompt."""
+    """Marks and reminders that move through the history are not prompts."""
     marked = [{**text_block("one"), "cache_control": {"type": "ephemeral"}}]
     reminder = text_block("<system-reminder>\nbe careful\n</system-reminder>")
     exchange(bench, asks(("user", [reminder, *marked])), DONE, agent=CLAUDE)
@@ -68,19 +68,19 @@ def test_cache_control_and_reminders_move_freely(bench: Bench) -> None:
 
 
 def test_words_around_a_reminder_stay(bench: Bench) -> None:
-    """A reminder inside a text goes, the words stay."""
+    """A reminder inside a text is removed, and the words stay."""
     exchange(bench, asks(("user", "<system-reminder>a</system-reminder>fix it")), DONE, agent=CLAUDE)
     assert bench.texts("proxy") == ["fix it"]
 
 
 def test_a_resumed_history_from_before_is_not_new(bench: Bench) -> None:
-    """Prompts that were answered before anything was recorded are no prompts of this session."""
+    """Prompts that were answered before recording began are not prompts of this session."""
     exchange(bench, asks(("user", "old"), ("assistant", "done"), ("user", "new")), DONE, agent=CLAUDE)
     assert bench.texts("proxy") == ["new"]
 
 
 def test_going_back_and_asking_the_same_is_a_new_prompt(bench: Bench) -> None:
-    """After an answer the same words at the same place were typed again."""
+    """After an answer, the same words at the same place were typed again."""
     exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
     exchange(bench, asks(("user", "one"), ("assistant", "done"), ("user", "two")), DONE, agent=CLAUDE)
     exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
@@ -89,7 +89,7 @@ def test_going_back_and_asking_the_same_is_a_new_prompt(bench: Bench) -> None:
 
 
 def test_a_second_prompt_behind_an_unanswered_one(bench: Bench) -> None:
-    """Only the words that are new are told when the ones before them were never answered."""
+    """If the earlier words were never answered, only the new ones are recorded."""
     failed = b'{"type":"error","error":{"type":"api_error"}}'
     exchange(bench, asks(("user", "one")), failed, status=400, headers=JSON, agent=CLAUDE)
     exchange(bench, asks(("user", "one"), ("user", "one")), DONE, agent=CLAUDE)
@@ -109,7 +109,7 @@ def test_unanswered_words_behind_a_shortened_history_are_the_same(bench: Bench) 
 
 
 def test_each_conversation_has_its_lane(bench: Bench) -> None:
-    """Sessions and subagents are told apart by their ids, unknown agents' conversations by how they begin."""
+    """Sessions and subagents are distinguished by their ids, unknown agents' conversations by how they begin."""
     exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
     exchange(bench, asks(("user", "one")), DONE, agent={**CLAUDE, "X-Claude-Code-Session-Id": "session-2"})
     exchange(bench, asks(("user", "task")), DONE, agent={**CLAUDE, "x-claude-code-agent-id": "sub"})
@@ -120,7 +120,7 @@ def test_each_conversation_has_its_lane(bench: Bench) -> None:
 
 
 def test_a_known_agent_without_its_name_is_read_all_the_same(bench: Bench) -> None:
-    """Whoever speaks like Claude Code is not called so, but what it adds is not taken for words of the candidate's."""
+    """An unnamed client that speaks like Claude Code is read the same: what it adds is not taken for typed words."""
     use, metadata = tool_block("t1", command="ls"), {"user_id": "user_x_account__session_7"}
     reminded = [text_block("<system-reminder>x</system-reminder>"), text_block("one")]
     exchange(bench, asks(("user", reminded), metadata=metadata), messages_stream(use))
@@ -133,7 +133,7 @@ def test_a_known_agent_without_its_name_is_read_all_the_same(bench: Bench) -> No
 
 
 def test_attempts_are_numbered(bench: Bench) -> None:
-    """Refused, cut, failed, never answered, answered: one request, five attempts, what came is kept."""
+    """Refused, cut, failed, unanswered and answered calls are five attempts of one request; their content is kept."""
     body = asks(("user", "one"), max_tokens=5)
     again = asks(("user", "one"), stream=False, max_tokens=9, metadata={"user_id": "x"}, model="m-2")
     exchange(bench, body, b"{}", status=429, headers=(*JSON, (b"Retry-After", b"7")), agent=CLAUDE)
@@ -156,7 +156,7 @@ def test_attempts_are_numbered(bench: Bench) -> None:
 
 
 def test_a_retry_may_come_before_the_old_exchange_is_known_to_be_over(bench: Bench) -> None:
-    """An agent that gave up asks again while the proxy still reads the old answer."""
+    """An agent that stopped waiting asks again while the proxy still reads the old answer."""
     first = bench.observer(agent=CLAUDE)
     first.request_body(json.dumps(asks(("user", "one"))).encode())
     first.request_end()
@@ -166,7 +166,7 @@ def test_a_retry_may_come_before_the_old_exchange_is_known_to_be_over(bench: Ben
 
 
 def test_a_complete_answer_ends_the_request(bench: Bench) -> None:
-    """What is asked after an answer is a new request, even if it is the same."""
+    """A call after an answer is a new request, even if it is the same."""
     exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
     exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
     assert attempts(bench) == [((1,), 1, "complete"), ((4,), 1, "complete")]
@@ -201,7 +201,7 @@ def test_timing(bench: Bench) -> None:
 
 
 def test_the_calls_of_a_broken_answer_are_told_only_if_they_ran(bench: Bench) -> None:
-    """A call in an answer that broke off stands in the answer; it is an event once its result shows that it ran."""
+    """A call in a cut answer is part of the answer; it becomes an event once its result shows that it ran."""
     cut = messages_stream(tool_block("t1", command="ls"), whole=False)
     exchange(bench, asks(("user", "one")), cut, outcome="cut_by_provider", agent=CLAUDE)
     assert not bench.kinds("tool_call")
@@ -212,7 +212,7 @@ def test_the_calls_of_a_broken_answer_are_told_only_if_they_ran(bench: Bench) ->
 
 
 def test_hooks_wait_for_the_answer_that_caused_them(bench: Bench) -> None:
-    """A hook that is faster than our look at its stream is told behind it, with the time of its arrival."""
+    """A hook that arrives before its stream was read is recorded after it, with the time of its arrival."""
     observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(("user", "one"))).encode())
     observer.request_end()
@@ -240,7 +240,7 @@ def test_hooks_wait_for_the_answer_that_caused_them(bench: Bench) -> None:
 
 
 def test_hooks_wait_no_longer_than_two_seconds(bench: Bench) -> None:
-    """A stream that goes on and on does not keep a hook from being recorded."""
+    """A long stream does not keep a hook from being recorded."""
     observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(("user", "one"))).encode())
     observer.request_end()
@@ -255,7 +255,7 @@ def test_hooks_wait_no_longer_than_two_seconds(bench: Bench) -> None:
 
 
 def test_hooks_without_a_stream_do_not_wait(bench: Bench) -> None:
-    """Where nothing streams in that conversation, a hook is recorded at once."""
+    """If nothing streams in that conversation, a hook is recorded at once."""
     hook = {"session_id": "session-1", "tool_name": "Bash", "tool_use_id": "t1", "tool_input": {"command": "ls"}}
     bench.hook("claude", hook_event_name="PreToolUse", **hook)
     assert len(bench.kinds("tool_call")) == 1
@@ -274,7 +274,7 @@ def test_a_killed_recorder_goes_on_with_the_next_attempt(bench: Bench) -> None:
 
 
 def test_a_killed_recorder_knows_what_it_told(bench: Bench) -> None:
-    """Lanes, prompts, calls and results are learned again, and new ones continue behind them."""
+    """Lanes, prompts, calls and results are learned again, and new ones continue after them."""
     call = asks(("user", "one"), ("assistant", [tool_block("t1", command="ls")]), ("user", [result_block("t1")]))
     exchange(bench, asks(("user", "one")), messages_stream(tool_block("t1", command="ls")), agent=CLAUDE)
     bench.restart()
@@ -289,7 +289,7 @@ def test_a_killed_recorder_knows_what_it_told(bench: Bench) -> None:
 
 @pytest.mark.parametrize("lost", range(7))
 def test_events_that_did_not_reach_the_disk_are_told_again(bench: Bench, lost: int) -> None:
-    """Whatever tail of the journal is lost, the agent's next request brings words, call and result once."""
+    """Whatever end of the journal is lost, the agent's next request brings words, call and result once."""
     exchange(bench, asks(("user", "one")), messages_stream(tool_block("t1", command="ls")), agent=CLAUDE)
     history = (("user", "one"), ("assistant", [tool_block("t1", command="ls")]), ("user", [result_block("t1")]))
     observer = bench.observer(agent=CLAUDE)
@@ -306,7 +306,7 @@ def test_events_that_did_not_reach_the_disk_are_told_again(bench: Bench, lost: i
 
 
 def test_a_pause_ends_what_is_under_way(bench: Bench) -> None:
-    """What came before the pause is kept as a cut attempt; calls made during the pause are not told afterwards."""
+    """What came before the pause is kept as a cut attempt; calls made during the pause are not recorded afterwards."""
     observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(("user", "one"))).encode())
     observer.request_end()
@@ -336,7 +336,7 @@ def test_kinds_outside_the_policy_are_dropped_and_counted() -> None:
 
 
 def test_other_requests_are_told_without_their_bodies(bench: Bench) -> None:
-    """That the agent asked something else is kept; what it asked and was told is not."""
+    """The request is recorded without its body and without the answer's."""
     for method, target in (
         ("HEAD", "/api/hello"),
         ("POST", "/v1/messages/count_tokens?beta=true"),
@@ -356,7 +356,7 @@ def test_other_requests_are_told_without_their_bodies(bench: Bench) -> None:
 
 
 def test_missed_bytes_are_a_gap(bench: Bench) -> None:
-    """When the proxy could not keep bytes for us, that is an event, and the answer is not called cut."""
+    """If the proxy could not keep bytes, that is an event, and the answer is not called cut."""
     observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(("user", "one"))).encode())
     observer.request_end()
@@ -370,7 +370,7 @@ def test_missed_bytes_are_a_gap(bench: Bench) -> None:
 
 
 def test_an_answer_with_a_hole_says_so(bench: Bench) -> None:
-    """Also when its end was seen; what is missing of a request that is no call of a model is no gap."""
+    """This also holds if its end was seen; missing bytes of a request that is not a model call are not a gap."""
     observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(("user", "one"))).encode())
     observer.request_end()
@@ -388,14 +388,14 @@ def test_an_answer_with_a_hole_says_so(bench: Bench) -> None:
 
 
 def test_a_request_that_never_ended_is_no_request(bench: Bench) -> None:
-    """An agent that gives up before its request is out leaves a line, no model_request."""
+    """An agent that hangs up before its request is sent leaves a line, but no model_request."""
     observer = bench.observer(agent=CLAUDE)
     observer.finished("cut_by_agent", "")
     assert [draft.kind for draft in bench.drafts] == ["agent_other"]
 
 
 def test_a_finished_session_leaves_nothing_behind(bench: Bench) -> None:
-    """At the end held hooks are written, open attempts end, and silence is told without waiting."""
+    """At the end held hooks are written, open attempts end, and silence is reported without waiting."""
     history = (("user", "one"), ("assistant", [tool_block("t1", command="ls")]), ("user", [result_block("t1")]))
     exchange(bench, asks(("user", "one")), messages_stream(tool_block("t1", command="ls")), agent=CLAUDE)
     observer = bench.observer(agent=CLAUDE)
@@ -408,7 +408,7 @@ def test_a_finished_session_leaves_nothing_behind(bench: Bench) -> None:
 
 
 def test_machine_words_that_no_pattern_knows(bench: Bench) -> None:
-    """While Claude Code's hooks tell what is typed, words that they did not tell are a machine's."""
+    """While Claude Code's hooks report what is typed, words that they did not report are a machine's."""
     bench.hook("claude", hook_event_name="UserPromptSubmit", session_id="session-1", prompt="one", prompt_id="p")
     exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
     exchange(bench, asks(("user", "one"), ("assistant", "done"), ("user", "Recap what you did.")), DONE, agent=CLAUDE)
@@ -425,7 +425,7 @@ def typed(bench: Bench, text: str, prompt_id: str) -> None:
 
 
 def test_two_layers_that_report_the_same_words_report_them_once(bench: Bench) -> None:
-    """Where two files of settings hold our hook, words of the program's own are still told from typed ones."""
+    """If two settings files have our hook, the program's own words are still distinguished from typed ones."""
     typed(bench, "one", "p1")
     typed(bench, "one", "p1")
     exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
@@ -437,7 +437,7 @@ def test_two_layers_that_report_the_same_words_report_them_once(bench: Bench) ->
 
 
 def test_the_same_words_typed_again_before_any_answer_are_a_new_prompt(bench: Bench) -> None:
-    """Taken back with Esc and typed again, the request is byte for byte a retry's; the hooks tell the two apart."""
+    """A prompt taken back with Esc and typed again equals a retry byte for byte; the hooks distinguish them."""
     for prompt_id in ("p1", "p2"):
         typed(bench, "one", prompt_id)
         for _ in range(2):
@@ -456,7 +456,7 @@ def test_the_same_words_typed_again_before_any_answer_are_a_new_prompt(bench: Be
 
 
 def test_subagents_with_the_same_task_belong_to_their_own_calls(bench: Bench) -> None:
-    """Parallel subagents that are told the same begin in the order of the calls that start them."""
+    """Parallel subagents with the same task begin in the order of the calls that start them."""
     calls = [{"type": "tool_use", "id": name, "name": "Agent", "input": {"prompt": "look"}} for name in ("t1", "t2")]
     exchange(bench, asks(("user", "one")), messages_stream(*calls), agent=CLAUDE)
     for name in ("a", "b"):
@@ -477,7 +477,7 @@ def test_a_subagents_words_do_not_stand_for_those_that_a_person_typed(bench: Ben
 
 
 def test_hooks_that_fell_silent_take_no_words_from_anybody(bench: Bench) -> None:
-    """Once hooks are known to be off, that they did not report words says nothing about who typed them."""
+    """Once hooks are known to be silent, their silence about words says nothing about who typed them."""
     bench.hook("claude", hook_event_name="UserPromptSubmit", session_id="session-1", prompt="one", prompt_id="p")
     history: list[tuple[str, Any]] = [("user", "one")]
     exchange(bench, asks(*history), messages_stream(tool_block("t1", command="ls")), agent=CLAUDE)
@@ -494,7 +494,7 @@ KEY = "sk-ant-api03-AbCdEfGh_0123456789"
 
 
 def test_no_credential_reaches_a_draft(bench: Bench) -> None:
-    """Not from a header, an error that echoes it, an answer, a printed environment or a hook that reports that."""
+    """A credential in a header, an echoing error, an answer, a printed environment or a hook's report is removed."""
     agent = {**CLAUDE, "authorization": f"Bearer {KEY}"}
     refused = json.dumps({"error": {"type": "authentication_error", "message": f"{KEY} is no key"}}).encode()
     exchange(bench, asks(("user", f"my key is {KEY}")), refused, status=401, headers=JSON, agent=agent)
@@ -527,13 +527,13 @@ def test_no_credential_reaches_a_draft(bench: Bench) -> None:
 
 
 def test_short_words_are_not_taken_for_credentials(bench: Bench) -> None:
-    """A placeholder that a local provider accepts is a word like any other."""
+    """A placeholder that a local provider accepts as a key is kept."""
     exchange(bench, asks(("user", "a dummy test")), DONE, agent={**CLAUDE, "x-api-key": "dummy"})
     assert bench.texts("proxy") == ["a dummy test"]
 
 
 def test_a_fault_of_ours_is_told_as_a_gap(bench: Bench) -> None:
-    """What could not be read is missing, and the recording says so, once for all since the last tick."""
+    """What could not be read is missing, and one gap says so for all since the last tick."""
     bench.capture.faulted()
     bench.capture.faulted()
     bench.capture.tick()
@@ -543,7 +543,7 @@ def test_a_fault_of_ours_is_told_as_a_gap(bench: Bench) -> None:
 
 
 def test_a_hook_that_is_too_large_is_told(bench: Bench) -> None:
-    """Agent, event and size stand in a gap, with nothing of what it said; during a pause it is only counted."""
+    """A gap has agent, event and size, but no content; during a pause it is only counted."""
     bench.capture.hook_refused(
         "claude", 20_000_000, b'{"session_id":"s","hook_event_name":"UserPromptSubmit","prompt":"X'
     )

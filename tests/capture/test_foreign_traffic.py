@@ -1,4 +1,4 @@
-"""Traffic that nobody here wrote, where it lies beside the project: transcripts of Claude Code, recorded streams."""
+"""Real traffic, if it lies next to the project: transcripts of Claude Code, recorded streams."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _blocks(entry: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _conversation(path: Path) -> list[tuple[str, list[dict[str, Any]]]]:
-    """The transcript as messages: one per answer of the model, with all results and words that follow it behind it."""
+    """The transcript as messages: one per answer of the model, followed by all its results and words."""
     messages: list[tuple[str, list[dict[str, Any]]]] = []
     answers: dict[str, list[dict[str, Any]]] = {}
     for entry in _entries(path):
@@ -55,7 +55,7 @@ def _conversation(path: Path) -> list[tuple[str, list[dict[str, Any]]]]:
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("restarts", [False, True])
 def test_a_transcript_played_as_requests(path: Path, restarts: bool) -> None:  # noqa: FBT001 - a parameter
-    """Each answer asked for with the whole history before it: words, calls and results come once and in order."""
+    """Each answer is asked for with its whole history: words, calls and results are recorded once, in order."""
     messages = _conversation(path)
     bench = Bench()
     last = max(index for index, (role, _) in enumerate(messages) if role == "assistant")
@@ -86,7 +86,7 @@ def _answer(target: str, body: bytes, cuts: list[int]) -> Answer:
 @needs_streams
 @pytest.mark.parametrize("path", STREAMS, ids=lambda path: path.stem)
 def test_a_recorded_stream_cut_anywhere(path: Path) -> None:
-    """Streams of real providers are read whole, and equally however they are cut."""
+    """Streams of real providers are read completely, and the same however they are cut."""
     yaml = pytest.importorskip("yaml", reason="the recorded streams are YAML files")
     chance = random.Random(3)  # noqa: S311 - a reproducible choice of cuts
     streams = 0

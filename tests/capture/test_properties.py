@@ -212,7 +212,7 @@ def test_no_bytes_raise_in_an_exchange(
     status: int,
     agent: dict[str, str],
 ) -> None:
-    """Whatever is sent and answered becomes drafts that can be recorded and learned from."""
+    """Any request and answer becomes drafts that can be recorded and learned from."""
     bench = Bench()
     for _ in range(2):
         observer = bench.observer(target, upstream="openai", agent=agent)
@@ -233,7 +233,7 @@ def test_no_bytes_raise_in_an_exchange(
     payload=DUMPED | st.binary(max_size=200) | DEEP,
 )
 def test_no_bytes_raise_in_a_hook(agent: str, payload: bytes) -> None:
-    """Whatever a hook hands over becomes drafts that can be recorded, or is counted as unreadable."""
+    """Any hook payload becomes drafts that can be recorded, or is counted as unreadable."""
     bench = Bench()
     for _ in range(2):
         bench.capture.hook(agent, payload)

@@ -1,4 +1,4 @@
-"""What two agents sent and reported, played to the engine: what exactly is recorded of it.
+"""What two agents sent and reported, played to the engine, and exactly what is recorded of it.
 
 What holds for the recordings of every agent is in ``tests/agents/test_conformance.py``.
 """
@@ -52,12 +52,12 @@ def played(name: str, **options: Any) -> Bench:
 )
 @pytest.mark.parametrize("without_hooks", [False, True])
 def test_the_candidates_words(name: str, words: list[str], without_hooks: bool) -> None:  # noqa: FBT001 - a parameter
-    """Each prompt once, also the same words again, through compaction, /clear, resume, queues and interruptions."""
+    """Each prompt is recorded once, repeated ones too, through compaction, /clear, resume, queues and interruptions."""
     assert played(name, without_hooks=without_hooks).texts("proxy") == words
 
 
 def test_permissions() -> None:
-    """A question, and the answer where the agent tells of it: a tool that ran, or words that say it was refused."""
+    """The question is recorded, and the answer if the agent shows it: a tool that ran, or words about a refusal."""
     names = ("decision", "tool_use_id", "mode")
     allowed = played("claude/2.1.330/permission_allowed").kinds("permission")
     assert values(allowed, *names) == [
@@ -75,7 +75,7 @@ def test_permissions() -> None:
 
 
 def test_notifications_are_a_machines_words() -> None:
-    """What Claude Code tells itself about a finished task is marked, by both sources, with the same text."""
+    """Claude Code's own notes about a finished task are marked by both sources, with the same text."""
     bench = played("claude/2.1.330/faults_and_subagent")
     machine = [draft for draft in bench.kinds("prompt") if draft.fields.get("machine")]
     assert [draft.src for draft in machine] == ["hook", "proxy"]
@@ -93,7 +93,7 @@ def test_purposes() -> None:
 
 
 def test_attempts_of_claude_code() -> None:
-    """429, an error in a stream that Claude Code resumes, a cut and 529: attempts of one request, what came is kept."""
+    """429, an error in a stream that Claude Code resumes, a cut and 529 are attempts of one request."""
     bench = played("claude/2.1.330/faults_and_subagent")
     outcomes: dict[int, list[tuple[Any, ...]]] = {}
     for draft in bench.kinds("model_response"):
@@ -111,14 +111,14 @@ def test_attempts_of_claude_code() -> None:
 
 
 def test_an_error_behind_a_tool_call() -> None:
-    """Claude Code runs a tool whose stream breaks off behind it; the call is told, and points to that response."""
+    """Claude Code runs a tool whose stream breaks off after it; the call is recorded and refers to that response."""
     bench = played("claude/2.1.330/errors_mid_stream")
     call = next(draft for draft in bench.kinds("tool_call", src="proxy") if draft.fields["tool_use_id"] == "toolu_1B")
     assert bench.drafts[call.refs[0]].fields["outcome"] == "error"
 
 
 def test_exit_codes_of_claude_code() -> None:
-    """0 where nothing else can be, the code where it is said, nothing where only the hook knows or nobody does."""
+    """The code is 0 if it must be 0, the stated code if there is one, and absent if only the hook or no one knows."""
     bench = played("claude/2.1.330/shell_outcomes")
     names = ("tool_use_id", "exit_code", "is_error")
     assert values(bench.kinds("command", src="proxy"), *names) == [
@@ -146,7 +146,7 @@ def test_exit_codes_of_claude_code() -> None:
 
 
 def test_edits_of_claude_code() -> None:
-    """The hook knows the whole file, the proxy the passages; refused edits are no edits."""
+    """The hook knows the whole file, the proxy the passages; refused edits are not recorded."""
     bench = played("claude/2.1.330/shell_outcomes")
     names = ("path", "operation", "before", "after")
     assert values(bench.kinds("file_edit", src="hook"), *names) == [
@@ -162,7 +162,7 @@ def test_edits_of_claude_code() -> None:
 
 
 def test_commands_and_edits_of_codex() -> None:
-    """Exit codes stand in what the model is told; a patch is one edit per file, also when a shell applies it."""
+    """Exit codes come from what the model is shown; a patch is one edit per file, also if a shell applies it."""
     bench = played("codex/0.169.0/direct_tools")
     assert values(bench.kinds("command", src="proxy"), "tool_use_id", "exit_code", "output") == [
         ("call_1B", 3, "err\n"),
@@ -179,7 +179,7 @@ def test_commands_and_edits_of_codex() -> None:
 
 @pytest.mark.parametrize("name", ["claude/2.1.330/faults_and_subagent", "codex/0.169.0/code_mode_subagent"])
 def test_subagents_have_a_lane_of_their_own(name: str) -> None:
-    """Both sources put a subagent into one lane; its first message is its task, and no prompt of the candidate's."""
+    """Both sources put a subagent into one lane; its first message is its task, and not a prompt of the candidate."""
     bench = played(name)
     started = bench.kinds("subagent_started")
     assert {draft.src for draft in started} == {"proxy", "hook"}
@@ -198,7 +198,7 @@ def test_subagents_have_a_lane_of_their_own(name: str) -> None:
 
 
 def test_inner_calls_of_codex_point_to_the_script() -> None:
-    """In code mode hooks tell of calls that the proxy cannot see; they belong to the script that made them."""
+    """In code mode hooks report calls that the proxy cannot see; they belong to the script that made them."""
     bench = played("codex/0.169.0/code_mode_subagent")
     inner = [
         draft for draft in bench.kinds("tool_call", src="hook") if str(draft.fields["tool_use_id"]).startswith("exec-")

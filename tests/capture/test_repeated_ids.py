@@ -1,4 +1,4 @@
-"""One id for several calls: each result belongs to its own call, and to no other one's."""
+"""One id for several calls: each result belongs to its own call, and to no other."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _told(bench: Bench, kind: str) -> list[tuple[Any, Any, tuple[str, ...]]]:
 
 
 def test_results_that_the_agent_never_sends() -> None:
-    """As Claude Code does with one id for every call: it sends the first call and its result again and again."""
+    """Claude Code with one id for every call sends the first call and its result again and again."""
     bench = Bench()
     history: list[tuple[str, Any]] = [("user", [text_block("go")])]
     outputs = {"echo one": "one", "echo two": "two", "echo three": "three"}
@@ -83,7 +83,7 @@ def test_results_that_the_agent_never_sends() -> None:
     sent=st.integers(0, 31),
 )
 def test_one_id_in_every_turn(*, commands: list[str], is_hooked: bool, restarts: set[int], sent: int) -> None:
-    """Whatever an agent sends of the results, each call has its own or, from the proxy, none."""
+    """Whatever results an agent sends, each call has its own or, from the proxy, none."""
     bench = Bench()
     history: list[tuple[str, Any]] = [("user", [text_block("go")])]
     expected: list[tuple[str, str]] = []
@@ -115,7 +115,7 @@ def test_one_id_in_every_turn(*, commands: list[str], is_hooked: bool, restarts:
 
 @pytest.mark.parametrize("sent", [("one", "two"), ("one",)], ids=["both results", "the first result"])
 def test_one_id_for_two_calls_at_once(sent: tuple[str, ...]) -> None:
-    """Two calls of one answer with one id are two calls, each with what its own hook and its own result say."""
+    """Two calls of one answer with one id are two calls, each with its own hook and result."""
     bench = Bench()
     calls = [tool_block(SAME, command="echo one"), tool_block(SAME, command="echo two")]
     exchange(bench, asks(("user", [text_block("go")])), messages_stream(*calls), agent=CLAUDE)
@@ -134,7 +134,7 @@ def test_one_id_for_two_calls_at_once(sent: tuple[str, ...]) -> None:
 
 
 def test_a_result_behind_an_answer_that_the_provider_keeps() -> None:
-    """Where the provider holds the history, a result answers the oldest call of its id that has none."""
+    """If the provider holds the history, a result answers the oldest call of its id that has none."""
     bench = Bench()
     call = {"type": "function_call", "id": "i", "call_id": "c", "name": "shell", "arguments": '{"command":["ls"]}'}
     for at in range(2):
@@ -183,7 +183,7 @@ def _side_by_side(steps: str, commands: tuple[str, str], *, is_hooked: bool, res
 def test_one_id_in_two_subagents(
     *, steps: list[str], commands: tuple[str, str], is_hooked: bool, restarts: set[int]
 ) -> None:
-    """Of subagents that run side by side each keeps its own call, result and command, whatever comes first."""
+    """Subagents that run in parallel each keep their own call, result and command, whatever comes first."""
     bench = _side_by_side("".join(steps), commands, is_hooked=is_hooked, restarts=restarts)
     lanes = {draft.fields.get("agent_id"): draft.lane for draft in bench.drafts if draft.fields.get("agent_id")}
     sources = {"hook", "proxy"} if is_hooked else {"proxy"}

@@ -1,4 +1,4 @@
-"""Passages between tags: what a lazy pattern would find, without its cost."""
+"""Passages between tags: the result of a lazy pattern, without its cost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MANY = 200_000
 
 @given(TEXTS)
 def test_the_same_is_found_as_by_a_pattern(text: str) -> None:
-    """In any mix of tags and text."""
+    """The result is the same in any mix of tags and text."""
     found = LAZY.search(text)
     assert passage(text, "t") == (found[1] if found else None)
     assert passages(text, "t") == (LAZY.findall(text), LAZY.sub("", text))
@@ -28,7 +28,7 @@ def test_the_same_is_found_as_by_a_pattern(text: str) -> None:
 
 
 def test_hostile_output_is_looked_through_once() -> None:
-    """Megabytes of tags that are never closed end this test soon; a walk for each of them would take hours."""
+    """Megabytes of unclosed tags take one pass; one pass for each tag would take hours."""
     claude = ClaudeRequests()
     tags = "<task-notification><task-id><result>" * MANY
     assert claude.ended(tags) is None

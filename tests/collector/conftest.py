@@ -1,4 +1,4 @@
-"""One data folder is set up for all tests of the collector; each gets a copy."""
+"""One data folder is set up for all tests of the collector; each test gets a copy."""
 
 from __future__ import annotations
 

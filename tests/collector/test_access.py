@@ -53,7 +53,7 @@ MATRIX: dict[tuple[str, str], frozenset[str]] = {
     ("GET", "/v1/sessions/{session}/evidence"): frozenset({"owner", "reviewer", "candidate"}),
     ("GET", "/v1/sessions/{session}/bundle"): frozenset({"owner", "reviewer", "candidate"}),
     ("GET", "/v1/sessions/{session}/export"): frozenset({"owner", "reviewer", "candidate"}),
-    # Bearer tokens mean nothing here: the invite's secret or the session key's signature does.
+    # Bearer tokens have no effect here: the invite's secret or the session key's signature counts.
     ("GET", "/v1/invites/{invite}"): frozenset({"invite secret"}),
     ("POST", "/v1/invites/{invite}/redeem"): frozenset({"invite secret"}),
     ("PUT", "/v1/sessions/{session}/batches/{n}"): ANYONE,
@@ -73,7 +73,7 @@ BODIES: dict[tuple[str, str], Any] = {
 
 
 def own_routes() -> Iterator[tuple[str, str]]:
-    """Every route that the collector's nouns declare."""
+    """Every route that the collector's resources declare."""
     for handler in ROUTES:
         assert isinstance(handler, HTTPRouteHandler)
         for path in handler.paths:
@@ -100,7 +100,7 @@ class World:
         return str(answer.json()["id"])
 
     def path(self, template: str) -> str:
-        """A route's path, naming own objects."""
+        """A route's path, naming objects of the caller's organisation."""
         names: dict[str, Callable[[], str]] = {
             "{invite}": lambda: self.invite,
             "{token}": self.spare_token,
@@ -204,7 +204,7 @@ def documented(site: Site) -> dict[tuple[str, str], set[int]]:
 
 
 def test_every_route_is_described(site: Site) -> None:
-    """OpenAPI names every route, what it refuses and how, and which credential it wants."""
+    """OpenAPI names every route, what it refuses and how, and which credential it needs."""
     description = site.client.get("/schema/openapi.json").json()
     assert set(documented(site)) == set(MATRIX)
     assert set(description["components"]["securitySchemes"]) == {"bearer", "invite"}
@@ -239,7 +239,7 @@ def asked(world: World, route: tuple[str, str], path: str, headers: dict[str, st
 
 
 def refusal(route: tuple[str, str], caller: str) -> int:
-    """How a caller who is not let through is refused."""
+    """The refusal that a caller without access gets."""
     _, template = route
     if template.startswith("/v1/invites/"):
         return 401 if caller in {"anonymous", "basic"} else 404
@@ -252,7 +252,7 @@ def refusal(route: tuple[str, str], caller: str) -> int:
 @pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize("route", sorted(MATRIX), ids=" ".join)
 def test_matrix(world: World, route: tuple[str, str], caller: str) -> None:
-    """Each caller gets through exactly where the matrix says so; other people's objects do not exist for anyone."""
+    """Each caller has access exactly as the matrix says; other people's objects do not exist for anyone."""
     method, template = route
     headers = world.headers[caller]
     path = world.path(template)
@@ -267,7 +267,7 @@ def test_matrix(world: World, route: tuple[str, str], caller: str) -> None:
     elif caller not in MATRIX[route]:
         assert answer.status_code == refusal(route, caller)
     elif template.endswith("/redeem") or route == ("POST", "/v1/log/checkpoint"):
-        assert answer.status_code == 422  # let through to the documents, which are none
+        assert answer.status_code == 422  # given access to the documents, of which there are none
     else:
         assert answer.is_success, answer.text
     if not answer.is_success:
@@ -278,7 +278,7 @@ def test_matrix(world: World, route: tuple[str, str], caller: str) -> None:
 @pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize("route", sorted(route for route in MATRIX if "{" in route[1]), ids=" ".join)
 def test_foreign_objects_look_like_missing_ones(world: World, route: tuple[str, str], caller: str) -> None:
-    """Whoever is not let through gets the same answer, in every byte, for an object that there is and for none."""
+    """A caller without access gets the same answer, in every byte, for an existing object and for a missing one."""
     if caller in MATRIX[route] and not route[1].endswith("/withdraw"):
         return
     template = route[1]
@@ -291,7 +291,7 @@ def test_foreign_objects_look_like_missing_ones(world: World, route: tuple[str, 
 
 
 def test_other_organisations_lists_are_their_own(world: World) -> None:
-    """Lists hold own objects only."""
+    """Lists contain only objects of the caller's organisation."""
     other = world.headers["other owner"]
     sessions = world.site.client.get("/v1/sessions", headers=other).json()["sessions"]
     tokens = world.site.client.get("/v1/tokens", headers=other).json()["tokens"]
@@ -305,7 +305,7 @@ def test_other_organisations_lists_are_their_own(world: World) -> None:
 
 
 def test_addresses_only_for_those_who_invite(world: World) -> None:
-    """A reviewer sees names and no e-mail addresses."""
+    """A reviewer sees names but no e-mail addresses."""
     seen = {}
     for role in TEAM:
         headers = world.headers[role]
@@ -317,7 +317,7 @@ def test_addresses_only_for_those_who_invite(world: World) -> None:
 
 
 def test_options_and_unknown_methods_are_refused(site: Site) -> None:
-    """No CORS: an OPTIONS request gets nothing, and no answer allows another origin."""
+    """Without CORS, an OPTIONS request is refused, and no answer allows another origin."""
     headers = {"origin": "https://evil.example", "access-control-request-method": "GET"}
     answer = site.client.options("/v1/me", headers=headers)
     assert answer.status_code == 405

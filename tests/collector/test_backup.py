@@ -1,4 +1,4 @@
-"""Backups and restores: data and keys apart, keys for some days only, nothing given back that has ended."""
+"""Backups and restores: data and keys are separate, keys are kept for some days only, and ended things stay ended."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ def backed_up(site: Site, target: Path, *, days: int = 7) -> Path:
 
 
 def restore(*words: str | Path) -> tuple[int, dict[str, str]]:
-    """Run the command; its exit code, and its result or its error."""
+    """Run the command and return its exit code, and its result or its error."""
     done = run_command("restore", *words, "--json")
     document = json.loads(done.stdout)
     return done.returncode, document.get("error", document)
 
 
 def folder_of(site: Site, target: Path) -> Path:
-    """A copy of a site's data folder, as it is now."""
+    """A copy of a site's data folder as it is now."""
     site.copy_to(target)
     return target
 
 
 def test_a_backup_gives_everything_back_but_what_ended(site: Site, tmp_path: Path) -> None:
-    """What was there is there, also what was sealed; what was withdrawn, revoked and used since stays so."""
+    """Everything is restored, also what was sealed; what was withdrawn, revoked or used since stays so."""
     kept = ended(site, texts=["kept words"])
     gone = ended(site, texts=PLANTED, email="gone@example.com")
     made = site.client.post("/v1/tokens", headers=bearer(site.token), json={"role": "reviewer", "label": ""}).json()
@@ -78,7 +78,7 @@ def test_a_backup_gives_everything_back_but_what_ended(site: Site, tmp_path: Pat
 
 
 def test_data_and_keys_are_apart(site: Site, tmp_path: Path) -> None:
-    """Neither part alone opens anything: no key in the data, the keys sealed, no master key; all 0600."""
+    """Neither part alone opens anything: no key in the data, the keys sealed, no master key; all files are 0600."""
     ended(site, texts=["secret words"])
     backup = backed_up(site, tmp_path / "backup")
     files = {path.relative_to(backup).as_posix() for path in backup.rglob("*") if path.is_file()}
@@ -98,7 +98,7 @@ def test_data_and_keys_are_apart(site: Site, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("days", [1, 7])
 def test_a_backup_of_keys_ends_with_its_days(site: Site, tmp_path: Path, days: int) -> None:
-    """The sweep destroys its key when the days are over, and not before; then nobody can open it."""
+    """The sweep destroys the backup's key when the days are over, and not before; then nobody can open it."""
     ended(site)
     backup = backed_up(site, tmp_path / "backup", days=days)
     keys = BackupKeys(site.settings.backup_keys)
@@ -112,13 +112,13 @@ def test_a_backup_of_keys_ends_with_its_days(site: Site, tmp_path: Path, days: i
     with pytest.raises(SetupError) as refused:
         source.open_keystore(site.settings, keys, site.clock.ms)
     assert refused.value.code == "expired"
-    with pytest.raises(SetupError) as back:  # a clock that is put back brings no key back
+    with pytest.raises(SetupError) as back:  # a clock that is put back does not bring the key back
         source.open_keystore(site.settings, keys, site.clock.ms - 5 * DAY_MS)
     assert back.value.code == "backup_key_missing"
 
 
 def test_a_restore_destroys_keys_whose_days_are_over(site: Site, tmp_path: Path) -> None:
-    """Also where no collector ran to do it."""
+    """The keys are destroyed even if no collector was running when the days ended."""
     backup = backed_up(site, tmp_path / "backup", days=1)
     keys = BackupKeys(site.settings.backup_keys)
     with pytest.raises(SetupError) as refused:
@@ -128,7 +128,7 @@ def test_a_restore_destroys_keys_whose_days_are_over(site: Site, tmp_path: Path)
 
 
 def test_a_restore_needs_the_newest_tombstones_and_a_yes(site: Site, tmp_path: Path) -> None:
-    """Without either, and with tombstones that are older than the backup, nothing is changed."""
+    """Without either, or with tombstones older than the backup, nothing is changed."""
     old = folder_of(site, tmp_path / "old")
     withdraw(site, ended(site, seal=False))
     backup = backed_up(site, tmp_path / "backup")
@@ -153,7 +153,7 @@ def test_a_restore_needs_the_newest_tombstones_and_a_yes(site: Site, tmp_path: P
 
 
 def test_a_restore_says_what_it_lacks(site: Site, tmp_path: Path) -> None:
-    """No master key, no backup, no key part, another folder, a changed byte: each by name, nothing is changed."""
+    """A missing master key, backup or key part, another folder, or a changed byte is named, and nothing is changed."""
     backup = backed_up(site, tmp_path / "backup")
     target = folder_of(site, tmp_path / "target")
     tail = ("--data", target, "--tombstones-copy", site.data / "tombstones", "--yes")
@@ -194,7 +194,7 @@ sys.exit(main(sys.argv[3:]))
 
 
 def test_a_restore_that_is_killed_leaves_the_old_data_or_the_new(site: Site, tmp_path: Path) -> None:
-    """Killed in front of each step: it is served as it was, or not before it is as the backup; nothing is left."""
+    """Killed before any step, the folder is served as it was or as in the backup, and nothing else is left."""
     ended(site)
     backup = backed_up(site, tmp_path / "backup")
     ended(site, email="late@example.com")
@@ -225,7 +225,7 @@ def test_a_restore_that_is_killed_leaves_the_old_data_or_the_new(site: Site, tmp
 
 
 def test_a_restore_that_was_cut_off_is_ended_by_the_next(site: Site, tmp_path: Path) -> None:
-    """Also if the next one fails; missing parts are reported, and nothing is removed."""
+    """The next restore finishes it even if that one fails; missing parts are reported, and nothing is removed."""
     ended(site)
     backup = backed_up(site, tmp_path / "backup")
     target = folder_of(site, tmp_path / "target")
@@ -251,7 +251,7 @@ def test_a_restore_that_was_cut_off_is_ended_by_the_next(site: Site, tmp_path: P
 
 
 def test_what_a_killed_restore_left_behind_goes_when_it_is_served(site: Site, tmp_path: Path) -> None:
-    """There are keys in it, and a master key: nothing that ends later may be readable there."""
+    """The leftovers contain keys and a master key, so that what ends later might be read with them."""
     target = folder_of(site, tmp_path / "target")
     left = target / ".restore.0a0b0c0d"
     left.mkdir()
@@ -263,7 +263,7 @@ def test_what_a_killed_restore_left_behind_goes_when_it_is_served(site: Site, tm
 
 
 def test_tombstones_that_are_older_than_the_key_store_are_refused(site: Site, tmp_path: Path) -> None:
-    """The copy is newer than the backup, and not the newest: the key store that is here knows that more has ended."""
+    """The copy is newer than the backup but not the newest: the current key store knows that more has ended."""
     backup = backed_up(site, tmp_path / "backup")
     first, second = (ended(site, seal=False, email=f"c{number}@example.com") for number in range(2))
     withdraw(site, first)
@@ -279,7 +279,7 @@ def test_tombstones_that_are_older_than_the_key_store_are_refused(site: Site, tm
 
 
 def test_another_collectors_parts_are_not_put_together(site: Site, tmp_path: Path) -> None:
-    """Data of one and keys of another open nothing; its tombstones say nothing about this one."""
+    """Data of one collector and keys of another open nothing, and another's tombstones say nothing about this one."""
     backup = backed_up(site, tmp_path / "backup")
     other = make_template(tmp_path / "other").data
     before = {path: path.read_bytes() for path in other.rglob("*") if path.is_file()}
@@ -307,7 +307,7 @@ def test_another_collectors_parts_are_not_put_together(site: Site, tmp_path: Pat
 
 
 def test_nothing_is_overwritten_and_nothing_is_left_behind(site: Site, tmp_path: Path) -> None:
-    """A place that is taken is refused; a backup that fails leaves neither a folder nor a key."""
+    """An existing destination is refused, and a backup that fails leaves neither a folder nor a key."""
     taken = tmp_path / "taken"
     taken.mkdir()
     link = tmp_path / "link"
@@ -362,7 +362,7 @@ def test_a_backup_is_whole_while_batches_come(site: Site, tmp_path: Path) -> Non
 
 
 def test_what_is_stated_is_kept_in_the_data_folder(site: Site) -> None:
-    """The stated number of days is the folder's, for every command; it is not lowered below what a backup lives."""
+    """The stated number of days is stored in the folder for every command, and cannot be set below a backup's life."""
     settings = site.settings
     assert as_stated(settings).key_backup_days is None
     state_days(settings, 7, now_ms=site.clock.ms)
@@ -390,7 +390,7 @@ def test_no_days_means_no_backup_of_keys(site: Site, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("word", ["8", "-1", "week", ""])
 def test_only_days_that_are_kept_can_be_stated(site: Site, word: str) -> None:
-    """More than 7 days, or no number, is refused before anything is served."""
+    """More than 7 days, or something that is not a number, is refused before anything is served."""
     done = run_command("serve", "--data", site.data, "--port", "0", f"--key-backup-days={word}", "--json")
     assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (2, "key_backup_days")
     assert as_stated(site.settings).key_backup_days is None

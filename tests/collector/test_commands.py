@@ -54,7 +54,7 @@ def test_init_makes_a_closed_folder(running: RunningCollector) -> None:
 
 
 def test_init_says_what_is_next(tmp_path: Path) -> None:
-    """Without --json the words say how to start it and how the owner signs in; a second init is refused."""
+    """Without --json the text says how to start it and how the owner signs in; a second init is refused."""
     data = tmp_path / "d"
     done = run_command("init", "--data", data, "--org", "Acme", "--owner-email", OWNER)
     assert done.returncode == 0
@@ -102,7 +102,7 @@ def test_init_says_what_is_next(tmp_path: Path) -> None:
     ],
 )
 def test_errors_are_one_document(arguments: list[str], code: str, exit_code: int, tmp_path: Path) -> None:
-    """With --json every error is the same shape on standard output, and words stay away."""
+    """With --json every error has the same shape on standard output, and no other text is printed."""
     words = [str(tmp_path / word) if word in {"D", "nowhere", "x"} else word for word in arguments]
     done = run_command(*words, "--json")
     assert json.loads(done.stdout)["error"]["code"] == code
@@ -110,7 +110,7 @@ def test_errors_are_one_document(arguments: list[str], code: str, exit_code: int
 
 
 def test_a_second_server_is_refused(running: RunningCollector) -> None:
-    """One process serves a data folder."""
+    """Only one process serves a data folder."""
     done = run_command("serve", "--data", running.data, "--port", "0", "--json")
     assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (1, "data_in_use")
 
@@ -128,7 +128,7 @@ def test_a_taken_port_is_said(running: RunningCollector, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("taken", ["file", "folder with a file"])
 def test_init_takes_no_place_that_holds_something(tmp_path: Path, taken: str) -> None:
-    """It would close the folder to others, and mix its files with theirs; nothing there is touched."""
+    """Init would close the folder to others and mix its files with theirs, so it is refused and changes nothing."""
     place = tmp_path / "place"
     if taken == "file":
         place.write_text("mine")
@@ -142,7 +142,7 @@ def test_init_takes_no_place_that_holds_something(tmp_path: Path, taken: str) ->
 
 
 def test_a_file_is_replaced_only_when_that_was_said(running: RunningCollector, tmp_path: Path) -> None:
-    """Neither a file nor a link is written over; with --force a link is replaced, and what it names stays."""
+    """Neither a file nor a link is overwritten; with --force a link is replaced, and its target stays."""
     mine, link = tmp_path / "mine", tmp_path / "link"
     mine.write_text("mine")
     link.symlink_to(mine)
@@ -159,7 +159,7 @@ def test_a_file_is_replaced_only_when_that_was_said(running: RunningCollector, t
 
 
 def test_what_is_no_file_is_never_replaced(running: RunningCollector, tmp_path: Path) -> None:
-    """A pipe or a device stays what it is, also with --force."""
+    """A pipe or a device is never replaced, also with --force."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for force in ((), ("--force",)):
@@ -172,7 +172,7 @@ def test_what_is_no_file_is_never_replaced(running: RunningCollector, tmp_path: 
 
 @pytest.mark.parametrize("text", ["my notes", "https://example.com and more", "x" * 5000])
 def test_a_ready_file_replaces_nothing_else(running: RunningCollector, tmp_path: Path, text: str) -> None:
-    """It is removed unasked, so whatever is not an address alone is left where it is."""
+    """It is removed without asking, so a file is removed only if it contains nothing but an address."""
     mine = tmp_path / "mine"
     mine.write_text(text)
     done = run_command("serve", "--data", running.data, "--port", "0", "--ready-file", mine, "--json")
@@ -181,7 +181,7 @@ def test_a_ready_file_replaces_nothing_else(running: RunningCollector, tmp_path:
 
 
 def test_serve_says_where_it_is_ready(tmp_path: Path) -> None:
-    """On standard output, with its organisation, once it answers; the README names the port that is used unasked."""
+    """Once it answers, standard output shows address and organisation; the README names the default port."""
     run_command("init", "--data", tmp_path / "d", "--org", "Acme", "--owner-email", OWNER)
     words = [*COMMAND, "serve", "--data", str(tmp_path / "d"), "--port", "0"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
@@ -217,7 +217,7 @@ def test_a_database_that_went_missing_is_not_made_anew(tmp_path: Path, lost: str
 
 
 def test_a_database_that_cannot_be_read_is_said(tmp_path: Path) -> None:
-    """Without a traceback, and with what to do."""
+    """The message has no traceback, and says what to do."""
     run_command("init", "--data", tmp_path / "d", "--org", "Acme", "--owner-email", OWNER)
     (path,) = (tmp_path / "d").rglob("control.sqlite3")
     path.write_text("nothing of the kind")
@@ -229,7 +229,7 @@ def test_a_database_that_cannot_be_read_is_said(tmp_path: Path) -> None:
 
 
 def test_storage_map_prints_everything() -> None:
-    """Words and document tell the same."""
+    """Text and document have the same content."""
     entries = json.loads(run_command("storage-map", "--json").stdout)["storage"]
     words = run_command("storage-map").stdout
     assert {"file", "table", "column", "data_class", "cipher", "key", "retention"} == set(entries[0])
@@ -255,7 +255,7 @@ def test_headers_of_every_answer(running: RunningCollector) -> None:
 
 
 def test_the_invite_page_is_static(running: RunningCollector) -> None:
-    """The page is the same for every id, has no script, and asks for nothing."""
+    """The page is the same for every id, has no script, and makes no request."""
     first, second = httpx.get(f"{running.url}/i/one"), httpx.get(f"{running.url}/i/%3Cscript%3E")
     assert first.content == second.content
     assert "<script" not in first.text
@@ -270,7 +270,7 @@ def test_the_api_describes_itself(running: RunningCollector) -> None:
 
 
 def test_a_restart_goes_on(tmp_path: Path) -> None:
-    """SIGTERM ends with exit code 0, and the next process on the same data and port knows everything."""
+    """SIGTERM ends with exit code 0, and the next process on the same data and port continues with all of it."""
     with collector(tmp_path) as made:
         with httpx.Client(base_url=made.url) as client:
             candidate = started(client, made.token)
@@ -336,7 +336,7 @@ def test_tls_is_modern(tmp_path: Path) -> None:
 
 
 def _run_without(tmp_path: Path, before: str) -> tuple[int, dict[str, Any]]:
-    """``init`` in a process where ``before`` ran first: its exit code and its error."""
+    """``init`` in a process that ran ``before`` first: its exit code and its error."""
     program = f"import sys; from promptster_collector.__main__ import main\n{before}; sys.exit(main())"
     words = ["init", "--data", str(tmp_path / "d"), "--org", "Acme", "--owner-email", OWNER, "--json"]
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
@@ -344,7 +344,7 @@ def _run_without(tmp_path: Path, before: str) -> tuple[int, dict[str, Any]]:
 
 
 def test_other_systems_are_refused_by_name(tmp_path: Path) -> None:
-    """Nothing is made on a system that nobody tested."""
+    """On an untested system nothing is made."""
     code, error = _run_without(tmp_path, "sys.modules['fcntl'] = None; sys.platform = 'freebsd14'")
     assert (code, error["code"]) == (1, "platform")
     assert "promptster-collector does not run on freebsd14" in error["message"]
@@ -352,14 +352,14 @@ def test_other_systems_are_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_without_its_libraries_the_collector_says_what_to_install(tmp_path: Path) -> None:
-    """The candidate's program brings this command, but not what it needs."""
+    """The candidate's package brings this command, but not the libraries that it needs."""
     code, error = _run_without(tmp_path, "sys.modules['sqlalchemy'] = None")
     assert (code, error["code"]) == (1, "not_installed")
     assert "promptster[collector]" in error["hint"]
 
 
 def test_a_ready_file_is_there_as_long_as_somebody_listens(tmp_path: Path) -> None:
-    """One of an earlier process is removed before the address is known, and each its own at the end."""
+    """An earlier process's file is removed before the address is known, and each process removes its own at the end."""
     with collector(tmp_path) as made:
         ready = made.data.parent / f".{made.data.name}.ready"
         assert ready.read_text() == made.url
@@ -373,7 +373,7 @@ def test_a_ready_file_is_there_as_long_as_somebody_listens(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("width", [60, 80])
 def test_a_terminal_gets_lines_of_its_width(tmp_path: Path, width: int) -> None:
-    """Words and commands stay whole, wide characters count twice; a pipe gets the text as it is."""
+    """Words and commands stay whole, wide characters count twice; a pipe gets the text unchanged."""
     environ = {**os.environ, "PYTHONUTF8": "1"}
     environ.pop("COLUMNS", None)
     name = "日本語の組織 " * 12

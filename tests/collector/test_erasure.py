@@ -1,4 +1,4 @@
-"""Erasure: tombstone first, keys next, rows last; nothing comes back, from whatever backup."""
+"""Erasure: tombstone first, keys next, rows last; nothing returns from any backup."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def withdraw(site: Site, candidate: Candidate) -> Tombstone:
 
 @pytest.mark.parametrize("seal", [False, True])
 def test_withdrawal_leaves_a_tombstone_and_nothing_else(site: Site, *, seal: bool) -> None:
-    """Keys, rows and segment are gone; the signed tombstone promises nothing about backups that nobody stated."""
+    """Keys, rows and segment are gone; the signed tombstone promises nothing about backups unless days are stated."""
     candidate = ended(site, seal=seal)
     site.client.get(f"/v1/sessions/{candidate.session}/bundle", headers=bearer(site.token))
     organisation = site.rows(select(Session.organisation))[0].organisation
@@ -69,7 +69,7 @@ def test_withdrawal_leaves_a_tombstone_and_nothing_else(site: Site, *, seal: boo
 
 
 def test_after_withdrawal_everything_is_gone(site: Site) -> None:
-    """Batches get 410 with the tombstone, readers too, the access token opens nothing, the list names nobody."""
+    """Batches and reads get 410 with the tombstone, the access token opens nothing, and the list names no one."""
     candidate = ended(site, seal=False)
     candidate.say("more")
     tombstone = withdraw(site, candidate)
@@ -144,7 +144,7 @@ def test_only_the_sessions_key_withdraws(site: Site) -> None:
 
 
 def test_a_person_stays_while_something_stands_on_them(site: Site) -> None:
-    """The person's key lives until their last session or open invite is gone."""
+    """The person's key exists until their last session or open invite is gone."""
     first, second = ended(site), ended(site)
     (person,) = {row.person for row in site.rows(select(Session.person))}
     organisation = site.rows(select(Session.organisation))[0].organisation
@@ -162,7 +162,7 @@ def test_a_person_stays_while_something_stands_on_them(site: Site) -> None:
 
 
 def test_retention_erases(site: Site) -> None:
-    """A session goes when its days are over, and not an hour earlier; the tombstone says expired."""
+    """A session is erased when its days are over, not an hour earlier, and the tombstone says expired."""
     candidate = ended(site)
     site.clock.pass_ms(30 * DAY_MS - 1)
     site.drain()
@@ -218,7 +218,7 @@ def contents(folder: Path) -> list[bytes]:
 
 
 def test_a_crash_after_the_tombstone_is_finished_at_the_next_start(site: Site, tmp_path: Path) -> None:
-    """With nothing but the tombstone on the disk, the next start destroys keys and rows."""
+    """With only the tombstone on the disk, the next start destroys keys and rows."""
     candidate = ended(site)
     organisation = site.rows(select(Session.organisation))[0].organisation
     found = site.store.database.read_now(
@@ -236,7 +236,7 @@ def test_a_crash_after_the_tombstone_is_finished_at_the_next_start(site: Site, t
 
 
 def test_an_erasure_that_was_cut_off_keeps_its_tombstone(site: Site) -> None:
-    """Asked again after only the first step was done, the answer is the tombstone that was written down then."""
+    """If only the first step was done, asking again returns the tombstone that was written then."""
     candidate = ended(site, seal=False)
     organisation = site.rows(select(Session.organisation))[0].organisation
     found = site.store.database.read_now(
@@ -249,7 +249,7 @@ def test_an_erasure_that_was_cut_off_keeps_its_tombstone(site: Site) -> None:
 
 
 def test_an_unreadable_tombstone_keeps_the_collector_from_listening(site: Site, tmp_path: Path) -> None:
-    """Rather no service than one that may bring erased sessions back."""
+    """The collector does not start, since it might bring erased sessions back."""
     target = tmp_path / "damaged"
     copy_data(site.data, target)
     (target / "tombstones" / "x.tombstone").write_text("{")
@@ -260,7 +260,7 @@ def test_an_unreadable_tombstone_keeps_the_collector_from_listening(site: Site, 
 def test_the_key_store_keeps_no_trace(site: Site) -> None:
     """Neither wrapped keys nor the session's name are left in any file of the key store."""
     candidate = ended(site)
-    import sqlite3  # noqa: PLC0415 - reads the file behind the store's back
+    import sqlite3  # noqa: PLC0415 - reads the file without the store
 
     path = site.data / "keystore" / "keystore.sqlite3"
     connection = sqlite3.connect(path)

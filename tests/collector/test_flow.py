@@ -17,7 +17,7 @@ from promptster_collector.store.schema import Session
 
 
 def test_a_session_ends_as_a_verified_bundle(site: Site) -> None:
-    """What was uploaded comes out as a bundle that verifies against the collector's key."""
+    """The uploaded session can be exported as a bundle that verifies against the collector's key."""
     candidate = started(site.client, site.token)
     candidate.say("first", "second")
     candidate.close()
@@ -55,7 +55,7 @@ def test_the_certificate_promises_the_log(site: Site) -> None:
 
 
 def test_what_is_logged_while_a_bundle_is_made_is_no_alteration_of_it(site: Site) -> None:
-    """Receipts are read before the log: proofs of receipts that came in between are left out."""
+    """Receipts are read before the log: proofs of receipts that arrived in between are left out."""
     candidate = started(site.client, site.token)
     candidate.say("first")
     candidate.put(site.client, 0)

@@ -1,4 +1,4 @@
-"""A full disk: what is new is refused by name, reading and deletion go on, also after a restart."""
+"""On a full disk new writes are refused by name, and reading and deletion continue, also after a restart."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MIB = 1 << 20
 
 
 def withdraw(client: httpx.Client, candidate: Candidate) -> httpx.Response:
-    """Ask for it."""
+    """Withdraw the session."""
     return client.post(f"/v1/sessions/{candidate.session}/withdraw", json=candidate.withdrawal())
 
 
@@ -39,7 +39,7 @@ FULL = (503, "storage_full", True)
 
 
 def refuse_everything_new(client: httpx.Client, made: RunningCollector, candidate: Candidate, waiting: Any) -> None:
-    """A batch, an invite, an assessment, a token and a redemption: each is refused by name, and can be tried again."""
+    """A batch, an invite, an assessment, a token and a redemption are each refused by name, and can be tried again."""
     owner = bearer(made.token)
     candidate.say("x" * 100_000)
     assert named(candidate.put(client, len(candidate.batches) - 1)) == FULL
@@ -54,7 +54,7 @@ def refuse_everything_new(client: httpx.Client, made: RunningCollector, candidat
 
 
 def test_a_full_disk_keeps_nobody_from_deleting(tmp_path: Path) -> None:
-    """Withdrawal, deletion, revocation and reading work to the last block and after a restart; then room ends it."""
+    """Withdrawal, deletion, revocation and reading work to the last block and after a restart; room ends the state."""
     with small_disk(tmp_path / "disk", mib=72) as disk, collector(disk) as made:
         with httpx.Client(base_url=made.url, timeout=60) as client:
             owner = bearer(made.token)
@@ -93,7 +93,7 @@ def test_a_full_disk_keeps_nobody_from_deleting(tmp_path: Path) -> None:
 
 
 def test_a_restart_on_a_full_disk_serves(tmp_path: Path) -> None:
-    """Filled to the last block while nothing ran: it starts, says so, lets events be read and withdraws."""
+    """After the disk was filled while it was stopped, the collector starts, says so, serves events and withdraws."""
     with small_disk(tmp_path / "disk", mib=72) as disk, collector(disk) as made:
         with httpx.Client(base_url=made.url, timeout=60) as client:
             candidate = started(client, made.token)
@@ -113,7 +113,7 @@ def test_a_restart_on_a_full_disk_serves(tmp_path: Path) -> None:
 
 
 def test_a_large_session_needs_no_more_room_than_a_small_one(tmp_path: Path) -> None:
-    """One that takes more than the whole reserve is withdrawn on a full disk, and the next one as well."""
+    """A session larger than the whole reserve is withdrawn on a full disk, and the next one as well."""
     with small_disk(tmp_path / "disk", mib=160) as disk, collector(disk) as made:
         with httpx.Client(base_url=made.url, timeout=60) as client:
             large, small = (started(client, made.token, email=f"{name}@example.com") for name in ("large", "small"))
@@ -131,7 +131,7 @@ def test_a_large_session_needs_no_more_room_than_a_small_one(tmp_path: Path) -> 
 
 
 def test_whoever_takes_all_room_again_and_again_stops_few_deletions(tmp_path: Path) -> None:
-    """What a deletion leaves of the reserve may be gone a moment later: there is enough of it for many."""
+    """Even if the room that each deletion frees is used up at once, the reserve is enough for many deletions."""
     with (
         small_disk(tmp_path / "disk", mib=72) as disk,
         collector(disk) as made,
@@ -147,7 +147,7 @@ def test_whoever_takes_all_room_again_and_again_stops_few_deletions(tmp_path: Pa
 
 
 def test_no_file_left_is_a_full_disk_too(tmp_path: Path) -> None:
-    """With blocks and without inodes: what needs a new file is refused by name, deletion takes one of the reserve."""
+    """With free blocks but no inodes, new files are refused by name, and deletion uses a file of the reserve."""
     with (
         small_disk(tmp_path / "disk", mib=72) as disk,
         collector(disk) as made,
@@ -164,7 +164,7 @@ def test_no_file_left_is_a_full_disk_too(tmp_path: Path) -> None:
 
 
 def test_a_disk_without_any_room_and_no_reserve_is_named(tmp_path: Path) -> None:
-    """With nothing left to let go of, the start ends with an error that says so, and not with a fault of ours."""
+    """Without any reserve left, the start ends with an error that says so instead of a crash."""
     with small_disk(tmp_path / "disk", mib=72) as disk, collector(disk) as made:
         made.stop()
         for piece in (made.data / "reserve").iterdir():
@@ -177,7 +177,7 @@ def test_a_disk_without_any_room_and_no_reserve_is_named(tmp_path: Path) -> None
 
 
 def test_what_ends_takes_all_of_the_reserve_and_reading_a_part(tmp_path: Path) -> None:
-    """An ending is tried as often as a piece makes room; a reading for some; what is new never if one is missing."""
+    """An ending may use all pieces of the reserve, a reading some of them, and a new write none."""
     reserve = DiskReserve(tmp_path / "reserve", 4 * MIB)
     reserve.open()
     assert not reserve.is_low
@@ -204,7 +204,7 @@ def test_what_ends_takes_all_of_the_reserve_and_reading_a_part(tmp_path: Path) -
 
 
 def test_a_reserve_that_was_copied_with_holes_is_filled(tmp_path: Path) -> None:
-    """A tool that leaves out zeros copies files that take no room: they get their blocks before anything is served."""
+    """Files copied with holes take no room, so they get their blocks before anything is served."""
     folder = tmp_path / "reserve"
     reserve = DiskReserve(folder, 4 * MIB)
     reserve.open()
@@ -220,11 +220,11 @@ def test_a_reserve_that_was_copied_with_holes_is_filled(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_fails_is_named(site: Site) -> None:
-    """What cannot be written for another reason than room is no fault of ours: 503, and it can be tried again."""
+    """A write that fails for another reason than room is answered with 503, and can be tried again."""
     candidate = started(site.client, site.token)
     record = site.data / "tombstones" / "ended.jsonl"
     record.rename(site.data / "kept")
-    record.mkdir()  # as root no mode keeps anybody from writing
+    record.mkdir()  # as root, modes do not prevent writing
     assert named(withdraw(site.client, candidate)) == (503, "storage_unavailable", True)
     record.rmdir()
     (site.data / "kept").rename(record)
@@ -253,7 +253,7 @@ def test_batches_that_were_left_are_removed_later(site: Site, tmp_path: Path, ho
 
 
 def test_other_faults_take_nothing_of_the_reserve(tmp_path: Path) -> None:
-    """What is no lack of room stays what it is."""
+    """Errors other than a full disk are raised unchanged."""
     reserve = DiskReserve(tmp_path / "reserve", 4 * MIB)
     reserve.open()
 
@@ -266,7 +266,7 @@ def test_other_faults_take_nothing_of_the_reserve(tmp_path: Path) -> None:
 
 
 def test_a_full_database_refuses_what_is_new_and_runs_endings_again(tmp_path: Path) -> None:
-    """Of one group commit that found no room, the ending is done with the reserve's room, and the rest is refused."""
+    """Of one group commit without room, the ending is done with the reserve's room, and the rest is refused."""
     reserve = DiskReserve(tmp_path / "reserve", 4 * MIB)
     reserve.open()
     database = Database(f"sqlite:///{tmp_path / 'test.sqlite3'}", reserve)
@@ -274,7 +274,7 @@ def test_a_full_database_refuses_what_is_new_and_runs_endings_again(tmp_path: Pa
     runs: list[str] = []
 
     def ending(connection: Connection) -> str:
-        if not runs:  # as if the disk were full until somebody makes room
+        if not runs:  # as if the disk were full until room is made
             connection.execute(text("pragma max_page_count = 4"))
         runs.append("ending")
         connection.execute(text("insert into t values (zeroblob(100000))"))

@@ -38,7 +38,7 @@ def world(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def typed(answer: Any) -> None:
-    """A success, or a problem document that is not our own fault."""
+    """Check for a success, or a problem document that is not an internal error."""
     assert answer.status_code < 500, answer.text
     if answer.status_code >= 400:
         assert answer.headers["content-type"] == "application/problem+json"
@@ -77,7 +77,7 @@ def test_odd_paths_queries_and_bodies(
 @SAMPLES
 @given(route=st.sampled_from([key for key in sorted(MATRIX) if key[0] == "POST"]), body=JSON)
 def test_odd_documents(world: tuple[Site, Candidate, Candidate], route: tuple[str, str], body: object) -> None:
-    """Any JSON document, at every route that takes one."""
+    """Any JSON document gets a typed answer at every route that takes one."""
     site, running, invited = world
     method, template = route
     path = template.replace("{session}", running.session).replace("{invite}", invited.code.invite_id)
@@ -117,7 +117,7 @@ def odd(value: object) -> object:
 @SAMPLES
 @given(credential=st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=80))
 def test_odd_credentials(world: tuple[Site, Candidate, Candidate], credential: str) -> None:
-    """No made-up credential opens anything."""
+    """No made-up credential gives access."""
     site, running, _ = world
     for path in ("/v1/me", f"/v1/sessions/{running.session}/bundle"):
         for header in (credential, f"Bearer {credential}", f"bearer pt_{credential}", f"Bearer pa_{credential}"):
@@ -125,7 +125,7 @@ def test_odd_credentials(world: tuple[Site, Candidate, Candidate], credential: s
 
 
 def test_refusals_repeat_nothing_that_was_sent(world: tuple[Site, Candidate, Candidate]) -> None:
-    """A problem document never holds the value that was refused."""
+    """A problem document never contains the value that was refused."""
     site = world[0]
     secret = "do-not-repeat-me"
     for body in ({"role": secret}, {"role": {"x": secret}}, {"role": "owner", "label": secret * 50}):

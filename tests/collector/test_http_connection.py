@@ -1,4 +1,4 @@
-"""Below the application: raw bytes on a socket of a real collector, and what comes back."""
+"""Below the application: raw bytes on a socket of a real collector, and its answers."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ HOST = b"Host: collector\r\nConnection: close\r\n"
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCollector]:
-    """One collector for all of them."""
+    """One collector for all of these tests."""
     with collector(tmp_path_factory.mktemp("connections")) as made:
         yield made
 
 
 def exchange(running: RunningCollector, *parts: bytes) -> tuple[HTTPResponse, bytes]:
-    """Send these bytes, one part after another; the answer with its body."""
+    """Send these bytes, one part after another; returns the answer with its body."""
     with closing(socket.create_connection(("127.0.0.1", running.port), timeout=30)) as connection:
         for part in parts:
             connection.sendall(part)
@@ -37,7 +37,7 @@ def exchange(running: RunningCollector, *parts: bytes) -> tuple[HTTPResponse, by
 
 
 def refused(running: RunningCollector, status: int, code: str, *parts: bytes) -> HTTPResponse:
-    """The answer is this problem, closes the connection, and carries the headers of every answer."""
+    """Check that the answer is this problem, closes the connection, and has the headers of every answer."""
     answer, body = exchange(running, *parts)
     problem = json.loads(body)
     assert (answer.status, problem["status"], problem["code"]) == (status, status, code)
@@ -64,12 +64,12 @@ def refused(running: RunningCollector, status: int, code: str, *parts: bytes) ->
     ids=["tls", "method", "http2", "connect", "target", "two lengths", "lengths differ", "negative", "chunk"],
 )
 def test_what_is_not_http_is_a_problem_document(running: RunningCollector, sent: bytes) -> None:
-    """Bytes that no parser takes are refused like everything else."""
+    """Bytes that no parser accepts are answered with a problem document."""
     refused(running, 400, "invalid_http", sent)
 
 
 def test_a_head_is_bounded_in_one_piece(running: RunningCollector) -> None:
-    """One field, the target or the number of fields over the limit is refused, also when all comes at once."""
+    """One field, the target or the number of fields over the limit is refused, also if all arrives at once."""
     start = b"GET /healthz HTTP/1.1\r\n" + HOST
     refused(running, 431, "head_too_large", start + b"x: " + b"a" * MAX_HEAD + b"\r\n\r\n")
     refused(running, 431, "head_too_large", start + b"x: a\r\n" * MAX_FIELDS + b"\r\n")
@@ -77,13 +77,13 @@ def test_a_head_is_bounded_in_one_piece(running: RunningCollector) -> None:
 
 
 def test_a_head_without_an_end_is_refused(running: RunningCollector) -> None:
-    """A head that never ends is refused when it passes the limit, and is not gathered any further."""
+    """A head that never ends is refused when it passes the limit, and is not read any further."""
     start = b"GET /healthz HTTP/1.1\r\n" + HOST + b"x: "
     refused(running, 431, "head_too_large", start, b"a" * (MAX_HEAD // 2), b"a" * (MAX_HEAD // 2))
 
 
 def test_a_large_head_within_the_limit_is_taken(running: RunningCollector) -> None:
-    """The limit is no smaller than it says, and counts each request for itself on one connection."""
+    """The limit is as large as stated, and applies to each request of a connection separately."""
     field = b"x: " + b"a" * (MAX_HEAD - 1000) + b"\r\n"
     request = b"GET /healthz HTTP/1.1\r\nHost: collector\r\n" + field + b"\r\n"
     with closing(socket.create_connection(("127.0.0.1", running.port), timeout=30)) as connection:
@@ -118,7 +118,7 @@ def test_what_no_route_takes(running: RunningCollector, method: str, path: str, 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'], ids=["arrays", "objects"])
 def test_deep_nesting_is_refused(running: RunningCollector, opening: bytes) -> None:
-    """JSON nested beyond any sense is the sender's fault, and not ours."""
+    """Extremely nested JSON is answered as the sender's error, not as an internal one."""
     body = opening * 40_000
     head = f"POST /v1/invites/x/redeem HTTP/1.1\r\nAuthorization: Bearer AA\r\nContent-Length: {len(body)}\r\n"
     answer, found = exchange(running, head.encode() + HOST + b"\r\n" + body)
@@ -126,14 +126,14 @@ def test_deep_nesting_is_refused(running: RunningCollector, opening: bytes) -> N
 
 
 def test_a_large_body_is_refused_before_it_is_read(running: RunningCollector) -> None:
-    """A body that says to be larger than its route takes is refused from its head alone."""
+    """A body that is announced as larger than its route accepts is refused from its head alone."""
     head = b"POST /v1/invites/x/redeem HTTP/1.1\r\nAuthorization: Bearer AA\r\nContent-Length: 9999999\r\n"
     answer, body = exchange(running, head + HOST + b"\r\n")
     assert (answer.status, json.loads(body)["code"]) == (413, "too_large")
 
 
 class _Impatient(HttpConnection):
-    """A connection that waits for no time worth mentioning."""
+    """A connection with almost no patience."""
 
     patience = 0.05
 
@@ -154,7 +154,7 @@ async def _echo(scope: Any, receive: Any, send: Any) -> None:
     ids=["nothing", "half a head", "half a body"],
 )
 async def test_who_stands_still_is_let_go(begun: bytes) -> None:
-    """A request that begins and brings nothing more is refused; a connection does not hold its slot for ever."""
+    """A request that begins and sends nothing more is refused, so that a connection does not keep its slot for ever."""
     config = uvicorn.Config(_echo, http=_Impatient, ws="none", lifespan="off", log_config=None, loop="asyncio")
     server = uvicorn.Server(config)
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:

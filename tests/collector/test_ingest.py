@@ -54,7 +54,7 @@ def test_the_receipt_is_signed_and_about_this_batch(site: Site) -> None:
 
 
 def test_the_same_batch_gets_the_same_receipt(site: Site) -> None:
-    """Sending again changes nothing and gives the stored bytes, also later and also after the end."""
+    """Sending again changes nothing and returns the stored bytes, also later and also after the end."""
     candidate = started(site.client, site.token)
     candidate.say("hello")
     candidate.close()
@@ -89,7 +89,7 @@ def test_a_gap_names_what_is_expected(site: Site) -> None:
 
 
 def test_a_conflict_shows_the_stored_header_and_receipt(site: Site) -> None:
-    """Other bytes for a taken number are refused; both headers are kept, four others at most, each with an alarm."""
+    """Other bytes for a taken number are refused; both headers are kept, at most four others, each with an alarm."""
     candidate = started(site.client, site.token)
     others = [forked(candidate, f"version {i}") for i in range(6)]
     candidate.say("the first one")
@@ -121,7 +121,7 @@ def test_a_fork_at_the_next_number_is_refused(site: Site) -> None:
 
 
 def test_a_batch_belongs_to_its_place(shared: tuple[Site, Candidate]) -> None:
-    """Session and number of the path are those of the header."""
+    """Session and number of the path must be those of the header."""
     site, candidate = shared
     wire = candidate.batches[1]
     wrong = site.client.put(f"/v1/sessions/{candidate.session}/batches/2", content=wire)
@@ -134,7 +134,7 @@ def test_a_batch_belongs_to_its_place(shared: tuple[Site, Candidate]) -> None:
 
 
 def test_another_key_signs_nothing(shared: tuple[Site, Candidate]) -> None:
-    """Only the certificate's key signs batches of a session; without it nobody learns whether there is one."""
+    """Only the certificate's key signs batches; without it, a caller cannot learn whether the session exists."""
     site, candidate = shared
     batch = parse_batch(candidate.batches[1])
     thief = SigningKey.generate(os.urandom).sign(batch.header)
@@ -173,7 +173,7 @@ def test_a_session_is_not_larger_than_its_limit(template: Template, data: Path) 
 
 
 def test_a_session_sends_at_its_pace(site: Site) -> None:
-    """Twenty batches a second; the next one is told when to try again, and succeeds then."""
+    """At most twenty batches a second are accepted; the next one gets a time to try again, and succeeds then."""
     candidate = started(site.client, site.token)
     for n in range(21):
         candidate.say(f"{n}")
@@ -198,7 +198,7 @@ def test_after_the_end_nothing_new_is_taken(site: Site) -> None:
 
 
 def test_a_session_lapses_when_upload_time_is_over(site: Site) -> None:
-    """A late batch finds the session lapsed; so does the sweep when nobody sends."""
+    """A late batch finds the session lapsed; so does the sweep if no batch comes."""
     late, silent = started(site.client, site.token), started(site.client, site.token, email="s@example.com")
     late.say("in time")
     late.say("too late")
@@ -226,7 +226,7 @@ def test_a_session_lapses_when_upload_time_is_over(site: Site) -> None:
 
 
 def test_an_earlier_receipt_is_stored_again(site: Site) -> None:
-    """A restored collector takes a batch with the receipt it once gave: the same bytes, and an alarm."""
+    """A restored collector accepts a batch with the receipt it once gave: the same bytes, and an alarm."""
     candidate = started(site.client, site.token)
     candidate.say("before the backup")
     candidate.put(site.client, 0)
@@ -245,7 +245,7 @@ def test_an_earlier_receipt_is_stored_again(site: Site) -> None:
 
 
 def test_only_own_receipts_are_taken_back(shared: tuple[Site, Candidate]) -> None:
-    """A receipt of another key, another batch, or none at all is refused by its code."""
+    """A receipt of another key, of another batch, or an invalid one is refused with its code."""
     site, candidate = shared
     stranger = SigningKey.generate(os.urandom)
     header = header_sha256(parse_batch(candidate.batches[1]).header_bytes)
@@ -265,7 +265,7 @@ def test_only_own_receipts_are_taken_back(shared: tuple[Site, Candidate]) -> Non
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(position=st.integers(min_value=0, max_value=10_000), flip=st.integers(min_value=1, max_value=255))
 def test_any_changed_byte_is_refused(shared: tuple[Site, Candidate], position: int, flip: int) -> None:
-    """No single changed byte of a batch is stored, and each refusal is typed."""
+    """No batch with a changed byte is stored, and each refusal is typed."""
     site, candidate = shared
     site.clock.pass_ms(1000)
     wire = bytearray(candidate.batches[1])
@@ -279,7 +279,7 @@ def test_any_changed_byte_is_refused(shared: tuple[Site, Candidate], position: i
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(junk=st.one_of(st.binary(max_size=400), st.binary(max_size=200).map(lambda tail: b"PSB1" + tail)))
 def test_junk_is_refused(shared: tuple[Site, Candidate], junk: bytes) -> None:
-    """Bytes that are no batch get a typed refusal."""
+    """Bytes that are not a batch get a typed refusal."""
     site, candidate = shared
     site.clock.pass_ms(1000)
     answer = site.client.put(f"/v1/sessions/{candidate.session}/batches/1", content=junk)

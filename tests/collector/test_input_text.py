@@ -1,4 +1,4 @@
-"""What people call things is refused where it comes in if it could not be shown as it is, at every door."""
+"""Names that could not be shown unchanged are refused wherever a person enters them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SEEN = {
 
 
 def call(site: Site, path: str, body: Mapping[str, object]) -> tuple[int, str]:
-    """Status of a request of the owner's, and the refusal's code."""
+    """The status of one of the owner's requests, and the refusal's code."""
     answer = site.client.post(path, headers=bearer(site.token), json=body)
     return answer.status_code, str(answer.json().get("code", ""))
 
@@ -53,7 +53,7 @@ def assessment(site: Site) -> str:
 
 @pytest.mark.parametrize("text", UNSEEN)
 def test_what_cannot_be_shown_is_refused_at_every_door(site: Site, text: str) -> None:
-    """Titles, names and labels; the refusal says which of them, and that it is no matter of length."""
+    """Titles, names and labels are checked; the refusal names the field and does not blame its length."""
     known = assessment(site)
     assert call(site, "/v1/assessments", {"title": text}) == (422, "title")
     invite = {"name": text, "email": "ada@example.com"}
@@ -65,7 +65,7 @@ def test_what_cannot_be_shown_is_refused_at_every_door(site: Site, text: str) ->
 
 @pytest.mark.parametrize(("text", "kept"), SEEN.items())
 def test_what_other_scripts_need_is_taken(site: Site, text: str, kept: str) -> None:
-    """Their joiners as they are, their spaces as plain ones."""
+    """Joiners of other scripts are kept, and their spaces become plain ones."""
     known = assessment(site)
     assert call(site, f"/v1/assessments/{known}/invites", {"name": text, "email": "ada@example.com"})[0] == 201
     made = site.client.post("/v1/assessments", headers=bearer(site.token), json={"title": text})
@@ -74,14 +74,14 @@ def test_what_other_scripts_need_is_taken(site: Site, text: str, kept: str) -> N
 
 
 def test_a_label_may_be_left_out(site: Site) -> None:
-    """A title and a name may not."""
+    """A label is optional; a title and a name are not."""
     assert call(site, "/v1/tokens", {"role": "reviewer", "label": " "})[0] == 201
     assert call(site, "/v1/assessments", {"title": "\u3000"}) == (422, "title")
     assert text_fault(normalised_text("\xa0"), "a name", most=5) == "a name must have 1 to 5 characters"
 
 
 def test_an_organisation_is_called_by_what_can_be_shown(tmp_path: Path) -> None:
-    """Refused before anything is created, and input with a line break cannot start a line."""
+    """It is refused before anything is created, and input with a line break cannot start a line."""
     for text in UNSEEN:
         done = run_command("init", "--data", tmp_path / "data", "--org", text, "--owner-email", "o@example.com")
         assert (done.returncode, "one line" in done.stderr) == (2, True), done.stderr
@@ -91,5 +91,5 @@ def test_an_organisation_is_called_by_what_can_be_shown(tmp_path: Path) -> None:
 
 
 def test_bytes_that_are_no_text_are_called_that() -> None:
-    """What a terminal in another encoding sends is neither a control character nor an invisible one."""
+    """Bytes in another encoding are reported as such, not as control or invisible characters."""
     assert text_fault("\udcff", "a title", most=9) == "a title contains bytes that are not UTF-8"

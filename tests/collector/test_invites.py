@@ -42,7 +42,7 @@ def offer(site: Site, candidate: Candidate) -> dict[str, Any]:
 
 
 def test_the_offer_is_signed_under_the_pinned_key(site: Site) -> None:
-    """Invite, policy and keys belong together, and to the pin of the link."""
+    """Invite, policy and keys belong together, and to the link's pin."""
     candidate = invited(site, time_limit_minutes=90, retention_days=7, repository="https://git.example/task.git")
     shown = offer(site, candidate)
     public_key = site.store.identity.signer.public_key
@@ -62,13 +62,13 @@ def test_the_offer_is_signed_under_the_pinned_key(site: Site) -> None:
 
 
 def test_the_link_names_the_public_url(site: Site) -> None:
-    """Links lead to where the operator says the collector is."""
+    """Links lead to the address that the operator configured."""
     code = invited(site).code
     assert code.collector_url == "https://collector.example"
 
 
 def test_a_wrong_secret_sees_nothing(site: Site) -> None:
-    """Without the very secret the invite does not exist."""
+    """Without the right secret the invite does not exist."""
     candidate = invited(site)
     path = f"/v1/invites/{candidate.code.invite_id}"
     for secret in (b64u_encode(os.urandom(32)), "", "not base64!", "a" * 5000):
@@ -105,7 +105,7 @@ def test_the_same_request_gets_the_same_certificate(site: Site) -> None:
 
 
 def test_looking_at_a_used_invite_is_an_alarm(site: Site) -> None:
-    """Clients read an invite before they redeem it, so a second one is noticed."""
+    """Clients read an invite before they redeem it, so a second reader is noticed."""
     candidate = invited(site)
     assert redeem(site, candidate, candidate.consent_to(offer(site, candidate))).status_code == 200
     assert site.rows(select(Alarm.kind)) == []
@@ -116,7 +116,7 @@ def test_looking_at_a_used_invite_is_an_alarm(site: Site) -> None:
 
 
 def test_another_key_on_a_used_invite_is_an_alarm(site: Site) -> None:
-    """The second key gets 409, and a row says so."""
+    """The second key gets 409, and a row records it."""
     candidate = invited(site)
     shown = offer(site, candidate)
     assert redeem(site, candidate, candidate.consent_to(shown)).status_code == 200
@@ -133,7 +133,7 @@ def test_another_key_on_a_used_invite_is_an_alarm(site: Site) -> None:
 
 
 def test_an_expired_invite_is_gone(site: Site) -> None:
-    """After 72 hours neither policy nor certificate can be had, and the sealing key is destroyed."""
+    """After 72 hours neither policy nor certificate is available, and the sealing key is destroyed."""
     candidate = invited(site)
     body = candidate.consent_to(offer(site, candidate))
     site.clock.pass_ms(72 * HOUR_MS)
@@ -146,7 +146,7 @@ def test_an_expired_invite_is_gone(site: Site) -> None:
 
 
 def test_sealing_key_and_box_are_gone_after_redemption(site: Site) -> None:
-    """What could open the box is destroyed, and the box is kept nowhere."""
+    """The key that could open the box is destroyed, and the box is not stored."""
     candidate = invited(site)
     body = candidate.consent_to(offer(site, candidate))
     assert redeem(site, candidate, body).status_code == 200
@@ -191,7 +191,7 @@ def test_swapped_boxes_and_consents_are_refused(site: Site) -> None:
 def test_a_session_name_cannot_be_taken_twice(site: Site) -> None:
     """Nobody can redeem into another session, or find out with an invite whether a session exists.
 
-    The answer is that of an invite that somebody else has used, in every byte, and so is every answer after it.
+    The answer equals, in every byte, that of an invite that someone else has used, and so does every later answer.
     """
     victim = started(site.client, site.token)
     used = started(site.client, site.token, email="used@example.com")
@@ -231,7 +231,7 @@ def test_the_access_token_is_stored_hashed(site: Site) -> None:
     ],
 )
 def test_odd_invitations_are_refused(site: Site, body: dict[str, Any], code: str) -> None:
-    """Names and addresses must be ones."""
+    """Invalid names and addresses are refused."""
     path = f"/v1/assessments/{new_assessment(site.client, site.token)}/invites"
     assert site.client.post(path, headers=bearer(site.token), json=body).json()["code"] == code
 
@@ -252,7 +252,7 @@ def test_odd_assessments_are_refused(site: Site, body: dict[str, Any], code: str
 
 
 def test_assessments_are_listed(site: Site) -> None:
-    """What was set up is listed in order, with the policy's name."""
+    """Assessments are listed in the order of their creation, with the policy's name."""
     first = new_assessment(site.client, site.token, title="One")
     second = new_assessment(site.client, site.token, title="Two", repository="/srv/task")
     listed = site.client.get("/v1/assessments", headers=bearer(site.token)).json()["assessments"]
@@ -270,7 +270,7 @@ def test_one_person_is_one_row(site: Site) -> None:
 
 
 def test_a_crash_before_the_session_was_stored_is_undone(site: Site) -> None:
-    """Keys of a redemption that never reached the database are destroyed at the next start; the invite stays good."""
+    """Keys of a redemption that never reached the database are destroyed at the next start; the invite stays valid."""
     candidate = invited(site)
     organisation = site.rows(select(InviteRow.organisation))[0].organisation
     keys = {session_key(organisation, candidate.session): bytes(32)}
@@ -282,7 +282,7 @@ def test_a_crash_before_the_session_was_stored_is_undone(site: Site) -> None:
 
 
 def test_a_crash_after_the_session_was_stored_is_finished(site: Site) -> None:
-    """What is left to do after the write is done at the next start: keys confirmed, sealing pair destroyed."""
+    """The remaining steps are done at the next start: keys confirmed, sealing pair destroyed."""
     candidate = started(site.client, site.token)
     row = site.rows(select(InviteRow))[0]
     key = site.store.keys.get(session_key(row.organisation, candidate.session))

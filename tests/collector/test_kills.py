@@ -1,4 +1,4 @@
-"""Real processes, really killed: nothing acknowledged is lost, doubled or reordered, and one redemption wins."""
+"""Real processes are really killed: nothing acknowledged is lost, doubled or reordered, and one redemption wins."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROUNDS = 6
 
 
 def send(url: str, candidates: list[Candidate], refused: list[int]) -> None:
-    """Send what each candidate has not got a receipt for, in order, until the collector is gone or all is received."""
+    """Send each candidate's batches without a receipt, in order, until the collector is gone or all are received."""
     with httpx.Client(base_url=url, timeout=20) as client:
         try:
             while any(len(c.receipts) < len(c.batches) for c in candidates):

@@ -1,4 +1,4 @@
-"""A data folder that is restored, in part or whole: what was deleted, revoked or used does not come back."""
+"""A data folder is restored, in part or whole: what was deleted, revoked or used does not come back."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def yesterday(site: Site, backup: Path, target: Path) -> Path:
 
 
 def revoke(site: Site) -> str:
-    """Make a reviewer's token and revoke it; the token."""
+    """Make a reviewer's token, revoke it, and return it."""
     owner = bearer(site.token)
     made = site.client.post("/v1/tokens", headers=owner, json={"role": "reviewer", "label": "r"}).json()
     assert site.client.get("/v1/sessions", headers=bearer(made["token"])).status_code == 200
@@ -80,7 +80,7 @@ def test_yesterdays_databases_revive_nothing(site: Site, tmp_path: Path) -> None
 
 
 def test_what_ended_before_there_was_a_record_is_written_down(site: Site, tmp_path: Path) -> None:
-    """A folder of version 0.1 has files of tombstones and no record: all that ended is in it after the first start."""
+    """A folder of version 0.1 has tombstone files but no record; the first start records all that ended."""
     candidate = ended(site)
     token_id, _ = revoke(site).split()
     site.client.delete(f"/v1/tokens/{token_id}", headers=bearer(site.token))
@@ -187,7 +187,7 @@ def damaged(lines: list[bytes], how: str) -> list[bytes]:
 
 @pytest.mark.parametrize("how", ["edited", "last edited", "taken out", "swapped", "cut", "gone"])
 def test_a_record_that_was_worked_on_is_seen(site: Site, tmp_path: Path, how: str) -> None:
-    """Rather no service than one that has forgotten what ended: the error names the tombstones."""
+    """The collector does not start with a record that may lack endings; the error names the tombstones."""
     for number in range(3):
         withdraw(site, ended(site, seal=False, email=f"c{number}@example.com"))
     target = tmp_path / "damaged"
@@ -200,7 +200,7 @@ def test_a_record_that_was_worked_on_is_seen(site: Site, tmp_path: Path, how: st
 
 
 def test_an_entry_that_was_never_finished_is_written_again(site: Site, tmp_path: Path) -> None:
-    """A power cut can leave half a line at the end: it was never acknowledged, and the next one replaces it."""
+    """A power cut can leave half a line at the end, which was never acknowledged; the next entry replaces it."""
     withdraw(site, ended(site, seal=False))
     target = tmp_path / "torn"
     site.copy_to(target)
@@ -251,7 +251,7 @@ def test_a_copy_that_tells_another_story_keeps_the_collector_from_starting(site:
 
 
 def test_a_copy_that_does_not_answer_keeps_nothing_from_being_deleted(site: Site, tmp_path: Path) -> None:
-    """A lost copy is logged and updated later; a missing folder, or our own, is refused at the start."""
+    """A lost copy is logged and updated later; a missing folder, or the data folder itself, is refused at the start."""
     copy = tmp_path / "copy"
     for none in (copy, site.data / "tombstones"):
         with pytest.raises(OptionError), running_site(site.data, site.token, copy=none):
@@ -269,7 +269,7 @@ def test_a_copy_that_does_not_answer_keeps_nothing_from_being_deleted(site: Site
 
 
 def test_a_newer_checkpoint_in_the_copy_starts_another_origin(site: Site, tmp_path: Path) -> None:
-    """If the folder was restored, the copy knows that the log was longer: it continues under a new name."""
+    """The copy knows that the log of the restored folder was longer, so the log continues under a new name."""
     copy = tmp_path / "copy"
     copy.mkdir()
     candidate = started(site.client, site.token)

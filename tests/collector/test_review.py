@@ -1,4 +1,4 @@
-"""Reading: live from the inbox, sealed from the segment, the same bytes either way; every read is written down."""
+"""Reading: live from the inbox, sealed from the segment, the same bytes either way; every read is recorded."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from promptster_collector.store.schema import Batch, Read, Segment
 
 
 def get(site: Site, candidate: Candidate, what: str, token: str | None = None) -> Any:
-    """One reading route."""
+    """The answer of one reading route."""
     return site.client.get(f"/v1/sessions/{candidate.session}/{what}", headers=bearer(token or site.token))
 
 
@@ -48,7 +48,7 @@ def a_session(site: Site, *, batches: int = 3) -> Candidate:
 
 
 def test_a_running_session_can_be_read(site: Site) -> None:
-    """Events are there as soon as they are received, opened, in pages."""
+    """Events can be read in pages as soon as they are received and opened."""
     candidate = a_session(site)
     page = get(site, candidate, "events").json()
     assert page["state"] == "open"
@@ -65,7 +65,7 @@ def test_a_running_session_can_be_read(site: Site) -> None:
 
 @pytest.mark.parametrize("seal", [False, True])
 def test_a_page_is_bounded_in_bytes(template: Template, tmp_path: Path, *, seal: bool) -> None:
-    """Large events make short pages, one event at least, and the pages together are everything."""
+    """Large events make short pages with at least one event, and the pages together have everything."""
     data = tmp_path / "data"
     copy_data(template.data, data)
     with running_site(data, template.token, limits=Limits(page_bytes=50_000)) as site:
@@ -85,7 +85,7 @@ def test_a_page_is_bounded_in_bytes(template: Template, tmp_path: Path, *, seal:
 
 
 def test_an_unknown_format_is_no_read(site: Site) -> None:
-    """Nothing was sent, so nothing is recorded, and the tombstone will not count it."""
+    """No content was sent, so no read is recorded, and the tombstone will not count it."""
     candidate = a_session(site)
     assert get(site, candidate, "export?format=nonsense").status_code == 422
     assert site.rows(select(Read)) == []
@@ -168,7 +168,7 @@ def test_exports_come_in_every_format(site: Site) -> None:
 
 
 def test_every_read_is_written_down(site: Site) -> None:
-    """The audit records who read what, also when it was the candidate."""
+    """The audit records who read what, also if it was the candidate."""
     candidate = a_session(site)
     for what in ("events", "evidence", "bundle", "export?format=jsonl"):
         get(site, candidate, what)
@@ -203,7 +203,7 @@ def row(seq: int, text: bytes) -> EventRow:
 
 
 def test_parquet_gives_back_what_it_got() -> None:
-    """Rows come back in order, whole or in part, also when there are none."""
+    """Rows come back in order, whole or in part, also if there are none."""
     rows = [row(seq, bytes([seq % 256]) * 50) for seq in range(5001)]
     data = write_rows(rows)
     assert data.startswith(b"PAR1")
@@ -215,7 +215,7 @@ def test_parquet_gives_back_what_it_got() -> None:
 
 
 def test_duckdb_reads_what_is_written(tmp_path: Path) -> None:
-    """Any program that reads Parquet finds the events, in columns of the types that they have."""
+    """Any program that reads Parquet finds the events, in columns of the right types."""
     import duckdb  # noqa: PLC0415 - costs start-up time
 
     rows = [row(seq, bytes([seq]) * seq) for seq in range(200)]
@@ -259,7 +259,7 @@ def test_segments_that_duckdb_wrote_are_read(tmp_path: Path) -> None:
     ],
 )
 def test_the_sandbox_reaches_nothing(statement: str) -> None:
-    """A query can neither read nor write a file, load an extension, nor change its own walls."""
+    """A query can neither read nor write a file, load an extension, nor change the sandbox's settings."""
     import duckdb  # noqa: PLC0415 - costs start-up time
 
     with sandbox(0) as connection, pytest.raises(duckdb.Error):
@@ -267,7 +267,7 @@ def test_the_sandbox_reaches_nothing(statement: str) -> None:
 
 
 def test_sandboxes_share_nothing() -> None:
-    """What one query works on is not there for the next one."""
+    """The data of one query is not available to the next."""
     import duckdb  # noqa: PLC0415 - costs start-up time
 
     assert query_page(write_rows([row(0, b"secret text of a session")]), after=-1, limit=1, size=1)
@@ -276,7 +276,7 @@ def test_sandboxes_share_nothing() -> None:
 
 
 def test_nothing_of_a_session_is_logged(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    """Log lines carry no content, names, addresses or tokens, also not when something goes wrong."""
+    """Log lines have no content, names, addresses or tokens, even after an error."""
     logging.getLogger("promptster_collector").propagate = True
     with caplog.at_level(logging.DEBUG):
         candidate = a_session(site)
@@ -289,7 +289,7 @@ def test_nothing_of_a_session_is_logged(site: Site, caplog: pytest.LogCaptureFix
 
 
 def referring(candidate: Candidate, block: bytes) -> RecordedEvent:
-    """An event whose text is a block that travelled earlier."""
+    """An event whose text is a block of an earlier batch."""
     seq = len(candidate.events)
     salt, stored = os.urandom(16), b"\x01" + block
     document: dict[str, Any] = {

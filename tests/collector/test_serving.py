@@ -1,4 +1,4 @@
-"""Serving: what other people's code says of its faults does not reach the log with content in it."""
+"""Serving: errors of other people's code reach the log without content."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def settings(data: Path) -> Iterator[Settings]:
 
 
 def test_a_librarys_fault_is_told_without_content() -> None:
-    """A logger's name, a level and the fault's type; neither its message, nor its arguments, nor a traceback."""
+    """The log has a logger's name, a level and the fault's type, but no message, arguments or traceback."""
     with pytest.raises(ValueError, match="pt_secret") as caught:
         int("pt_secret of somebody")
     told = (caught.type, caught.value, caught.tb)
@@ -47,7 +47,7 @@ def test_a_librarys_fault_is_told_without_content() -> None:
     "url", ["http://collector.example", "ftp://127.0.0.1", "https://", "collector.example", "http://127.0.0.1.example/"]
 )
 def test_links_name_no_plain_address(url: str, settings: Settings) -> None:
-    """A public URL beyond loopback is https, or nothing is served."""
+    """A public URL beyond loopback must be https, or the collector does not start."""
     with pytest.raises(SetupError) as caught:
         serve(Settings(data=settings.data, public_url=url), Listening(host="127.0.0.1", port=0), tell=print)
     assert caught.value.code == "public_url"
@@ -55,14 +55,14 @@ def test_links_name_no_plain_address(url: str, settings: Settings) -> None:
 
 @pytest.mark.parametrize("url", ["https://a.example/x?y=1", "https://a.example#x", "https://me@a.example"])
 def test_links_can_be_made_of_the_public_address(url: str, settings: Settings) -> None:
-    """A URL with a query or a fragment would make links that nobody can open."""
+    """A URL with a query or a fragment would make links that cannot be opened."""
     with pytest.raises(SetupError, match="--public-url takes only an address"):
         serve(Settings(data=settings.data, public_url=url), Listening(host="127.0.0.1", port=0), tell=print)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "localhost", "", "10.0.0.1", "127.0.0.1.example"])  # noqa: S104 - refused
 def test_plain_http_stays_on_loopback(host: str, settings: Settings) -> None:
-    """Whatever is not an address of this machine's loopback wants a certificate."""
+    """Any address outside this machine's loopback needs a certificate."""
     with pytest.raises(SetupError) as caught:
         serve(settings, Listening(host=host, port=0), tell=print)
     assert caught.value.code == "plain_http_refused"
@@ -81,7 +81,7 @@ def test_plain_http_stays_on_loopback(host: str, settings: Settings) -> None:
     ],
 )
 def test_whoever_starts_it_reads_where_it_is(host: str, public: str, first: str, data: Path) -> None:
-    """The address that others use, who can use it, and how it is stopped."""
+    """The operator reads the address that others use, who can use it, and how to stop the collector."""
     url = "http://127.0.0.1:8080"
     lines = ready_words("Acme", Settings(data=data, public_url=public or url), Listening(host=host, port=8080), url)
     assert lines[0] == first

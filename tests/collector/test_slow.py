@@ -1,4 +1,4 @@
-"""Whoever is slow, on purpose or not: hundreds who say nothing more keep nobody out, and a slow network is no fault."""
+"""Slow clients, on purpose or not: hundreds of silent ones keep nobody out, and a slow network is accepted."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BODY = b"PUT /v1/sessions/AAAAAAAAAAAAAAAAAAAAAA/batches/0 HTTP/1.1\r\nHost: c\r
 
 
 def gave_way(connection: socket.socket) -> bool:
-    """Whether the other side closed without a word; it says 408 to those whose time is over."""
+    """Whether the other side closed without an answer; a client whose time is over gets 408."""
     connection.setblocking(False)
     try:
         return connection.recv(1) == b""
@@ -65,7 +65,7 @@ def test_hundreds_of_slow_connections_keep_nobody_out(tmp_path: Path, begun: byt
 
 
 def test_hundreds_of_silent_connections_keep_tls_free(tmp_path: Path) -> None:
-    """A slot is taken before the handshake, and given up by those who do not begin it."""
+    """A slot is taken before the handshake, and released if the client does not begin it."""
     ca_file, _ = make_server(tmp_path, "collector.example")
     options = ("--tls-cert", str(tmp_path / "server.pem"), "--tls-key", str(tmp_path / "server.key"))
     with collector(tmp_path, descriptors=DESCRIPTORS, options=options) as running, ExitStack() as stack:
@@ -80,7 +80,7 @@ def test_hundreds_of_silent_connections_keep_tls_free(tmp_path: Path) -> None:
 
 
 def test_a_large_batch_of_a_stranger_is_refused_by_its_head(tmp_path: Path) -> None:
-    """What another key signed is answered before its body has come."""
+    """A batch signed by another key is answered before its body has arrived."""
     with collector(tmp_path) as running:
         with httpx.Client(base_url=running.url, trust_env=False) as client:
             candidate = started(client, running.token)
@@ -121,7 +121,7 @@ async def _echo(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def _endless(scope: Any, receive: Any, send: Any) -> None:
-    """An application that has more to say than a network holds."""
+    """An application with a longer answer than a network buffers."""
     if scope["type"] != "http":
         return
     del receive
@@ -131,7 +131,7 @@ async def _endless(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def _silent(scope: Any, receive: Any, send: Any) -> None:
-    """An application that is asked and never done."""
+    """An application that never answers."""
     if scope["type"] != "http":
         return
     del send
@@ -150,9 +150,9 @@ async def _brief(scope: Any, receive: Any, send: Any) -> None:
 
 
 def listener(slots: ConnectionSlots | None) -> socket.socket:
-    """A socket that listens here, with slots or without."""
+    """A listening socket on loopback, with slots or without."""
     server = Listener(socket.AF_INET, socket.SOCK_STREAM)
-    # Whoever is accepted has as small a buffer: the system takes less of an answer.
+    # The accepted side has as small a buffer: the system takes less of an answer.
     server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     server.bind(("127.0.0.1", 0))
     server.listen()
@@ -185,7 +185,7 @@ async def served(
     ids=["head", "body"],
 )
 async def test_who_drips_is_let_go(begun: bytes) -> None:
-    """A byte now and then keeps no slot: a head has its time, and a body its pace."""
+    """A byte now and then does not keep a slot: a head has its time limit, and a body its minimum pace."""
     async with served(_echo) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(begun)
@@ -200,7 +200,7 @@ async def test_who_drips_is_let_go(begun: bytes) -> None:
 
 
 async def test_a_slow_body_that_goes_on_is_taken() -> None:
-    """Whoever keeps the pace may take as many windows as it needs."""
+    """A body at the required pace may take as many windows as it needs."""
     async with served(_echo) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"PUT / HTTP/1.1\r\nHost: c\r\nConnection: close\r\nContent-Length: 200\r\n\r\n" + bytes(20))
@@ -216,7 +216,7 @@ async def test_a_slow_body_that_goes_on_is_taken() -> None:
 
 @pytest.mark.parametrize("app", [_endless, _brief], ids=["endless", "brief"])
 async def test_who_reads_nothing_of_the_answer_is_let_go(app: Any) -> None:
-    """An answer that nobody takes does not hold its slot for ever, however little of it is left."""
+    """An answer that is not read does not keep its slot for ever, however little of it is left."""
     gone = asyncio.Event()
 
     class Told(_Hurried):
@@ -232,7 +232,7 @@ async def test_who_reads_nothing_of_the_answer_is_let_go(app: Any) -> None:
 
 
 def asking(address: str, port: int) -> socket.socket:
-    """Somebody at this address who asks once, and takes next to nothing of the answer."""
+    """A client at this address that makes one request and reads almost nothing of the answer."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.bind((address, 0))
@@ -242,7 +242,7 @@ def asking(address: str, port: int) -> socket.socket:
 
 
 async def test_who_does_not_read_the_answer_gives_way() -> None:
-    """Answers that nobody takes fill no slots: the next one is answered, also at the same address."""
+    """Unread answers do not fill the slots: the next request is answered, also from the same address."""
     waiting: asyncio.Queue[None] = asyncio.Queue()
 
     class Told(with_slots(ConnectionSlots(limit=4))):  # type: ignore[misc]
@@ -262,7 +262,7 @@ async def test_who_does_not_read_the_answer_gives_way() -> None:
 
 
 async def test_who_keeps_all_connections_busy_keeps_out_nobody_elsewhere() -> None:
-    """One address has three quarters of the slots at most, and those elsewhere have theirs and keep it."""
+    """One address gets at most three quarters of the slots; clients elsewhere get the rest and keep them."""
     asked: asyncio.Queue[str] = asyncio.Queue()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -331,7 +331,7 @@ def test_whoever_holds_most_gives_way_and_who_is_answered_never_does() -> None:
 
 
 def test_an_answer_waits_for_nothing() -> None:
-    """What is written is sent: no second write waits until the other side has confirmed the first."""
+    """Writes are sent at once: no second write waits until the other side has confirmed the first."""
     with ExitStack() as stack:
         server = stack.enter_context(closing(listener(ConnectionSlots(limit=4))))
         stack.enter_context(closing(socket.create_connection(server.getsockname())))
@@ -341,7 +341,7 @@ def test_an_answer_waits_for_nothing() -> None:
 
 
 def test_one_sender_has_its_share_and_no_more() -> None:
-    """Beyond three quarters its own connections give way though there is room, and others come in."""
+    """Beyond three quarters its own connections are evicted even if there is room, and others get in."""
     with ExitStack() as stack:
         slots = ConnectionSlots(limit=8, clock=lambda: 0.0)
         mine = [placed(slots, "many", stack) for _ in range(6)]

@@ -1,4 +1,4 @@
-"""Someone who knows an id and has no key can do nothing to the session and learns nothing about it."""
+"""Someone who knows an id but has no key can do nothing to the session and learns nothing about it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from promptster_collector.store.schema import Invite
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NOBODY, ELSEWHERE = b64u_encode(bytes(16)), b64u_encode(bytes([1] * 16))
+NOBODY, SHARED_FOLDER_HINT = b64u_encode(bytes(16)), b64u_encode(bytes([1] * 16))
 
 
 def forged(candidate: Candidate, session: str, *, body: bytes | None = None) -> bytes:
@@ -41,12 +41,12 @@ def forged(candidate: Candidate, session: str, *, body: bytes | None = None) -> 
 
 
 def seen(answer: httpx.Response) -> tuple[int, bytes, list[tuple[str, str]]]:
-    """All of an answer that its receiver gets."""
+    """Everything in an answer that its receiver sees."""
     return answer.status_code, answer.content, sorted(answer.headers.items())
 
 
 def test_what_others_send_takes_nothing_of_a_session(site: Site) -> None:
-    """Thirty batches go through in their time, whatever comes for the same session from the same address meanwhile."""
+    """Thirty batches are accepted in their time, whatever arrives for their session from the same address."""
     candidate = started(site.client, site.token)
     for n in range(30):
         candidate.say(f"{n}")
@@ -62,12 +62,12 @@ def test_what_others_send_takes_nothing_of_a_session(site: Site) -> None:
         stolen = join_wire(head_alone.header_bytes, head_alone.signature, bytes(len(head_alone.body)))
         assert site.client.put(f"{path}/batches/{n}", content=stolen).status_code in {422, 429}
         answers.append(candidate.put(site.client, n).status_code)
-        site.clock.pass_ms(50)  # twenty a second are what a session may send
+        site.clock.pass_ms(50)  # a session may send twenty a second
     assert answers == [200] * 30
 
 
 def test_what_is_not_signed_has_a_budget_by_address(site: Site) -> None:
-    """Five a second are answered, and then none is; a second later again, and a signed batch never waits for it."""
+    """Five a second are answered, further ones refused until a second later; a signed batch never waits for them."""
     candidate = started(site.client, site.token)
     candidate.say("mine")
     wrong = forged(candidate, candidate.session)
@@ -101,8 +101,8 @@ def test_a_session_that_there_is_looks_like_none(site: Site) -> None:
     requests: dict[str, Callable[[str], httpx.Response]] = {
         "signed by another": batch(lambda session: forged(candidate, session)),
         "signed by another, large": batch(lambda session: forged(candidate, session, body=large)),
-        "elsewhere": batch(lambda _: forged(candidate, ELSEWHERE)),
-        "elsewhere, large": batch(lambda _: forged(candidate, ELSEWHERE, body=large)),
+        "elsewhere": batch(lambda _: forged(candidate, SHARED_FOLDER_HINT)),
+        "elsewhere, large": batch(lambda _: forged(candidate, SHARED_FOLDER_HINT, body=large)),
         "nothing": batch(lambda _: b""),
         "no batch": batch(lambda _: b"x" * 200),
         "no batch, large": batch(lambda _: b"x" * 200_000),
@@ -146,7 +146,7 @@ def test_wrong_secrets_have_a_budget_by_address_and_right_ones_do_not(site: Site
 
 
 def test_invites_an_hour_are_counted_by_token(template: Template, data: Path) -> None:
-    """An invite above the limit is told when to try again, blocks nobody else, and succeeds then."""
+    """An invite above the limit gets a time to try again, blocks no other token, and succeeds then."""
     with running_site(data, template.token, limits=replace(Limits(), invites_per_hour=3)) as site:
         path = f"/v1/assessments/{new_assessment(site.client, site.token)}/invites"
         body = {"name": "Ina", "email": "ina@example.com"}
@@ -156,7 +156,7 @@ def test_invites_an_hour_are_counted_by_token(template: Template, data: Path) ->
         problem = answers[-1].json()
         assert problem["code"] == "too_many_invites"
         assert answers[-1].headers["retry-after"] == "1200"
-        told = RefusedError(status=429, problem=problem, path=path)  # what ``promptster invite`` says then
+        told = RefusedError(status=429, problem=problem, path=path)  # what ``promptster invite`` prints then
         assert told.message == "3 invites were made with this sign-in within an hour"
         assert told.hint == "They are all valid. Try again in 1200 s."
         other = site.client.post("/v1/tokens", headers=bearer(site.token), json={"role": "recruiter"}).json()["token"]
@@ -169,7 +169,7 @@ def test_invites_an_hour_are_counted_by_token(template: Template, data: Path) ->
 
 
 def test_budgets_remember_no_more_than_they_may(site: Site) -> None:
-    """However many addresses come, the memory of them is bounded, and who came last is still known."""
+    """However many addresses come, the memory for them is bounded, and the latest is still known."""
     buckets = RateLimiter(site.clock, amount=1, seconds=60)
     assert [buckets.take(f"{number}") for number in range(25_000)] == [0] * 25_000
     assert len(buckets) == 10_000
@@ -188,12 +188,12 @@ def test_budgets_remember_no_more_than_they_may(site: Site) -> None:
     ],
 )
 def test_one_sender_is_one_address_or_one_network(address: str, network: str) -> None:
-    """Whoever has an IPv6 network has all of its addresses."""
+    """All addresses of an IPv6 network count as one sender."""
     assert network_of(address) == network
 
 
 def openings(site: Site, session: str) -> tuple[str | None, str | None, list[str], int]:
-    """What the hiring team sees of a session's code and of when its invite was opened."""
+    """The session's code, and when its invite was opened, as the hiring team sees them."""
     entries = site.client.get("/v1/sessions", headers=bearer(site.token)).json()["sessions"]
     entry = next(entry for entry in entries if entry["session"] == session)
     return entry["confirmation_code"], entry["opened_at"], entry["opened_again_at"], entry["openings"]
@@ -224,7 +224,7 @@ def test_openings_are_told_with_their_times(site: Site) -> None:
 
 
 def test_openings_that_are_kept_are_bounded(site: Site) -> None:
-    """Whoever opens it again and again fills nothing: the first times stay, the last does, the number is exact."""
+    """Opening it again and again takes no more room: the first times and the last are kept, and the number is exact."""
     candidate = Candidate(new_invite(site.client, site.token, new_assessment(site.client, site.token)))
     path, right = f"/v1/invites/{candidate.code.invite_id}", secret_header(candidate.code)
     times: list[str] = []
@@ -251,7 +251,7 @@ def test_who_redeems_without_looking_has_opened_it_then(site: Site) -> None:
 
 
 def test_an_erased_session_keeps_neither_code_nor_openings(site: Site) -> None:
-    """What is left of an erased session shows neither when its invite was opened nor its code."""
+    """What remains of an erased session shows neither when its invite was opened nor its code."""
     candidate = started(site.client, site.token)
     site.client.get(f"/v1/invites/{candidate.code.invite_id}", headers=secret_header(candidate.code))
     assert openings(site, candidate.session)[3] == 2
@@ -263,7 +263,7 @@ def test_an_erased_session_keeps_neither_code_nor_openings(site: Site) -> None:
 
 
 def test_too_many_requests_is_described_wherever_strangers_can_cause_it(site: Site) -> None:
-    """A route that answers a flood of unsigned requests or wrong secrets with 429 has it in its description."""
+    """Every route that answers floods of unsigned requests or wrong secrets with 429 says so in its description."""
     wrong, path = {"authorization": f"Bearer {b64u_encode(bytes(32))}"}, f"/v1/sessions/{NOBODY}"
     withdrawal = SigningKey.generate(os.urandom).sign(Withdrawal(session=NOBODY, at_ms=1)).to_json()
     body: dict[str, Any] = {"consent": {}, "redeem": {}, "box": ""}

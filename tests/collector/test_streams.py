@@ -1,4 +1,4 @@
-"""The collector's program where standard output is full, closed, or not read to its end, as the candidate's is held."""
+"""The collector's program with a standard output that is full, closed, or not read to its end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CALLS = ("--help", "init --help", "storage-map", "storage-map --json", "completi
 @pytest.mark.skipif(not FULL.exists(), reason="only Linux has a device that is always full")
 @pytest.mark.parametrize("words", CALLS)
 def test_a_full_disk_is_said_in_words(words: str) -> None:
-    """Exit 1, one line, no number of the system's and no trace."""
+    """The exit code is 1 and the message one line, without a system error number or a traceback."""
     with FULL.open("wb") as full:
         done = subprocess.run([*COMMAND, *words.split()], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "error: cannot write to standard output: disk full\n")
@@ -33,7 +33,7 @@ def test_a_closed_output_is_no_fault(words: str) -> None:
 
 @pytest.mark.parametrize("words", CALLS)
 def test_a_reader_that_left_is_not_complained_about(words: str) -> None:
-    """Nothing on standard error, and no exit code that docs/cli.md does not list."""
+    """Standard error stays empty, and the exit code is one that docs/cli.md lists."""
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run([*COMMAND, *words.split()], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Anybody can watch the log: its newest checkpoint, proofs that it only grew, and what a restart makes of a fork."""
+"""Anyone can watch the log: its newest checkpoint, proofs that it only grew, and what a restart does with a fork."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _consistency(site: Site, **query: Any) -> Any:
 
 
 def test_every_two_checkpoints_are_shown_to_be_one_log(site: Site) -> None:
-    """The newest note verifies, and from each size to each later one there is a proof that holds."""
+    """The newest note verifies, and from each size to each later one there is a valid proof."""
     empty = site.client.get("/v1/log/checkpoint")
     assert (empty.status_code, empty.json()["code"]) == (404, "log_empty")
     notes = _grow(site, 7)
@@ -77,7 +77,7 @@ def test_every_two_checkpoints_are_shown_to_be_one_log(site: Site) -> None:
     ],
 )
 def test_trees_that_are_not_there_have_no_proof(site: Site, query: dict[str, str], code: str) -> None:
-    """Whatever is requested, the answer is a problem document with its code, never a fault."""
+    """Whatever is requested, the answer is a problem document with its code, never an internal error."""
     _grow(site, 2)
     answer = _consistency(site, **query)
     assert (answer.status_code, answer.json()["code"]) == (400, code)
@@ -91,7 +91,7 @@ def test_before_anything_is_logged_there_is_no_proof(site: Site) -> None:
 
 
 def test_a_parameter_that_nobody_knows_is_passed_over(site: Site) -> None:
-    """As on every other route; the answer names its origin, so nobody takes it for another log's."""
+    """As on every other route; the answer names its origin, so it cannot be taken for another log's."""
     (note,) = _grow(site, 1)
     for path in ("checkpoint", "consistency"):
         answer = site.client.get(f"/v1/log/{path}", params={"from": 1, "to": 1, "origin": "another"})
@@ -100,7 +100,7 @@ def test_a_parameter_that_nobody_knows_is_passed_over(site: Site) -> None:
 
 
 def test_how_a_foreign_checkpoint_stands_to_the_log(site: Site) -> None:
-    """A held note is known, newer than what is stored, contradicted by it, or none of this collector's."""
+    """A held note is known, newer than what is stored, contradicted by it, or not signed by this collector."""
     key, log = site.store.identity.log_signer, site.services.bundles.log
     first, second = _grow(site, 2)
 
@@ -120,10 +120,10 @@ def test_how_a_foreign_checkpoint_stands_to_the_log(site: Site) -> None:
 
 
 def test_a_fork_that_comes_to_light_starts_another_origin(site: Site) -> None:
-    """A restored collector that went on alone and then gets its tombstones back does not go on with either history.
+    """A restored collector that continued alone and then gets its tombstones back continues neither history.
 
-    The sizes alone would not tell: the log that went on has grown past the checkpoint that is known. Whoever holds
-    that one can have it shown that the new log goes on from it: its first leaf is the whole tree of size 1.
+    The sizes alone would not show it: the log that continued has grown past the known checkpoint. The holder of that
+    checkpoint can have it proven that the new log continues from it: its first leaf is the whole tree of size 1.
     """
     _grow(site, 1)
     site.store.database.truncate_wal()
@@ -219,7 +219,7 @@ def test_a_log_that_was_begun_after_a_restore_is_known_by_its_checkpoint(site: S
 
 
 def test_a_checkpoint_that_contradicts_the_log_ends_it(site: Site) -> None:
-    """Of two histories that were signed neither is continued."""
+    """Of two signed histories neither is continued."""
     _grow(site, 1)
     site.store.database.truncate_wal()
     backup = site.data.with_name("backup")
@@ -232,7 +232,7 @@ def test_a_checkpoint_that_contradicts_the_log_ends_it(site: Site) -> None:
 
 
 def test_what_this_collector_did_not_sign_ends_nothing(site: Site) -> None:
-    """Another key's checkpoint, a text that is none, and none at all: refused, and only so many from one address."""
+    """Another key's checkpoint and an invalid or missing text are refused, and only so many from one address."""
     checkpoint = _grow(site, 1)[0]
     stranger = sign_checkpoint(origin=checkpoint.origin, size=9, root=bytes(32), key=SigningKey(b"s" * 32))
     for note in (stranger, "hello", ""):
@@ -245,7 +245,7 @@ def test_what_this_collector_did_not_sign_ends_nothing(site: Site) -> None:
 
 
 def test_watching_needs_no_credential_and_shows_nobody(site: Site) -> None:
-    """Both answers hold hashes only: no session, no organisation, no invite."""
+    """Both answers have hashes only: no session, no organisation, no invite."""
     candidate = started(site.client, site.token)
     candidate.say("hello")
     candidate.put(site.client, 0)

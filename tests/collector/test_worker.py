@@ -28,7 +28,7 @@ def hurried(for_requests: float = 0.25) -> Worker:
 
 
 async def test_work_goes_on_while_there_is_some(worker: Worker) -> None:
-    """A step is called again until it says that nothing was left, and again when woken."""
+    """A step is called again until it reports that nothing is left, and again when woken."""
     left, done = 3, asyncio.Event()
 
     async def step() -> bool:
@@ -50,7 +50,7 @@ async def test_work_goes_on_while_there_is_some(worker: Worker) -> None:
 
 
 async def test_a_fault_ends_nothing(worker: Worker, caplog: pytest.LogCaptureFixture) -> None:
-    """A step that raises is tried again; the log names type and place, not the message."""
+    """A step that raises is tried again; the log names type and place, but not the message."""
     logging.getLogger("promptster_collector").propagate = True
     calls, done = 0, asyncio.Event()
 
@@ -97,7 +97,7 @@ async def test_a_fault_keeps_nothing_else_from_running(worker: Worker) -> None:
 
 
 async def test_long_work_runs_aside(worker: Worker) -> None:
-    """While a step runs aside, the others continue; afterwards it is called for what they did."""
+    """While a step runs aside, the others continue; afterwards it is called for their work."""
     held, let, stepped, again = asyncio.Event(), asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def step() -> bool:
@@ -124,7 +124,7 @@ async def test_long_work_runs_aside(worker: Worker) -> None:
 
 
 async def test_steady_work_does_not_starve_what_is_aside(worker: Worker) -> None:
-    """Where there is always another batch to check, sessions are sealed all the same."""
+    """Sessions are sealed even if there is always another batch to check."""
     long_ran = asyncio.Event()
 
     async def endless() -> bool:
@@ -141,7 +141,7 @@ async def test_steady_work_does_not_starve_what_is_aside(worker: Worker) -> None
 
 
 async def test_draining_does_what_is_aside_too(worker: Worker) -> None:
-    """Draining leaves nothing, also no work that only the step aside can do after the others."""
+    """Draining also does the work that only the step aside can do after the others."""
     done: list[str] = []
 
     async def step() -> bool:
@@ -159,7 +159,7 @@ async def test_draining_does_what_is_aside_too(worker: Worker) -> None:
 
 
 async def test_sweeps_run_at_the_start(worker: Worker) -> None:
-    """What time alone changes is looked at when the collector starts."""
+    """Changes that only depend on time are looked for when the collector starts."""
     swept = asyncio.Event()
 
     async def sweep() -> None:
@@ -172,7 +172,7 @@ async def test_sweeps_run_at_the_start(worker: Worker) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="asks Linux how much memory is held")
 async def test_memory_goes_back() -> None:
-    """Memory of large answers is returned to the system; if the C library cannot do that, nothing happens."""
+    """Memory of large answers is returned to the system, if the C library can do that."""
 
     def held() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1])
@@ -189,7 +189,7 @@ async def test_memory_goes_back() -> None:
 
 
 async def test_requests_come_first() -> None:
-    """While someone waits for a receipt no round begins, but for a bounded time only."""
+    """While a request waits for a receipt no round begins, for a limited time."""
     worker, impatient = hurried(for_requests=30.0), hurried(for_requests=0.001)
     stepped = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""The stage of the tests that play the whole program: a collector for each file, and a candidate with an invite."""
+"""Fixtures for the tests of the whole program: a collector for each file, and a candidate with an invite."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ def person_name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def invited(acme: Stage, person_name: str) -> Iterator[Invited]:
-    """A candidate with a fresh invite; files that need a later stage override this fixture."""
+    """A candidate with a fresh invite; files that need a later state override this fixture."""
     with acme.invited(person_name) as person:
         yield person

@@ -1,4 +1,4 @@
-"""A provider that is not where it usually is gets a yes of its own, and the record says where calls went."""
+"""A provider at an unusual address needs a separate yes, and the record says where calls went."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_an_accepted_address_is_in_consent_and_record(away: Invited) -> None:
 
 
 def test_at_a_terminal_the_address_is_a_question_of_its_own(away: Invited) -> None:
-    """The question follows the consent and shows the usual address; a no leaves with nothing changed."""
+    """The question follows the consent and shows the usual address; after a no, nothing is changed."""
     with _at_a_terminal(away) as screen:
         screen.wait_for(CONSENT)
         screen.type("agree")
@@ -123,7 +123,7 @@ def test_at_a_terminal_the_address_is_a_question_of_its_own(away: Invited) -> No
 
 
 def test_an_address_accepted_on_the_command_line_is_not_asked_again(away: Invited) -> None:
-    """Also at a terminal."""
+    """An address that was accepted on the command line is not asked about at a terminal either."""
     with _at_a_terminal(away, "--accept-provider", AWAY) as screen:
         screen.wait_for(CONSENT)
         screen.type("agree")
@@ -133,7 +133,7 @@ def test_an_address_accepted_on_the_command_line_is_not_asked_again(away: Invite
 
 
 def test_ctrl_c_at_the_question_leaves_nothing(away: Invited) -> None:
-    """Like at the question before it."""
+    """Ctrl-C at this question changes nothing, like Ctrl-C at the question before it."""
     with _at_a_terminal(away) as screen:
         screen.wait_for(CONSENT)
         screen.type("agree")
@@ -144,7 +144,7 @@ def test_ctrl_c_at_the_question_leaves_nothing(away: Invited) -> None:
 
 
 def test_reading_the_policy_names_the_address_apart_from_its_text(away: Invited, acme: Stage) -> None:
-    """For people above the text, for programs under a name of its own."""
+    """People see the address above the text, and programs find it under a key of its own."""
     shown = away.person.call("policy", away.link).stdout
     assert shown.index("to an unusual address") < shown.index("WHAT IS RECORDED")
     assert away.person.result("policy", away.link)["unusual_providers"] == {"anthropic": AWAY}
@@ -155,7 +155,7 @@ def test_reading_the_policy_names_the_address_apart_from_its_text(away: Invited,
 
 @pytest.mark.parametrize("url", ["http://llm.acme.example", "http://10.0.0.1:8080", "http://127.0.0.1.acme.example"])
 def test_nothing_goes_beyond_this_computer_in_clear(acme: Stage, person_name: str, url: str) -> None:
-    """Whatever the candidate would agree to; nor by the candidate's own command line."""
+    """A plain http address beyond this computer is refused, whether it comes from the policy or the command line."""
     assessment = acme.assessment(person_name)
     exchange_policy_in(acme.running.data, assessment, _with(anthropic=url))
     with acme.invited(person_name, assessment=assessment) as invited:
@@ -168,7 +168,7 @@ def test_nothing_goes_beyond_this_computer_in_clear(acme: Stage, person_name: st
 
 @pytest.mark.parametrize("url", ["https://user:pass@llm.example", "https://[::1", "https://api.anthr\u043epic.com"])
 def test_an_address_that_cannot_be_used_is_refused_before_the_question(acme: Stage, person_name: str, url: str) -> None:
-    """Passwords, broken ones, and letters that only look like others."""
+    """Addresses with passwords, malformed ones, and ones with letters that only look alike are refused."""
     assessment = acme.assessment(person_name)
     exchange_policy_in(acme.running.data, assessment, _with(anthropic=url))
     with acme.invited(person_name, assessment=assessment) as invited:
@@ -178,7 +178,7 @@ def test_an_address_that_cannot_be_used_is_refused_before_the_question(acme: Sta
 
 
 def test_an_address_of_the_command_line_is_shown_at_consent(away: Invited) -> None:
-    """It replaces the policy's address, so there is no question about that; it is shown with the hash, too."""
+    """It replaces the policy's address, so that one is not asked about; it is shown with the policy's hash, too."""
     upstream = ("--upstream", f"anthropic={NOWHERE}")
     words = (str(BIN / "promptster"), *_words(away, *upstream))
     with Terminal(words, environ=away.person.environment(), cwd=away.folder) as screen:
@@ -194,7 +194,7 @@ def test_an_address_of_the_command_line_is_shown_at_consent(away: Invited) -> No
 
 
 def test_an_address_of_the_command_line_is_named_without_a_terminal_too(acme: Stage, person_name: str) -> None:
-    """On standard error, since standard output is the script's."""
+    """The address is named on standard error, since standard output is for the script."""
     with acme.invited(person_name) as invited:
         answer = invited.person.call(*invited.start_words("--json"))
         assert answer.code == 0

@@ -1,4 +1,4 @@
-"""Before and after an agent, at a terminal: whether it is recorded, what was, and the command to continue."""
+"""Before and after an agent, at a terminal: whether it is recorded, what was recorded, and how to continue."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _environ(invited: Invited) -> dict[str, str]:
 
 
 def _at_terminal(invited: Invited, *words: str) -> list[str]:
-    """Our lines, after the agent's own."""
+    """Promptster's lines after the agent's own."""
     program = [str(BIN / "promptster"), *words]
     with Terminal(program, environ=_environ(invited), cwd=invited.workspace) as terminal:
         assert terminal.end() == 0, terminal.shown
@@ -64,7 +64,7 @@ def _at_terminal(invited: Invited, *words: str) -> list[str]:
 
 
 def test_what_was_recorded_and_how_to_go_on(invited: Invited) -> None:
-    """Prompts, tool calls and edited files of this run alone, the recorded way to continue, the time that is left."""
+    """The screen shows this run's prompts, tool calls and edited files, the command to continue, and the time left."""
     for _ in range(2):
         ended, on, command, last = _at_terminal(invited, "run", "claude", "-p", PROMPT)
         assert ended == "claude ended. Recorded: 1 prompt, 3 tool calls, edits to 1 file."
@@ -74,13 +74,13 @@ def test_what_was_recorded_and_how_to_go_on(invited: Invited) -> None:
 
 
 def test_inside_the_recorded_shell_the_plain_name_is_recorded_too(invited: Invited) -> None:
-    """Nothing there warns of it."""
+    """An agent started by its plain name inside the recorded shell is recorded, and the screen says so."""
     lines = _at_terminal(invited, "shell", "-c", f"claude -p '{PROMPT}'")
     assert "To continue this conversation, recorded:" in lines
 
 
 def test_a_pause_is_told_before_and_after(invited: Invited) -> None:
-    """Nothing is recorded, and both moments say so, with the command that changes it."""
+    """Both before and after the agent, the screen says that nothing is recorded and which command changes it."""
     invited.person.result("pause")
     lines = _at_terminal(invited, "run", "claude", "-p", PROMPT)
     assert lines[:-1] == [
@@ -105,7 +105,7 @@ def test_after_the_time_no_way_is_shown_that_would_not_record(invited: Invited) 
 
 
 def test_a_session_that_ended_meanwhile_is_told_in_words(invited: Invited) -> None:
-    """Its state is called what people call it."""
+    """The session's state is named in words for people."""
     (invited.folder / "tools" / "claude").write_text("#!/bin/sh\necho ready\nread line\n")
     program = [str(BIN / "promptster"), "run", "claude"]
     with Terminal(program, environ=_environ(invited), cwd=invited.workspace) as terminal:
@@ -126,7 +126,7 @@ def _shell_says(invited: Invited) -> str:
 
 
 def test_the_shell_says_whether_agents_are_recorded_in_it(invited: Invited) -> None:
-    """While recording, in a pause, and after the time."""
+    """The shell says so while recording, during a pause, and after the time."""
     assert "In this shell claude, codex and cursor-agent are recorded. Type exit to leave." in _shell_says(invited)
     invited.person.result("pause")
     assert "warning: the session is paused, so agents in this shell are not recorded" in _shell_says(invited)
@@ -149,7 +149,7 @@ def test_a_recorder_that_stopped_is_told(invited: Invited) -> None:
 
 
 def test_a_session_that_was_submitted_meanwhile_is_told_in_plain_words(invited: Invited) -> None:
-    """The agent was still open when its work was submitted."""
+    """The screen says so if the work was submitted while the agent was still open."""
     with _waiting_agent(invited) as terminal:
         invited.person.result("submit", "--yes")
         terminal.type("end")
@@ -167,7 +167,7 @@ def test_a_session_that_was_submitted_meanwhile_is_told_in_plain_words(invited: 
 
 
 def test_after_the_time_no_recorded_way_to_continue_is_promised(invited: Invited) -> None:
-    """What was recorded before is counted, but continuing would not be recorded."""
+    """What was recorded before is counted, but no recorded way to continue is shown."""
     with _waiting_agent(invited) as terminal:
         invited.session.update(record_until=1)
         terminal.type("end")

@@ -1,4 +1,4 @@
-"""What a candidate agrees to is what holds: the policy's text, its version, and the agents that it allows."""
+"""What a candidate agrees to is what applies: the policy's text, its version, and the agents that it allows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KEPT = Path(__file__).resolve().parents[1] / "protocol" / "policies"
 
 
 def _lying(name: str) -> Inviting:
-    """A collector that means all kinds, 180 days, a model's reading and a host of its own, and says none of it."""
+    """A collector whose policy allows all kinds, 180 days, a model and its own host, but whose text omits them."""
     honest = Policy.parse((KEPT / f"{name}.json").read_bytes())
     own = {"anthropic": "https://llm.acme.example"}
     policy = replace(honest, text=LIE, retention_days=180, analysis_by_llm=True, providers=own)
@@ -43,7 +43,7 @@ def _lying(name: str) -> Inviting:
 
 @pytest.fixture
 def server() -> Iterator[Answering]:
-    """Where the lying collector answers."""
+    """The lying collector's address."""
     with Answering() as made:
         yield made
 
@@ -59,7 +59,7 @@ def person(tmp_path: Path) -> Person:
 def test_a_collector_whose_text_says_less_than_it_would_do_is_refused(
     server: Answering, person: Person, tmp_path: Path, name: str
 ) -> None:
-    """By the command that only reads, by the hash of exactly that policy, and at a terminal; nothing is left behind."""
+    """It is refused when reading, with the hash of exactly that policy, and at a terminal; no file remains."""
     inviting = _lying(name)
     server.answer.body = inviting.offer()
     link = inviting.code.link(server.url)
@@ -99,7 +99,7 @@ def test_a_whole_session_of_an_older_assessment(acme: Stage) -> None:
 
 
 def test_an_agent_that_is_not_allowed_is_refused_by_name(acme: Stage, tmp_path: Path) -> None:
-    """Before anything of it starts, by run and in the shell; the others are named where a next step is."""
+    """It is refused before it starts, by run and in the shell; the message names the allowed ones if there are any."""
     assessment = acme.assessment("Only Codex", "--agent", "codex")
     install(tmp_path)
     with acme.invited("only-codex", assessment=assessment) as invited:
@@ -116,16 +116,16 @@ def test_an_agent_that_is_not_allowed_is_refused_by_name(acme: Stage, tmp_path: 
         for name in ("claude", "cursor-agent"):
             answer = person.call("run", name, "-p", "hello", cwd=invited.workspace)
             assert (answer.code, answer.stdout) == (125, "")
-            assert answer.stderr == f"error: {name} may not be used in this assessment\nUse `promptster run codex`.\n"
+            assert answer.stderr == f"error: this assessment does not allow {name}\nUse `promptster run codex`.\n"
         inside = person.call("shell", "-c", "claude -p hello", cwd=invited.workspace)
         assert (inside.code, inside.stdout) == (125, "")
-        assert "claude may not be used in this assessment" in inside.stderr
+        assert "this assessment does not allow claude" in inside.stderr
         kinds = {entry["kind"] for entry in person.result("inspect", "--all")["entries"]}
         assert "prompt" not in kinds
 
 
 def test_nothing_is_recorded_for_a_provider_that_the_policy_does_not_name(acme: Stage) -> None:
-    """A policy with one provider has one: its text names no other, and the recorder forwards to no other."""
+    """If a policy names one provider, its text names no other, and the recorder forwards to no other."""
 
     def only_anthropic(policy: Policy) -> Policy:
         changed = replace(policy, providers={"anthropic": policy.providers["anthropic"]})
@@ -135,7 +135,10 @@ def test_nothing_is_recorded_for_a_provider_that_the_policy_does_not_name(acme: 
     exchange_policy_in(acme.running.data, assessment, only_anthropic)
     with acme.invited("one-provider", assessment=assessment) as invited:
         refused = invited.person.call(*invited.start_words("--json"))
-        assert (refused.code, refused.document["error"]["message"]) == (2, "the policy names no provider 'openai'")
+        assert (refused.code, refused.document["error"]["message"]) == (
+            2,
+            "the policy does not name the provider 'openai'",
+        )
         words = ("start", invited.link, "--workspace", str(invited.workspace), "--secrets", "file")
         accept = ("--accept-policy", invited.policy_hash(), *UPSTREAMS[:2])
         assert invited.person.call(*words, *accept, "--json").code == 0
@@ -145,7 +148,7 @@ def test_nothing_is_recorded_for_a_provider_that_the_policy_does_not_name(acme: 
 
 
 def test_what_a_team_states_is_what_a_candidate_reads(acme: Stage) -> None:
-    """The options of ``assessment create`` end up in the text; an unknown agent is a mistake of the command line."""
+    """The options of ``assessment create`` appear in the text; an unknown agent is a usage error."""
     words = ("--contact", "hiring@acme.example", "--alternative", "a pairing session", "--agent", "claude")
     made = acme.owner.result("assessment", "create", "--title", "Stated", *words, "--agent", "cursor")
     assert (made["agents"], made["contact"]) == (["claude", "cursor"], "hiring@acme.example")

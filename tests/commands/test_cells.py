@@ -1,4 +1,4 @@
-"""What tables show: moments, lengths, short ids and stages."""
+"""What tables show: moments, durations, short ids and stages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOW = 1_796_025_600_000
 
 
 def test_a_moment_has_its_hour_while_that_says_something() -> None:
-    """Half a year away it is the year that people ask for; what is no moment is left out."""
+    """Recent moments have an hour, those half a year away have a year, and an invalid moment is left out."""
     local = datetime.fromtimestamp(NOW / 1000, UTC).astimezone()
     assert when("2026-11-30T08:00:00Z", NOW) == f"{local.day} Nov {local:%H:%M}"
     assert when("2027-11-15T12:00:00Z", NOW) == "15 Nov 2027"
@@ -38,12 +38,12 @@ def test_a_limit_is_told_exactly(minutes: int, words: str) -> None:
 
 
 def test_days_have_the_right_plural() -> None:
-    """One day, many days."""
+    """The unit is singular for one day and plural otherwise."""
     assert (counted_days(1), counted_days(30)) == ("1 day", "30 days")
 
 
 def test_ids_are_as_short_as_they_may_be() -> None:
-    """Eight characters, or as many as it takes to tell two apart; each of them names its session alone."""
+    """Ids have eight characters, or as many as are needed to make each of them unique."""
     ids = ["abcdefgh1234", "abcdefgh1299", "zzzzzzzz0000", "short"]
     shown = shortened(ids)
     assert shown == {ids[0]: "abcdefgh123", ids[1]: "abcdefgh129", ids[2]: "zzzzzzzz", "short": "short"}
@@ -51,7 +51,7 @@ def test_ids_are_as_short_as_they_may_be() -> None:
 
 
 def test_the_beginning_of_an_id_names_one_thing_or_nothing() -> None:
-    """Several are refused with their ids; three characters are a slip; the whole id always wins."""
+    """If several ids match they are listed; three characters are too few; the whole id always matches."""
     ids = ["abcdef", "abcdeg", "abcd"]
     assert the_one("abcd", ids, what="session") == "abcd"
     assert the_one("abc", ids, what="session") is None
@@ -79,7 +79,7 @@ def test_the_beginning_of_an_id_names_one_thing_or_nothing() -> None:
     ],
 )
 def test_a_stage_is_a_word_for_people(entry: dict[str, object], word: str) -> None:
-    """What was submitted is called so, whatever the collector does with it meanwhile."""
+    """A submitted session is called submitted, whatever the collector does with it meanwhile."""
     assert stage(entry) == word
 
 

@@ -40,7 +40,7 @@ def bundle_without_log(reply: Reply) -> Reply:
 
 
 def test_a_log_that_is_late_keeps_nobody(invited: Invited, gateway: Gateway) -> None:
-    """The session is over and its keys are gone; the copy says what it lacks, and one command completes it later."""
+    """The session is over and its keys are deleted; the copy says what it lacks, and one command completes it later."""
     gateway.exchange(EVIDENCE, without_log)
     gateway.exchange(BUNDLE, bundle_without_log)
     answer = invited.person.call("submit", "--yes", "--json")
@@ -86,7 +86,7 @@ def test_a_log_that_is_late_keeps_nobody(invited: Invited, gateway: Gateway) -> 
 
 
 def test_a_damaged_copy_is_completed_from_the_collectors_bundle(invited: Invited) -> None:
-    """Where the values are gone, what the collector signed is not enough: its own bundle has them."""
+    """If values are missing, the collector's signatures are not enough, but its own bundle is."""
     copy = Path(invited.person.result("submit", "--yes")["bundle"])
     whole = read_bundle(copy.read_bytes())
     copy.write_bytes(write_bundle(replace(whole, values={}, blocks={}, proofs=whole.proofs[1:])))
@@ -100,7 +100,7 @@ def test_a_damaged_copy_is_completed_from_the_collectors_bundle(invited: Invited
 
 
 def test_a_copy_that_cannot_be_completed_says_why(acme: Stage, invited: Invited, gateway: Gateway) -> None:
-    """No collector, no right, no session there or here: each has its words, and the file stays as it was."""
+    """No collector, no right, no session there or here: each has its own message, and the file is unchanged."""
     copy = Path(invited.person.result("submit", "--yes")["bundle"])
     whole = read_bundle(copy.read_bytes())
     stripped = write_bundle(replace(whole, checkpoint=None, proofs=()))

@@ -1,4 +1,4 @@
-"""Files for an editor's agent, the candidate's own commits, and what is left of them: nothing."""
+"""Files for an editor's agent and the candidate's own commits: none of Promptster's entries remain."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _git(invited: Invited, *words: str) -> str:
 
 
 def test_no_commit_holds_our_files(invited: Invited) -> None:
-    """Everything is added and committed meanwhile: the history has the work, not the token, and git is clean after."""
+    """After everything was added and committed, the history has the work but not the token, and git is clean."""
     invited.workspace.mkdir()
     _git(invited, "init", "-q")
     exclude = invited.workspace / ".git" / "info" / "exclude"
@@ -53,7 +53,7 @@ def test_an_own_file_that_git_does_not_have_stays_in_the_work(invited: Invited) 
 
 
 def test_a_tracked_file_with_a_token_is_refused(invited: Invited) -> None:
-    """No list keeps it out of the next commit: it is said before anything begins, with the way out."""
+    """It cannot be kept out of the next commit, so the start is refused early, with the way out."""
     own = invited.workspace / ".claude" / "settings.local.json"
     own.parent.mkdir(parents=True)
     own.write_text("{}\n")
@@ -67,7 +67,7 @@ def test_a_tracked_file_with_a_token_is_refused(invited: Invited) -> None:
 
 
 def test_a_tracked_file_without_a_token_is_named(invited: Invited) -> None:
-    """Cursor's file holds no secret, so it is prepared, with a word about commits."""
+    """Cursor's file holds no secret, so it is prepared, with a note about commits."""
     own = invited.workspace / ".cursor" / "hooks.json"
     own.parent.mkdir(parents=True)
     own.write_text('{"version": 1, "hooks": {}}\n')

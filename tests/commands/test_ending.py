@@ -1,4 +1,4 @@
-"""Ending a session when things go wrong: a collector away, a recorder dead, a machine restarted."""
+"""Ending a session when things go wrong: the collector is away, the recorder is dead, the machine was restarted."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def relay(acme: Stage) -> Iterator[Relay]:
-    """The candidate's wire to the collector."""
+    """The candidate's connection to the collector."""
     with Relay(acme.running.url) as made:
         yield made
 
 
 @pytest.fixture
 def invited(relay: Relay, invited: Invited) -> Invited:
-    """A candidate with a running session, whose wire can be cut."""
+    """A candidate with a running session, whose connection can be cut."""
     invited.start("--collector", relay.url)
     return invited
 
@@ -42,7 +42,7 @@ def edit(invited: Invited) -> None:
 
 
 def submit_until_waiting(invited: Invited) -> str:
-    """Submit while the collector is away, and interrupt the wait; the screen."""
+    """Submit while the collector is away, interrupt the wait, and return the screen."""
     process = subprocess.Popen(
         [str(BIN / "promptster"), "submit", "--yes"],
         env=invited.person.environment(),
@@ -102,7 +102,7 @@ def test_a_submission_survives_a_restart_of_the_machine(invited: Invited, relay:
 
 
 def test_after_the_end_no_key_and_no_working_data_is_left(invited: Invited) -> None:
-    """The access token and the batches stay, and nothing else that could open them; no process runs on."""
+    """Only the access token and the batches stay, and nothing that could open them; no process is left running."""
     edit(invited)
     folder = invited.session
     before = json.loads(folder.secrets_file.read_bytes())
@@ -152,7 +152,7 @@ def test_resume_brings_a_supervisor_back(invited: Invited) -> None:
 
 
 def test_a_pause_outlives_a_restart_of_the_machine(invited: Invited) -> None:
-    """Nobody is recorded again by accident: resume is the candidate's word."""
+    """Recording never restarts by accident: only the candidate can resume."""
     invited.person.result("pause", "--json")
     invited.end_processes()
     assert invited.person.result("status", "--json")["state"] == "paused"
@@ -161,7 +161,7 @@ def test_a_pause_outlives_a_restart_of_the_machine(invited: Invited) -> None:
 
 @pytest.mark.parametrize("crashed", [False, True])
 def test_after_stop_an_open_agents_hooks_leave_nothing(invited: Invited, *, crashed: bool) -> None:
-    """An agent that still runs calls its hooks on: they end well and in silence, and keep no prompt for later."""
+    """The hooks of an agent that still runs end well and silently, and keep no prompt for later."""
     folder = invited.session
     words = [*hook_command(), "claude", str(folder.hook_socket), str(folder.spool)]
     if crashed:
@@ -175,7 +175,7 @@ def test_after_stop_an_open_agents_hooks_leave_nothing(invited: Invited, *, cras
 
 
 def test_withdrawing_works_with_a_dead_recorder(invited: Invited) -> None:
-    """No process is needed: the signed word is enough, and the tombstone is checked."""
+    """The signed withdrawal needs no process, and the tombstone is checked."""
     invited.end_processes()
     done = invited.person.result("withdraw", "--yes", "--json")
     assert done["state"] == "withdrawn"
@@ -213,7 +213,7 @@ def test_withdrawing_while_the_collector_is_away_deletes_here_first(invited: Inv
 
 
 def test_withdrawing_after_handing_in_survives_a_lost_answer(invited: Invited, relay: Relay) -> None:
-    """The access token is forgotten with the session at the collector; asking again still gets the tombstone."""
+    """The collector forgets the access token with the session; asking again still returns the tombstone."""
     edit(invited)
     invited.person.result("submit", "--yes", "--json")
     relay.lose_answer_to(b"DELETE /v1/sessions/")
@@ -225,7 +225,7 @@ def test_withdrawing_after_handing_in_survives_a_lost_answer(invited: Invited, r
 def test_an_earlier_session_can_be_withdrawn_by_its_name(
     invited: Invited, acme: Stage, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """A second session on the same machine does not affect the first; its name is shown if it is needed."""
+    """A second session on the same machine does not affect the first; the session's name is shown if it is needed."""
     edit(invited)
     earlier = invited.person.result("submit", "--yes", "--json")["session"]
     with acme.invited("a-second-invite") as second:
@@ -244,7 +244,7 @@ def test_an_earlier_session_can_be_withdrawn_by_its_name(
 
 
 def test_submitting_needs_a_yes_also_in_a_script(invited: Invited) -> None:
-    """Without one, the session continues."""
+    """Without a yes, the session continues."""
     for words in (("submit", "--json"), ("submit",)):
         assert invited.person.call(*words).code == 5
     assert invited.person.result("status", "--json")["state"] == "recording"
@@ -252,7 +252,7 @@ def test_submitting_needs_a_yes_also_in_a_script(invited: Invited) -> None:
 
 @pytest.mark.parametrize("ide", ["claude", "cursor"])
 def test_editor_files_are_put_back_and_never_handed_in(acme: Stage, ide: str) -> None:
-    """Other people's entries stay, ours come and go, and neither baseline nor diff knows of them."""
+    """Other people's entries stay, ours are added and removed, and neither baseline nor diff contains them."""
     with acme.invited(f"editor-{ide}") as invited:
         invited.workspace.mkdir()
         subprocess.run(["git", "init", "-q"], cwd=invited.workspace, check=True)
@@ -279,7 +279,7 @@ def test_editor_files_are_put_back_and_never_handed_in(acme: Stage, ide: str) ->
 
 
 def test_two_editors_are_prepared_at_once(acme: Stage) -> None:
-    """The option may be repeated; both files come, are renewed after a restart, and go."""
+    """The option may be repeated; both files are written, renewed after a restart, and removed."""
     with acme.invited("editors") as invited:
         started = invited.start("--ide", "cursor", "--ide", "claude")
         files = [invited.workspace / name for name in (".claude/settings.local.json", ".cursor/hooks.json")]
@@ -293,7 +293,7 @@ def test_two_editors_are_prepared_at_once(acme: Stage) -> None:
 
 
 def test_restore_puts_back_after_a_crash(acme: Stage) -> None:
-    """With the recorder dead, the files come back before anything else; a running session is not disturbed."""
+    """With the recorder dead, the files are put back before anything else; a running session is not disturbed."""
     with acme.invited("crashed") as invited:
         invited.start("--ide", "claude")
         file = invited.workspace / ".claude" / "settings.local.json"

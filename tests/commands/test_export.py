@@ -35,7 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_format_is_written_for_its_owner_only(
     folder: Path, capsys: pytest.CaptureFixture[str], form: str, start: bytes
 ) -> None:
-    """The file is complete, 0600, and the only one; the result names it."""
+    """The file is complete, has mode 0600, and is the only one; the result names it."""
     before = {path.name for path in folder.iterdir()}
     assert main(["export", "ada.promptster", "--format", form, "-o", "out.file", "--json"]) == 0
     written = folder / "out.file"
@@ -55,7 +55,7 @@ def test_a_bundle_comes_out_byte_for_byte(folder: Path) -> None:
 
 
 def test_without_a_name_one_is_made_up(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The day, the assessment's title and the session, with the format's ending; never over another file."""
+    """The name has the day, the title, the session and the format's ending, and is never an existing file's."""
     assert main(["export", "ada.promptster", "--format", "html", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     written = Path(document["file"])
@@ -73,7 +73,7 @@ def test_without_a_name_one_is_made_up(folder: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_file_that_is_there_needs_force(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nothing is overwritten by accident, the source least of all."""
+    """An existing file is not overwritten without ``--force``, least of all the source."""
     original = (folder / "ada.promptster").read_bytes()
     assert main(["export", "ada.promptster", "-o", "ada.promptster"]) == 2
     assert capsys.readouterr().err == "error: ada.promptster already exists\nAdd --force to replace it.\n"
@@ -89,7 +89,7 @@ def test_a_file_that_is_there_needs_force(folder: Path, capsys: pytest.CaptureFi
 def test_what_is_no_file_is_never_replaced(
     folder: Path, capsys: pytest.CaptureFixture[str], force: tuple[str, ...]
 ) -> None:
-    """A pipe or a device stays what it is: for the person who may replace it, others use it too."""
+    """A pipe or a device is never replaced, even if the person may: other programs use it too."""
     os.mkfifo(folder / "pipe")
     assert main(["export", "ada.promptster", "-o", "pipe", *force]) == 2
     assert capsys.readouterr().err == "error: pipe is not a file\nName a file with -o, or use - for standard output.\n"
@@ -100,7 +100,7 @@ def test_what_is_no_file_is_never_replaced(
 def test_a_file_that_comes_meanwhile_is_not_replaced(
     folder: Path, capsys: pytest.CaptureFixture[str], form: str
 ) -> None:
-    """While the session is read, another program may create a file of that name."""
+    """If another program creates a file of that name while the session is read, it is kept."""
     os.mkfifo(folder / "pipe")
 
     def send() -> None:
@@ -119,7 +119,7 @@ def test_a_file_that_comes_meanwhile_is_not_replaced(
 
 
 def test_standard_output_carries_the_export_alone(folder: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    """With -o - there is nothing but the bytes, and no file."""
+    """With -o - only the export's bytes are written, and no file."""
     assert main(["export", "ada.promptster", "-o", "-"]) == 0
     assert capfdbinary.readouterr().out == (folder / "ada.promptster").read_bytes()
     assert main(["export", "ada.promptster", "-o", "-", "-f", "jsonl"]) == 0
@@ -140,7 +140,7 @@ def test_standard_output_carries_the_export_alone(folder: Path, capfdbinary: pyt
     ],
 )
 def test_a_title_becomes_a_name_that_every_file_system_takes(title: str, expected: str) -> None:
-    """Small ASCII letters, digits and dashes, at most 40, no dash at either end."""
+    """The name has lower-case ASCII letters, digits and dashes, at most 40, without a dash at either end."""
     assert slug(title) == expected
 
 

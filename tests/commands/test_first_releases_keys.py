@@ -1,4 +1,4 @@
-"""``--json``: whoever wrote a script for the first release finds every key of its documents again."""
+"""A script written for the first release finds every key of its ``--json`` documents today."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def documents(acme: Stage) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def test_no_key_of_the_first_release_is_gone(tmp_path: Path) -> None:
-    """Each command's document has every key that it had then."""
+    """Each command's document has every key that it had in the first release."""
     then: dict[str, list[str]] = json.loads(KEYS_OF_0_1.read_text())
     with stage(tmp_path) as acme:
         now = {command: set(keys(document)) for command, document in documents(acme)}

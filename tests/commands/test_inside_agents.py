@@ -1,4 +1,4 @@
-"""Inside an agent only reading commands work, however it imitates a person; a person elsewhere notices nothing."""
+"""Inside an agent only reading commands work, however it imitates a person; a person elsewhere is not affected."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ for ask in (
 
 @pytest.fixture
 def invited(invited: Invited) -> Invited:
-    """A candidate with a running session and an agent that runs its last word as a shell would."""
+    """A candidate with a running session and an agent that runs its last argument as a shell would."""
     invited.start()
     install_agent(invited.folder / "tools")
     return invited
@@ -91,7 +91,7 @@ def attempts(invited: Invited) -> list[dict[str, Any]]:
 
 
 def shown_in(path: Path) -> str:
-    """A piece of shell that waits for a detached command's words, and shows them."""
+    """A piece of shell that waits for a detached command's output, and shows it."""
     return f"for i in $(seq 300); do grep -q terminal {path} && break; sleep 0.1; done; cat {path}"
 
 
@@ -112,7 +112,7 @@ def test_only_what_reads_works_inside_an_agent(name: str, tmp_path: Path) -> Non
 
 
 def test_scripts_get_the_code(tmp_path: Path) -> None:
-    """With ``--json`` the refusal is the one document on standard output, and an option's value is no call for help."""
+    """With ``--json`` the refusal is the only document on stdout; ``--help`` as an option's value asks for no help."""
     agent = Person(name="agent", home=tmp_path, extra={"CODEX_THREAD_ID": "x"})
     answer = agent.call("withdraw", "--yes", "--json")
     assert (answer.code, answer.document["error"]["code"]) == (6, "inside_agent")
@@ -128,7 +128,7 @@ def test_a_persons_terminal_in_an_editor_is_no_agent(mark: str, tmp_path: Path) 
 
 
 def test_no_disguise_helps_a_recorded_agent(invited: Invited) -> None:
-    """Without its environment, detached, in the background: each attempt is refused, and on record exactly once."""
+    """Without its environment, detached, in the background: each attempt is refused, and recorded exactly once."""
     nohup, setsid = invited.folder / "nohup.txt", invited.folder / "setsid.txt"
     lines = (
         f"{OURS} withdraw --yes",
@@ -158,7 +158,7 @@ def test_deleting_the_list_of_agents_helps_nobody(invited: Invited) -> None:
 
 
 def test_the_recorder_itself_refuses(invited: Invited) -> None:
-    """Past our commands, straight at the socket: only a note is taken, everything else is refused and recorded."""
+    """On the socket itself, without our commands, only a note is accepted; all else is refused and recorded."""
     done = recorded_agent(invited, f"{BARE} {shlex.join((sys.executable, '-c', AT_THE_SOCKET))}")
     assert done.stdout.splitlines() == ["InsideAgentError 6"] * 4
     assert [entry["request"] for entry in attempts(invited)] == ["stop", "record", "launch", "close"]
@@ -166,7 +166,7 @@ def test_the_recorder_itself_refuses(invited: Invited) -> None:
 
 
 def test_what_an_agent_leaves_running_stays_its_own(invited: Invited) -> None:
-    """A detached process without any environment is known after the agent and its launcher have ended."""
+    """A detached process without any environment is recognised after the agent and its launcher have ended."""
     told, go = invited.folder / "told.txt", invited.folder / "go"
     waiting = f"until [ -e {go} ]; do sleep 0.05; done; {OURS} stop --yes >{told} 2>&1; echo code $? >>{told}"
     done = recorded_agent(invited, f"setsid -f {BARE} sh -c {shlex.quote(waiting)} >/dev/null 2>&1; exit 3")
@@ -181,7 +181,7 @@ def test_what_an_agent_leaves_running_stays_its_own(invited: Invited) -> None:
 
 
 def test_an_agent_that_is_not_recorded_is_known_by_its_name(invited: Invited) -> None:
-    """It works on this person's sessions, so it is refused; with another home it has nothing to do with them."""
+    """It works on this person's sessions, so it is refused; with another home it is not."""
     claude = str(invited.folder / "tools" / "claude")
     refused = _run(invited, claude, "-p", f"{BARE} {OURS} stop --yes; {BARE} sh -c '{OURS} pause; echo code $?'")
     assert refused.stdout.count(SAID) == refused.stdout.count(ON_RECORD) == 2
@@ -194,7 +194,7 @@ def test_an_agent_that_is_not_recorded_is_known_by_its_name(invited: Invited) ->
 
 
 def test_nothing_is_claimed_that_is_not_so(invited: Invited) -> None:
-    """While recording is paused the attempt is refused and not recorded, and nobody says that it was."""
+    """While recording is paused the attempt is refused and not recorded, and no message says that it was."""
     invited.person.result("pause")
     done = recorded_agent(invited, f"{OURS} resume; {BARE} {shlex.join((sys.executable, '-c', AT_THE_SOCKET))}")
     assert SAID in done.stdout
@@ -206,7 +206,7 @@ def test_nothing_is_claimed_that_is_not_so(invited: Invited) -> None:
 
 
 def test_withdrawing_is_refused_without_a_recorder_too(invited: Invited) -> None:
-    """It deletes files by itself, so the refusal does not lean on a running recorder."""
+    """Withdrawing deletes files by itself, so the refusal must not depend on a running recorder."""
     (journal,) = invited.state.glob("sessions/*/journal")
     for pid in invited.processes():
         kill_and_wait(pid)

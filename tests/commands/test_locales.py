@@ -19,7 +19,7 @@ _PLACES = {
 
 @pytest.mark.parametrize("later", _PLACES)
 def test_a_session_begun_where_letters_are_bytes(acme: Stage, later: str) -> None:
-    """Its editors' files hold letters, and it is submitted there, or from there on where paths are letters."""
+    """A session begun in a locale of bytes can be submitted in any locale, and its editor files are removed."""
     with acme.invited(f"\u06a9\u0627\u0631-\U0001f98a-{later}", **_PLACES["posix"]) as begun:
         assert len(begun.start("--ide", "claude", "--ide", "cursor")["ide_files"]) == 2
         hooks = json.loads((begun.workspace / ".cursor" / "hooks.json").read_bytes())
@@ -34,7 +34,7 @@ def test_a_session_begun_where_letters_are_bytes(acme: Stage, later: str) -> Non
 
 
 def test_a_session_that_was_begun_where_paths_are_letters(acme: Stage) -> None:
-    """It is found, and can end, in a locale in which names are bytes."""
+    """A session begun in a UTF-8 locale is found, and can end, in a locale in which names are bytes."""
     with acme.invited("\u06a9\u0627\u0631-\u5b57") as begun:
         begun.start()
         person = replace(begun.person, extra=_PLACES["posix"])

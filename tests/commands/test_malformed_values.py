@@ -1,4 +1,4 @@
-"""A value that cannot be used is a usage error in every command: exit code 2, and words that say which one it is."""
+"""An unusable value is a usage error in every command: exit code 2, and a message that says which value it is."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def acme(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
     ],
 )
 def test_a_value_that_cannot_be_used_is_a_usage_error(acme: Stage, words: tuple[str, ...], named: str) -> None:
-    """Exit 2, not a refusal in the collector's words and no fault; the value or its option is named."""
+    """The exit code is 2, without asking the collector and without a crash; the value or its option is named."""
     answer = acme.owner.call(*words, "--json", given="pt_x\n")
     assert answer.code == 2, answer.stdout + answer.stderr
     error = answer.document["error"]
@@ -79,13 +79,13 @@ def test_a_value_that_cannot_be_used_is_a_usage_error(acme: Stage, words: tuple[
 
 
 def test_what_is_well_formed_and_not_known_is_no_usage_error(acme: Stage) -> None:
-    """Exit 1: the words are right, and the collector has nothing of that name."""
+    """The exit code is 1: the command line is valid, but the collector has nothing of that name."""
     for words in (("token", "revoke", "abcdef"), ("invite", "Nothing", *WHO), ("replay", "A" * 22)):
         assert acme.owner.call(*words, "--json").code == 1
 
 
 def test_the_policys_hash_is_checked_for_its_form(acme: Stage, tmp_path: Path) -> None:
-    """With a good invite, too, and nothing is begun."""
+    """A malformed hash is refused even with a good invite, and nothing is begun."""
     with acme.invited("ada") as invited:
         words = ("start", invited.link, "--workspace", str(tmp_path / "w"), "--accept-policy", "md5:00", "--json")
         answer = invited.person.call(*words)
@@ -131,11 +131,11 @@ def test_an_address_that_can_never_be_called_is_refused(url: str) -> None:
     ],
 )
 def test_addresses_that_can_be_called_stay(url: str, spelled: str) -> None:
-    """With names of other alphabets, underscores and numbers."""
+    """Names of other alphabets, underscores and numbers are accepted."""
     assert collector_url(url) == spelled
 
 
 @pytest.mark.parametrize("address", ["git@host.example:team/task.git", "ssh://git@host.example:22/task.git"])
 def test_repositories_that_can_be_cloned_are_taken(acme: Stage, address: str) -> None:
-    """Git's own short form has no port."""
+    """Git's own short form without a port is accepted."""
     assert acme.owner.result(*CREATE, "--repo", address)["repository"] == address

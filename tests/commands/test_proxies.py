@@ -1,4 +1,4 @@
-"""A SOCKS proxy in the environment: ignored if nothing goes through it, and named if something would."""
+"""A SOCKS proxy in the environment is ignored if no request needs it, and named if one does."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_session_on_this_computer_needs_no_proxy(invited: Invited) -> None:
 
 
 def test_what_would_need_it_is_refused_before_anything_is_agreed_to(invited: Invited) -> None:
-    """A provider elsewhere: the variable, the kind of proxy and the host are told, and nothing has begun."""
+    """The message names the variable, the kind of proxy and the host, and nothing has begun."""
     person = replace(invited.person, extra={**invited.person.extra, **SOCKS})
     words = [word for word in invited.start_words() if word != "--upstream" and not word.startswith("openai=")]
     words = [word for word in words if not word.startswith(("anthropic=", "chatgpt="))]

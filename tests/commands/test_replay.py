@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_story_is_told_in_order(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Verdict, prompts, actions with their sources, gaps in their places, coverage at the end."""
+    """The replay shows the verdict, prompts, actions with sources, gaps in their places, and coverage at the end."""
     assert folder.is_dir()
     assert main(["replay", "ada.promptster"]) == 0
     shown = capsys.readouterr().out
@@ -54,7 +54,7 @@ def test_the_story_is_told_in_order(folder: Path, capsys: pytest.CaptureFixture[
 
 
 def test_all_shows_everything(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With --all housekeeping and every text are there too, marked for what they are."""
+    """With --all housekeeping and every text are shown too, with labels."""
     assert folder.is_dir()
     assert main(["replay", "ada.promptster", "--all"]) == 0
     shown = capsys.readouterr().out
@@ -64,7 +64,7 @@ def test_all_shows_everything(folder: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_the_document_holds_the_same(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With --json: verification, gaps and entries, as the lines of the export have them."""
+    """With --json the document has verification, gaps and entries, as the lines of the export have them."""
     assert folder.is_dir()
     assert main(["replay", "ada.promptster", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
@@ -75,7 +75,7 @@ def test_the_document_holds_the_same(folder: Path, capsys: pytest.CaptureFixture
 
 
 def test_hostile_text_reaches_no_terminal(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Escapes, bidirectional overrides and markup of the terminal library come out as harmless text."""
+    """Escapes, bidirectional overrides and markup of the terminal library appear as harmless text."""
     hostile = "\x1b]52;c;ZXZpbA==\x07\x1b[2J\u202e[link=https://evil.example]x[/link][bold red]\x9b31m\r\rgone"
     script = Script()
     script.prompt(hostile)
@@ -93,7 +93,7 @@ def test_hostile_text_reaches_no_terminal(folder: Path, capsys: pytest.CaptureFi
 
 
 def test_in_a_terminal_it_goes_through_the_pager(folder: Path) -> None:
-    """The person's own pager gets the whole replay, colours included; whoever leaves it early sees no error."""
+    """The person's own pager gets the whole replay with colours; quitting it early is not an error."""
     pager = folder / "pager.py"
     pager.write_text("import sys; text = sys.stdin.read(); print('PAGER', len(text) > 2000, '\\x1b[1m' in text)")
     environ = {"HOME": str(folder / "home"), "PATH": "/usr/bin:/bin", "TERM": "xterm", "LANG": "C.UTF-8"}
@@ -107,7 +107,7 @@ def test_in_a_terminal_it_goes_through_the_pager(folder: Path) -> None:
 
 
 def test_a_file_is_read_without_the_networks_library(folder: Path) -> None:
-    """Nothing is asked for, so nothing that could ask is loaded: the first line is there sooner."""
+    """The networks library is not loaded, so the first line appears sooner."""
     words = [sys.executable, "-X", "importtime", "-m", "promptster", "replay", "ada.promptster"]
     done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}

@@ -1,4 +1,4 @@
-"""A collector whose folder is copied and continued twice shows two histories of its log; whoever has both is warned.
+"""A collector whose folder is copied and continued twice shows two histories of its log; a reader of both is warned.
 
 Real processes throughout: the collector is stopped, its folder put back as an operator would, and served again at the
 same address. Every bundle verifies by itself; only a comparison with another, or with what was kept, shows it.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def _submit(invited: Invited) -> tuple[dict[str, Any], str]:
-    """Start, work, submit: the result, and the messages."""
+    """Start, work, submit; returns the result and the messages."""
     invited.start()
     (invited.workspace / "answer.py").write_text("print(42)\n")
     answer = invited.person.call("submit", "--yes", "--json")
@@ -39,7 +39,7 @@ def _put_back(acme: Stage, copy: Path) -> None:
 
 
 def _copied(acme: Stage) -> Path:
-    """A copy of the collector's folder, made while nothing runs."""
+    """A copy of the collector's folder, made while no process uses it."""
     acme.running.stop()
     copy = acme.folder / "copy"
     shutil.copytree(acme.running.data, copy)
@@ -70,7 +70,7 @@ def test_two_histories_of_one_log_are_named(acme: Stage) -> None:
         ada.person.result("export", first["bundle"], "-o", "again.promptster")
 
         _put_back(acme, copy)
-        third, said = _submit(cora)  # she never saw the other history, so nothing can be known yet
+        third, said = _submit(cora)  # she never saw the other history, so it cannot be known yet
         assert (third["verdict"], third["log_warnings"]) == ("verified", [])
         one, other = _checkpoint(second["bundle"]), _checkpoint(third["bundle"])
         assert (one.origin, one.size) == (other.origin, other.size)
@@ -101,7 +101,7 @@ def test_two_histories_of_one_log_are_named(acme: Stage) -> None:
 
 
 def _read_by_the_owner(acme: Stage, third: dict[str, Any], one: Checkpoint, other: Checkpoint) -> None:
-    """The reader's computer kept the other history's checkpoint: exporting, reading and verifying tell."""
+    """The reader's computer kept the other history's checkpoint: exporting, reading and verifying report it."""
     target = acme.folder / "c.promptster"
     answer = acme.owner.call("export", third["session"], "-o", str(target), "--json")
     assert answer.code == 10
@@ -128,7 +128,7 @@ def _read_by_the_owner(acme: Stage, third: dict[str, Any], one: Checkpoint, othe
 
 
 def _goes_on_for_the_candidates(acme: Stage, bo: Invited, cora: Invited, kept: Checkpoint, other: Checkpoint) -> None:
-    """The reader's note was sent in, so the next log begins with it: who kept it sees one log, the other is warned."""
+    """The next log begins with the note that the reader sent in: Bo, who kept it, sees one log; Cora is warned."""
     words = ("invite", acme.assessment("Another"), "--name", "Bo", "--email", "bo@example.com", "--json")
     made = acme.owner.result(*words)
     again = Invited(person=bo.person, link=made["link"], code=made["code"], folder=acme.folder / "bo-again")

@@ -1,4 +1,4 @@
-"""Beginning a session: consent by a person, lost answers, and a recorder that holds nobody's streams."""
+"""Beginning a session: consent by a person, lost answers, and a recorder that keeps no stream of the caller open."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_person_reads_agrees_and_begins(invited: Invited) -> None:
 
 
 def test_one_enter_too_many_neither_refuses_nor_agrees(invited: Invited) -> None:
-    """Whoever pages through the policy and presses Enter once more is asked again, and can still agree."""
+    """After one Enter too many at the end of the policy, the question is asked again and can still be answered."""
     with begin(invited) as screen:
         screen.wait_for(QUESTION)
         screen.type("r")
@@ -94,7 +94,7 @@ def test_one_enter_too_many_neither_refuses_nor_agrees(invited: Invited) -> None
 
 @pytest.mark.parametrize("word", ["yes", "y", "I agree", ""])
 def test_what_is_none_of_the_words_is_asked_again(invited: Invited, word: str) -> None:
-    """Also a yes: nobody agrees, or refuses, with the word of another question."""
+    """Another answer, even a yes, is asked about again: only this question's own words agree or refuse."""
     before = everything(invited.folder)
     with begin(invited) as screen:
         screen.wait_for(QUESTION)
@@ -107,7 +107,7 @@ def test_what_is_none_of_the_words_is_asked_again(invited: Invited, word: str) -
 
 @pytest.mark.parametrize("word", ["leave", "q", "no", "LEAVE"])
 def test_leaving_changes_nothing(invited: Invited, word: str) -> None:
-    """No folder, no file, no redemption: the same invite can be used later, and the screen says until when."""
+    """There is no folder, no file, no redemption: the invite can be used later, and the screen says until when."""
     before = everything(invited.folder)
     with begin(invited) as screen:
         screen.wait_for(QUESTION)
@@ -123,7 +123,7 @@ def test_leaving_changes_nothing(invited: Invited, word: str) -> None:
 
 @pytest.mark.parametrize("at", ["question", "policy"])
 def test_ctrl_c_before_the_consent_is_130_and_leaves_nothing(invited: Invited, at: str) -> None:
-    """Interrupting is as good as leaving, at the question and in the middle of the policy, and says so."""
+    """Interrupting counts as leaving, at the question and in the middle of the policy, and the message says so."""
     before = everything(invited.folder)
     with begin(invited) as screen:
         screen.wait_for(QUESTION)
@@ -149,12 +149,12 @@ def test_the_invite_is_asked_for_when_none_is_given(invited: Invited) -> None:
 
 
 def test_the_invite_is_read_from_standard_input_when_none_is_given(invited: Invited) -> None:
-    """A script needs no dash: one line is read if there is no terminal."""
+    """Without a terminal one line is read from standard input, without a dash as argument."""
     assert invited.person.result("policy", given=f"{invited.link}\n")["organisation"] == "Acme"
 
 
 def test_company_providers_need_a_typed_yes(acme: Stage) -> None:
-    """Hooks only is the candidate's choice, and is in the consent."""
+    """Recording by hooks only needs the candidate's yes, which is in the consent."""
     with acme.invited("company", CLAUDE_CODE_USE_VERTEX="1") as invited:
         with begin(invited) as screen:
             screen.wait_for("Claude is set to use Google Vertex")
@@ -173,7 +173,7 @@ def test_company_providers_need_a_typed_yes(acme: Stage) -> None:
 
 @pytest.mark.parametrize("answer", ["no", "Ctrl-C"])
 def test_a_no_to_hooks_only_is_no_error(acme: Stage, answer: str) -> None:
-    """Whoever would rather not be recorded like that is told that nothing was changed."""
+    """After a no, the candidate reads that nothing was changed."""
     with acme.invited(f"company-{answer}", CLAUDE_CODE_USE_VERTEX="1") as invited:
         before = everything(invited.folder)
         with begin(invited) as screen:
@@ -189,7 +189,7 @@ def test_a_no_to_hooks_only_is_no_error(acme: Stage, answer: str) -> None:
     ("words", "question"), [(("start",), "Paste the link"), (("login", "--collector", NOWHERE), "Token")]
 )
 def test_ctrl_c_where_a_secret_is_typed_is_a_no(invited: Invited, words: tuple[str, ...], question: str) -> None:
-    """The question's line is ended, and nothing is called an error."""
+    """The question's line is ended, and no error is shown."""
     with terminal(invited, *words) as screen:
         screen.wait_for(question)
         screen.interrupt()
@@ -199,7 +199,7 @@ def test_ctrl_c_where_a_secret_is_typed_is_a_no(invited: Invited, words: tuple[s
 
 
 def test_a_no_to_submit_and_stop_keeps_the_session(invited: Invited) -> None:
-    """Anything but yes and no is asked again; a no is no error; the screen says first what would happen."""
+    """Other answers are asked about again; a no is not an error; the screen first says what would happen."""
     invited.start()
     for command, told in (("submit", "Not submitted. Still recording until "), ("stop", "Nothing was changed.")):
         for word in ("n", "no"):
@@ -222,7 +222,7 @@ def test_a_no_to_submit_and_stop_keeps_the_session(invited: Invited) -> None:
 
 @pytest.mark.parametrize("word", ["y", "yes"])
 def test_a_yes_submits(invited: Invited, word: str) -> None:
-    """Both spellings do, and afterwards the screen says how to read the copy."""
+    """Both spellings of yes submit, and afterwards the screen says how to read the copy."""
     invited.start()
     with terminal(invited, "submit") as screen:
         screen.wait_for("Before you submit:")
@@ -263,7 +263,7 @@ def test_withdrawing_says_first_what_it_does_and_takes_one_word(invited: Invited
 
 
 def test_people_read_local_times_and_programs_utc(acme: Stage) -> None:
-    """The same deadline: on the clock of whoever reads it, with what is left, and as RFC 3339 for scripts."""
+    """People see the deadline on their own clock with the time left; scripts get the same moment as RFC 3339."""
     with acme.invited("far-east", assessment=acme.assessment("Clocks", "--time-limit", "90m"), TZ="Asia/Tokyo") as one:
         started = one.start()
         ends = datetime.fromisoformat(started["record_until"])
@@ -283,7 +283,7 @@ def test_people_read_local_times_and_programs_utc(acme: Stage) -> None:
 
 
 def test_an_invite_used_on_this_computer_is_called_so(acme: Stage, invited: Invited) -> None:
-    """Nobody is asked again: the collector would raise an alarm about the candidate's own second look."""
+    """The collector is not asked again: it would raise an alarm about the candidate's own second look."""
     invited.start()
     invited.person.result("withdraw", "--yes")
     with Relay(acme.running.url) as relay:
@@ -295,7 +295,7 @@ def test_an_invite_used_on_this_computer_is_called_so(acme: Stage, invited: Invi
 
 
 def test_the_result_names_everything_and_no_token(invited: Invited) -> None:
-    """A script gets the session, the proxy, the folders; nothing that would open the proxy."""
+    """A script gets the session, the proxy and the folders, but nothing that would open the proxy."""
     started = invited.start()
     assert set(started["proxy"]) == {"url", "port", "upstreams"}
     assert started["proxy"]["upstreams"]["anthropic"]["ok"] is False
@@ -314,7 +314,7 @@ def test_the_result_names_everything_and_no_token(invited: Invited) -> None:
 
 
 def test_no_background_process_keeps_the_callers_streams(invited: Invited) -> None:
-    """A pipe from the command ends when the command ends, though the recorder runs on."""
+    """A pipe from the command ends when the command ends, although the recorder keeps running."""
     words = [str(BIN / "promptster"), *invited.start_words("--json")]
     read, write = os.pipe()
     with subprocess.Popen(
@@ -360,7 +360,7 @@ def test_a_consent_whose_answer_never_came_can_be_taken_back(acme: Stage, invite
 
 
 def test_every_folder_is_where_the_person_wants_it(acme: Stage, tmp_path: Path) -> None:
-    """XDG variables are honoured: state, settings and bundles of several users do not meet."""
+    """XDG variables are honoured: state, settings and bundles of several users are separate."""
     places = {f"XDG_{name}_HOME": str(tmp_path / name) for name in ("STATE", "CONFIG", "DATA")}
     with acme.invited("elsewhere", **places) as invited:
         started = invited.start()
@@ -387,7 +387,7 @@ def test_a_start_that_died_before_its_last_step_is_finished_by_the_same_command(
 
 
 def test_an_invite_used_by_somebody_else_leaves_nothing(acme: Stage, invited: Invited) -> None:
-    """The collector refuses the second key; keys and folder of the attempt are gone."""
+    """The collector refuses the second key; keys and folder of the attempt are deleted."""
     invited.start()
     with acme.invited("thief") as thief:
         words = ("start", invited.link, "--workspace", str(thief.workspace), "--secrets", "file", *UPSTREAMS, "--json")
@@ -398,7 +398,7 @@ def test_an_invite_used_by_somebody_else_leaves_nothing(acme: Stage, invited: In
 
 
 def test_who_comes_too_late_with_an_invite_has_no_prepared_folder(acme: Stage) -> None:
-    """Several agree at once, one is first: the others have neither session nor repository."""
+    """If several agree at once, only the first gets a session; the others have neither session nor repository."""
     with contextlib.ExitStack() as stack:
         people = [stack.enter_context(acme.invited(f"late-{number}")) for number in range(3)]
         first = people[0]
@@ -420,7 +420,7 @@ def test_who_comes_too_late_with_an_invite_has_no_prepared_folder(acme: Stage) -
 
 @pytest.mark.parametrize("broken", ["text", "link"])
 def test_an_editors_file_that_cannot_be_prepared_costs_no_invite(invited: Invited, broken: str) -> None:
-    """It is refused before anything begins; repaired, or without the option, the same command works."""
+    """It is refused before anything begins; after a repair, or without the option, the same command works."""
     file = invited.workspace / ".claude" / "settings.local.json"
     file.parent.mkdir(parents=True)
     subprocess.run(["git", "init", "-q"], cwd=invited.workspace, check=True)
@@ -434,7 +434,7 @@ def test_an_editors_file_that_cannot_be_prepared_costs_no_invite(invited: Invite
 
 
 def test_a_repository_is_cloned_and_is_the_baseline(acme: Stage, tmp_path: Path) -> None:
-    """The assessment names it; the baseline is its tree."""
+    """The assessment names the repository, and the baseline is its tree."""
     source = tmp_path / "source"
     source.mkdir()
     for words in (
@@ -479,7 +479,7 @@ def test_two_starts_at_once_make_one_session(invited: Invited) -> None:
 
 
 def test_an_address_for_practice_must_be_known_by_name(invited: Invited) -> None:
-    """Upstreams come from a fixed table."""
+    """Only names of a fixed table are accepted as upstreams."""
     words = (
         "start",
         invited.link,
@@ -495,7 +495,7 @@ def test_an_address_for_practice_must_be_known_by_name(invited: Invited) -> None
 
 
 def test_a_session_runs_also_where_nothing_can_be_pinned(acme: Stage) -> None:
-    """The clock runs from the redemption on: what is only for later checks stops nothing then."""
+    """Keys that cannot be pinned for later checks cause a warning, and the session is recorded all the same."""
     with acme.invited("no-pins") as invited:
         config = invited.person.home / ".config" / "promptster"
         config.mkdir(parents=True)

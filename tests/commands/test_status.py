@@ -1,4 +1,4 @@
-"""What a candidate is told while they work: the last thing recorded, counts before submitting, and what is wrong."""
+"""What a candidate sees while they work: the last thing recorded, counts before submitting, and what is wrong."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def work(invited: Invited) -> None:
 
 
 def until_seen(invited: Invited) -> dict[str, Any]:
-    """The status once the recorder has taken in the edit; each question is an event of another process."""
+    """The status once the recorder has recorded the edit; each question is an event of another process."""
     while (found := invited.person.result("status"))["last"] is None or found["last"]["kind"] != "file_edit":
         pass
     return found
 
 
 def test_status_names_the_last_thing_that_was_recorded(invited: Invited) -> None:
-    """When, who and what, on the reader's clock; a recorder that starts again still knows it."""
+    """Status shows when, who and what, on the reader's clock, also after the recorder was started again."""
     assert invited.person.result("status")["last"] is None
     work(invited)
     last = until_seen(invited)["last"]
@@ -88,7 +88,7 @@ def test_status_names_the_last_thing_that_was_recorded(invited: Invited) -> None
 
 
 def test_what_is_shown_before_submitting_is_what_inspect_shows(invited: Invited) -> None:
-    """Counts of prompts and tool calls, files with their lines, what is only hashed, paused and not sent."""
+    """Both show prompts and tool calls, files with their lines, what is only hashed, and what is paused or not sent."""
     work(invited)
     until_seen(invited)
     (invited.workspace / ".gitignore").write_text(".env\n")
@@ -114,7 +114,7 @@ def test_what_is_shown_before_submitting_is_what_inspect_shows(invited: Invited)
 
 
 def test_the_last_minutes_and_the_end_of_the_time_name_the_next_step(invited: Invited) -> None:
-    """Nothing is submitted by itself, and status says so while something can be done about it."""
+    """Nothing is submitted automatically, and status says so while there is time to act."""
     folder = invited.session
     folder.update(record_until=SystemClock().wall_ms() + 4 * 60_000)
     shown = invited.person.call("status").stdout
@@ -150,7 +150,7 @@ def test_a_recorder_that_was_ended_is_not_told_as_the_candidates_pause(invited: 
 
 
 def test_a_recorder_that_stopped_is_said_to_have_stopped(invited: Invited) -> None:
-    """Nothing is recorded, nothing is lost, and one command helps."""
+    """Status says that nothing is recorded, that nothing is lost, and which command helps."""
     invited.end_processes()
     shown = invited.person.call("status").stdout
     assert shown.startswith("Not recording: the recorder has stopped. What it recorded is kept.\n")
@@ -165,7 +165,7 @@ def until_away(invited: Invited) -> dict[str, Any]:
 
 
 def test_a_collector_that_is_away_is_told_with_since_when(acme: Stage) -> None:
-    """What arrived last and what waits here, on the reader's clock; programs get the moment in UTC, also before."""
+    """Status shows what arrived last and what waits here, on the reader's clock; programs get the moment in UTC."""
     with Relay(acme.running.url) as relay, acme.invited("away", TZ="Asia/Tokyo") as invited:
         invited.start("--collector", relay.url)
         control = ControlClient(invited.session)
@@ -195,7 +195,7 @@ def test_a_collector_that_is_away_is_told_with_since_when(acme: Stage) -> None:
 
 
 def test_a_receipt_that_is_gone_makes_no_moment_up(acme: Stage) -> None:
-    """Nobody knows then since when nothing arrives, and nothing else is said instead."""
+    """Without a receipt the last arrival is unknown, and status shows no other moment instead."""
     with Relay(acme.running.url) as relay, acme.invited("gone") as invited:
         invited.start("--collector", relay.url)
         relay.cut()
@@ -256,7 +256,7 @@ def test_a_receipt_that_is_gone_makes_no_moment_up(acme: Stage) -> None:
 def test_what_waits_is_told_in_whole_words(
     collector: dict[str, Any], received: int, state: SessionState, told: list[str]
 ) -> None:
-    """Nothing arrived yet, nothing waits, one event, no room there; no advice to keep working after submitting."""
+    """Each state has its sentence, and after submitting there is no advice to keep working."""
     facts = SessionFacts(
         session="A" * 22,
         collector_url="https://c.example",
@@ -296,5 +296,5 @@ def test_what_waits_is_told_in_whole_words(
     ],
 )
 def test_lines_of_a_difference_are_counted_by_its_hunks(diff: str, lines: tuple[int, int]) -> None:
-    """Headers are no lines, and lines that look like headers are."""
+    """Headers are not counted as lines, and lines that look like headers are."""
     assert changed_lines(diff) == lines

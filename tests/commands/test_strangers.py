@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def everybodys() -> Iterator[Path]:
-    """A folder for everybody's temporary files, with a name short enough for sockets below it."""
+    """A folder for everyone's temporary files, with a name short enough for sockets below it."""
     with tempfile.TemporaryDirectory(prefix="pt-", dir="/tmp") as name:
         Path(name).chmod(0o1777)
         yield Path(name)
@@ -38,7 +38,7 @@ def invited(acme: Stage, person_name: str, everybodys: Path) -> Iterator[Invited
 
 
 def _reboot(invited: Invited, everybodys: Path) -> Path:
-    """End everything and clear temporary files as a reboot does; the place that the sockets had."""
+    """End everything and clear temporary files as a reboot does; returns the place that the sockets had."""
     (folder,) = everybodys.glob("promptster-*")
     invited.end_processes()
     shutil.rmtree(folder)
@@ -46,7 +46,7 @@ def _reboot(invited: Invited, everybodys: Path) -> Path:
 
 
 def _refused(answer: Answer, folder: Path) -> None:
-    """The one answer: which folder, whose it is, and what to do."""
+    """Check the answer: which folder, whose it is, and what to do."""
     assert answer.code not in {0, 2}
     assert f"{folder} is a folder of the user with the number" in answer.stderr
     assert "Nothing was sent there." in answer.stderr
@@ -56,7 +56,7 @@ def _refused(answer: Answer, folder: Path) -> None:
 
 @needs_another_user
 def test_no_command_believes_a_stranger(invited: Invited, everybodys: Path, tmp_path: Path) -> None:
-    """Every command that asks the recorder refuses, and whoever listens there hears nothing at all."""
+    """Every command that asks the recorder refuses, and the stranger's server receives no byte."""
     folder, heard = _reboot(invited, everybodys), tmp_path / "heard"
     (tmp_path / "claude").write_text("#!/bin/sh\n")
     (tmp_path / "claude").chmod(0o755)
@@ -111,7 +111,7 @@ def test_the_way_on_works_where_the_folder_is_ours(
 
 @needs_another_user
 def test_a_way_on_from_a_place_of_somebody_elses(invited: Invited, everybodys: Path) -> None:
-    """The owner of the temporary folder could replace ours at any time: it is refused, and the command leaves it."""
+    """The owner of the temporary folder could replace ours at any time, so the printed command moves it elsewhere."""
     _reboot(invited, everybodys)
     os.chown(everybodys, STRANGER, STRANGER)
     answer = invited.person.call("resume")
@@ -126,7 +126,7 @@ def test_a_way_on_from_a_place_of_somebody_elses(invited: Invited, everybodys: P
 
 @needs_another_user
 def test_withdrawing_needs_no_recorder(invited: Invited, everybodys: Path, tmp_path: Path) -> None:
-    """A stranger in its place cannot keep anybody from taking consent back, and their folder is left alone."""
+    """A stranger in the recorder's place cannot prevent a withdrawal, and their folder is left alone."""
     folder = _reboot(invited, everybodys)
     with stranger_at(folder / "control.sock", tmp_path / "heard"):
         assert invited.person.result("withdraw", "--yes")["state"] == "withdrawn"
@@ -148,7 +148,7 @@ def test_the_recorder_hears_nothing_from_a_stranger(invited: Invited, everybodys
 
 
 def test_an_open_folder_is_closed_by_the_printed_command(invited: Invited, everybodys: Path) -> None:
-    """A chmod makes it unsafe, ours makes it safe again: nothing is lost in between."""
+    """After a chmod made the folder unsafe, the printed command makes it safe again, and nothing is lost meanwhile."""
     (folder,) = everybodys.glob("promptster-*")
     folder.chmod(0o755)
     answer = invited.person.call("status")

@@ -46,7 +46,7 @@ def session(acme: Stage) -> Candidate:
 
 
 def _when(client: httpx.Client, acme: Stage, candidate: Candidate, holds: Callable[[dict[str, Any]], bool]) -> None:
-    """Return when this is true of a session: the collector checks after it answers."""
+    """Return once this is true of a session: the collector checks after it answers."""
     path = f"/v1/sessions/{candidate.session}/head"
     while not holds(client.get(path, headers=bearer(acme.running.token)).json()):
         time.sleep(0.02)  # another process checks; there is no event to wait for
@@ -88,7 +88,7 @@ def test_login_refuses_what_is_no_token_and_leaves_nothing(acme: Stage, stranger
 
 
 def test_login_never_tells_to_sign_in(acme: Stage, stranger: Person) -> None:
-    """Whoever is signing in is told what is wrong with the token, and whom to ask for another one."""
+    """A person who is signing in reads what is wrong with the token, and whom to ask for another one."""
     words = ("login", "--collector", acme.running.url, "--token-stdin")
     revoked = acme.owner.result("token", "create", "--role", "reviewer")
     acme.owner.result("token", "revoke", revoked["id"])
@@ -103,7 +103,7 @@ def test_login_never_tells_to_sign_in(acme: Stage, stranger: Person) -> None:
 
 
 def test_login_refuses_keys_that_do_not_continue_the_pinned_ones(acme: Stage, stranger: Person) -> None:
-    """A collector that answers with other keys gets no token, and the pin stays."""
+    """A collector that presents other keys gets no token, and the pin stays."""
     with stage(stranger.home / "other") as other:
         with CollectorClient(other.running.url) as client:
             keyfile = client.keys()
@@ -118,7 +118,7 @@ def test_login_refuses_keys_that_do_not_continue_the_pinned_ones(acme: Stage, st
 
 
 def test_plain_http_beyond_this_machine_is_refused(stranger: Person) -> None:
-    """No token travels in the clear."""
+    """No token is sent unencrypted."""
     answer = stranger.call("login", "--collector", "http://collector.example", "--token-stdin", "--json", given="pt_x")
     assert answer.document["error"]["code"] == "plain_http"
 
@@ -135,7 +135,7 @@ def test_plain_http_beyond_this_machine_is_refused(stranger: Person) -> None:
     ],
 )
 def test_without_a_sign_in_every_command_says_so(stranger: Person, words: tuple[str, ...]) -> None:
-    """Exit 4, and what to do."""
+    """The exit code is 4, and the message says what to do."""
     answer = stranger.call(*words, "--json")
     assert answer.code == 4
     assert answer.document["error"]["code"] == "not_signed_in"
@@ -146,14 +146,14 @@ def test_without_a_sign_in_every_command_says_so(stranger: Person, words: tuple[
     "address", ["/nonexistent", "ext::sh -c true", "--upload-pack=x", "plain", "http://example.com/x"]
 )
 def test_a_repository_that_nobody_could_clone_is_refused(acme: Stage, tmp_path: Path, address: str) -> None:
-    """At once, and not at every candidate's start."""
+    """It is refused at once, and not at every candidate's start."""
     (tmp_path / "plain").mkdir()
     done = acme.owner.call("assessment", "create", "--title", "T", f"--repo={address}", "--json", cwd=tmp_path)
     assert (done.code, done.document["error"]["code"]) == (2, "usage")
 
 
 def test_an_assessment_has_the_terms_that_it_was_given(acme: Stage, tmp_path: Path) -> None:
-    """Lengths of time as people write them; a folder by its whole path; the list shows what was made."""
+    """Durations are accepted as people write them, a folder as a whole path; the list shows what was made."""
     subprocess.run(["git", "init", "-q", str(tmp_path / "task")], check=True)
     words = (
         "assessment",
@@ -179,7 +179,7 @@ def test_an_assessment_has_the_terms_that_it_was_given(acme: Stage, tmp_path: Pa
 
 
 def test_a_new_assessment_says_its_terms_and_what_is_next(acme: Stage) -> None:
-    """The next command works as it is printed: by title while nothing else has it, by id afterwards."""
+    """The next command works as printed: by title while it is unique, by id afterwards."""
     words = ("assessment", "create", "--title", "Said & done", "--time-limit", "90m")
     first, second = acme.owner.call(*words).stdout.splitlines(), acme.owner.call(*words).stdout.splitlines()
     assert first[0] == 'Created "Said & done": 90 min, kept for 30 days.'
@@ -218,12 +218,12 @@ def test_an_assessment_is_named_by_its_title_or_the_beginning_of_its_id(acme: St
     ],
 )
 def test_terms_that_cannot_be_are_refused(acme: Stage, words: tuple[str, ...], code: int) -> None:
-    """What is no length, or goes further than the collector allows, is a usage error."""
+    """An invalid duration, or one beyond the collector's limit, is a usage error."""
     assert acme.owner.call("assessment", "create", "--title", "x", *words, "--json").code == code
 
 
 def test_an_invite_is_shown_once_and_to_whoever_made_it(acme: Stage) -> None:
-    """Link and code are the same invite; the words say what to do with them."""
+    """Link and code are the same invite; the message says what to do with them."""
     assessment = acme.assessment("Inviting")
     made = acme.owner.result("invite", assessment, "--name", "Ada", "--email", "ada@example.com")
     assert made["link"] == f"{acme.running.url}/i/{made['code'].replace('.', '#', 1)}"
@@ -299,7 +299,7 @@ def test_states_that_occur_are_explained(acme: Stage, session: Candidate) -> Non
 
 
 def test_a_session_that_was_stopped_is_not_told_as_one_at_work(acme: Stage) -> None:
-    """Of an open session it is told whether anything arrives, how long it took until then, and what to do next."""
+    """For an open session the list shows whether anything arrives, how long it lasted, and what to do next."""
     where = acme.running.data / "control" / "control.sqlite3"
 
     def row() -> tuple[str, str]:
@@ -329,7 +329,7 @@ def test_a_session_that_was_stopped_is_not_told_as_one_at_work(acme: Stage) -> N
 
 
 def test_a_session_is_named_by_what_the_table_shows_of_it(acme: Stage, session: Candidate, tmp_path: Path) -> None:
-    """Its first characters do; the file gets the day, the title and the same characters, and nobody's name."""
+    """The id's first characters are enough; the file is named after the day, the title and them, not after a person."""
     done = acme.owner.result("export", session.session[:8], "-f", "jsonl", cwd=tmp_path)
     assert done["session"] == session.session
     (written,) = tmp_path.iterdir()
@@ -342,7 +342,7 @@ def test_a_session_is_named_by_what_the_table_shows_of_it(acme: Stage, session: 
 
 
 def test_a_session_is_exported_and_read_from_the_collector(acme: Stage, session: Candidate, tmp_path: Path) -> None:
-    """The bundle is verified here, against the keys pinned at sign-in, before a page or a line is made of it."""
+    """The bundle is verified here, with the keys pinned at sign-in, before a page or a line is made of it."""
     owner = acme.owner
     exported = owner.result("export", session.session, "--format", "bundle", "-o", str(tmp_path / "g.promptster"))
     assert exported["verdict"] == "verified"
@@ -390,7 +390,7 @@ def test_a_reader_waits_until_a_session_can_be_read(acme: Stage) -> None:
 
 
 def test_a_token_does_what_its_role_may_until_it_is_revoked(acme: Stage, stranger: Person) -> None:
-    """A reviewer's token signs in, reads, cannot invite, and ends at once."""
+    """A reviewer's token signs in, reads, cannot invite, and stops working at once when revoked."""
     made = acme.owner.result("token", "create", "--role", "reviewer", "--label", "Rita", "--expires", "7d")
     stranger.result("login", "--collector", acme.running.url, "--token-stdin", given=made["token"])
     assert "sessions" in stranger.result("sessions")
@@ -429,7 +429,7 @@ def test_a_token_does_what_its_role_may_until_it_is_revoked(acme: Stage, strange
 def test_what_is_no_duration_is_told_with_one_that_is(
     acme: Stage, words: tuple[str, ...], message: str, hint: str
 ) -> None:
-    """Every option that takes a length of time names a form that it takes."""
+    """Every option that takes a duration names a valid form."""
     answer = acme.owner.call(*words)
     assert (answer.code, answer.stderr) == (2, f"error: {message}\n{hint}, for example.\n")
 

@@ -1,4 +1,4 @@
-"""What real commands make of a candidate's folder: all of the work is submitted, and nothing else is touched."""
+"""What real commands do with a candidate's folder: all of the work is submitted, and nothing else is changed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def make(invited: Invited, folder: Path, **files: str) -> None:
 
 
 def submitted(invited: Invited) -> dict[str, Any]:
-    """Submit; the last event of the work, as it is on record."""
+    """Submit, and return the last event of the work as it was recorded."""
     invited.person.result("submit", "--yes")
     entries = invited.person.result("inspect")["entries"]
     final: dict[str, Any]
@@ -45,12 +45,12 @@ def submitted(invited: Invited) -> dict[str, Any]:
 
 
 def statuses(final: dict[str, Any]) -> dict[str, tuple[str, bool]]:
-    """What became of each file, and whether its content is shown."""
+    """The status of each file, and whether its content is shown."""
     return {entry["path"]: (entry["status"], entry["shown"]) for entry in final["manifest"]}
 
 
 def test_work_in_repositories_inside_is_submitted(invited: Invited) -> None:
-    """One that was there, one that the agent made, a submodule and a work tree, while the history is thrown away."""
+    """Repositories that existed, that the agent made, submodules and work trees are submitted, even without history."""
     work = invited.workspace
     make(invited, work, **{"a.txt": "first line\nsecond line\n", "same.txt": "same\n"})
     make(invited, invited.folder / "source", **{"lib.py": "VALUE = 1\n"})
@@ -84,7 +84,7 @@ def test_work_in_repositories_inside_is_submitted(invited: Invited) -> None:
 
 
 def test_a_repository_that_is_gone_is_said_and_the_work_submitted(invited: Invited) -> None:
-    """Whoever says yes has been told."""
+    """The candidate is warned before the yes."""
     work = invited.workspace
     make(invited, work, **{"a.txt": "one\n"})
     invited.start()
@@ -97,7 +97,7 @@ def test_a_repository_that_is_gone_is_said_and_the_work_submitted(invited: Invit
 
 
 def facts_below(folder: Path) -> dict[str, tuple[int, ...] | bytes]:
-    """Everything that the system says about each entry below a folder, times of reading aside, and its content."""
+    """Everything that the system reports about each entry below a folder except times of reading, and its content."""
     found: dict[str, tuple[int, ...] | bytes] = {}
     for path in [folder, *sorted(folder.rglob("*"))]:
         facts = path.lstat()
@@ -112,7 +112,7 @@ def facts_below(folder: Path) -> dict[str, tuple[int, ...] | bytes]:
 
 
 def test_a_whole_session_leaves_git_as_it_was(invited: Invited) -> None:
-    """Below ``.git`` no byte and no time changes, also not of objects that we need ourselves, by any command."""
+    """Below ``.git`` no command changes a byte or a time, also not of objects that we need ourselves."""
     work = invited.workspace
     for folder in ("pkg", "pkg/deep", "other"):
         (work / folder).mkdir(parents=True)
@@ -145,7 +145,7 @@ def test_a_whole_session_leaves_git_as_it_was(invited: Invited) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_another_users_folder_is_refused_with_what_helps(invited: Invited) -> None:
-    """Git's own reason and command; nothing has begun, and the same start works once that is done."""
+    """Git's own reason and command are shown; nothing has begun, and the same start works once that is done."""
     work = invited.workspace
     make(invited, work, **{"a.txt": "one\n"})
     for path in (work, *work.rglob("*")):
@@ -161,7 +161,7 @@ def test_another_users_folder_is_refused_with_what_helps(invited: Invited) -> No
 
 
 def test_a_pipe_does_not_hold_up_a_start(invited: Invited) -> None:
-    """In place of a settings file, a rule file of Cursor or a file of the task; it is named if it is needed."""
+    """A pipe in place of a settings file, a Cursor rule or a task file is named if that file is needed."""
     work = invited.workspace
     make(invited, work, **{"a.txt": "one\n"})
     for name in (".claude/settings.json", SETTINGS, ".cursor/hooks.json", "pipe"):
@@ -178,7 +178,7 @@ def test_a_pipe_does_not_hold_up_a_start(invited: Invited) -> None:
 
 
 def swap_for_link(invited: Invited) -> Path:
-    """An agent moves ``.claude`` elsewhere and leaves a link to another folder of the candidate's; the file there."""
+    """Move ``.claude`` elsewhere, leave a link to another folder of the candidate's, and return that folder's file."""
     outside = invited.folder / "outside"
     outside.mkdir()
     (outside / "settings.local.json").write_text('{"precious": 1}\n')
@@ -211,7 +211,7 @@ def test_a_link_that_came_later_is_not_written_through(invited: Invited) -> None
 
 
 def test_withdrawing_does_not_wait_for_a_file(invited: Invited) -> None:
-    """What cannot be put back is kept and told; the withdrawal itself is never held up by it."""
+    """A file that cannot be put back is kept and reported, and never delays the withdrawal."""
     work = invited.workspace
     make(invited, work, **{"a.txt": "one\n"})
     (work / ".claude").mkdir()

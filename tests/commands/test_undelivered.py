@@ -33,12 +33,12 @@ def invited(gateway: Gateway, invited: Invited) -> Invited:
 
 
 def full(_reply: Reply) -> Reply:
-    """The collector's refusal of a session that is as large as it may be."""
+    """The collector's refusal of a session that has reached its size limit."""
     return Reply.problem(413, "session_full", "The session holds as much as it may.")
 
 
 def error(invited: Invited, *words: str) -> dict[str, Any]:
-    """How a command fails."""
+    """The error of a command that fails."""
     answer = invited.person.call(*words, "--json")
     assert answer.code == 1
     found: dict[str, Any] = answer.document["error"]
@@ -86,7 +86,7 @@ def test_a_full_session_is_not_waited_for(invited: Invited, gateway: Gateway) ->
 
 
 def test_a_recorder_that_is_refused_records_on_and_says_so(invited: Invited, gateway: Gateway) -> None:
-    """Before submitting: nothing is lost, status reports it, resume asks again."""
+    """Before submitting: nothing is lost, status reports it, and resume tries again."""
     gateway.exchange(BATCHES, full)
     invited.person.result("pause")
     assert invited.person.result("resume")["state"] == "recording"
@@ -104,7 +104,7 @@ def test_a_recorder_that_is_refused_records_on_and_says_so(invited: Invited, gat
 
 
 def test_a_session_that_cannot_be_handed_in_can_be_stopped(acme: Stage, invited: Invited, gateway: Gateway) -> None:
-    """Otherwise nobody could ever begin another one."""
+    """Otherwise no other session could ever begin on this computer."""
     words = ("invite", acme.assessment(), "--name", "again", "--email", "again@example.com")
     second = replace(invited, link=acme.owner.result(*words)["link"]).start_words()
     gateway.exchange(BATCHES, full)
@@ -134,7 +134,7 @@ def test_a_session_whose_time_is_over_leaves_the_candidate_their_copy(invited: I
 
 
 def test_a_check_that_failed_does_not_keep_the_candidate(tmp_path: Path) -> None:
-    """A batch that the collector itself damaged: it signs that it could not open it, and the submission ends well."""
+    """The collector signs that it could not open a batch that it damaged itself, and the submission ends well."""
     with stage(tmp_path) as other, other.invited("unlucky") as invited:
         invited.start()
         while invited.person.result("status")["received"] == 0:  # another process's state
@@ -180,7 +180,7 @@ def test_what_the_collector_has_not_checked_does_not_keep_the_candidate(invited:
 
 
 def without_the_last_word(reply: Reply) -> Reply:
-    """Evidence in which the last check is missing and nobody signed the end; nothing more will come."""
+    """Evidence without the last check and without a signed end; nothing more will come."""
     document = reply.document
     if document["close"] is None:
         return reply
@@ -188,7 +188,7 @@ def without_the_last_word(reply: Reply) -> Reply:
 
 
 def test_a_submission_that_was_cut_off_behind_the_last_receipt_goes_on(acme: Stage, invited: Invited) -> None:
-    """All arrived while nobody waited: status says what is left to do, and another start does not push it aside."""
+    """All arrived while no command waited: status says what is left to do, and another start does not replace it."""
     words = ("invite", acme.assessment(), "--name", "again", "--email", "again@example.com")
     second = replace(invited, link=acme.owner.result(*words)["link"]).start_words()
     folder = invited.session
@@ -205,7 +205,7 @@ def test_a_submission_that_was_cut_off_behind_the_last_receipt_goes_on(acme: Sta
 
 
 def test_a_copy_that_does_not_check_out_is_written_and_named(invited: Invited, gateway: Gateway) -> None:
-    """What was signed was changed on its way: an error with the verdict, and still nothing is lost or left behind."""
+    """If a signature was changed on its way, the error gives the verdict, and submitting again succeeds."""
 
     def forged(reply: Reply) -> Reply:
         receipts = reply.document["receipts"]
@@ -226,7 +226,7 @@ def test_a_copy_that_does_not_check_out_is_written_and_named(invited: Invited, g
 
 
 def test_after_a_warning_everything_can_be_withdrawn(invited: Invited, gateway: Gateway) -> None:
-    """What stayed for a second look goes with the rest."""
+    """What was kept for a second look is deleted with the rest."""
     gateway.exchange(EVIDENCE, without_the_last_word)
     assert invited.person.result("submit", "--yes")["verdict"] == "incomplete"
     assert invited.person.result("withdraw", "--yes")["tombstone"]
@@ -237,7 +237,7 @@ def test_after_a_warning_everything_can_be_withdrawn(invited: Invited, gateway: 
 
 
 def test_a_collector_that_is_away_at_the_last_step_keeps_nobody(invited: Invited, gateway: Gateway) -> None:
-    """Everything was received before: the receipts that lie here are proof enough to let the candidate go."""
+    """Everything was received before: the receipts on this computer are proof enough to end the session."""
     gateway.exchange(EVIDENCE, lambda _reply: Reply(status=503, body=b"<html>"))
     done = invited.person.result("submit", "--yes")
     assert (done["verdict"], done["received"]) == ("incomplete", done["events"])

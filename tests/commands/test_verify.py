@@ -73,14 +73,14 @@ def _json(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 
 def test_verified_with_a_key_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The whole screen: the verdict, what it rests on in local time, and what it does not prove."""
+    """The whole screen shows the verdict, what it is based on in local time, and what it does not prove."""
     assert main(["verify", "ada.promptster", "--trust", "acme.keys"]) == 0
     assert capsys.readouterr().out == SCREEN
     assert not (home / "home").exists()
 
 
 def test_a_log_that_was_promised_is_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With all proofs a line says so; with one missing the verdict is another, and the words say which one it is."""
+    """With all proofs a line says so; if one is missing, the verdict differs and the message says which one."""
     certified = Certified(limits={"log": 1})
     data = Bundler(certified).bundle(EVENTS)
     (home / "acme.keys").write_bytes(certified.keyfile)
@@ -110,7 +110,7 @@ def test_a_log_that_was_promised_is_told(home: Path, capsys: pytest.CaptureFixtu
 
 
 def test_silence_absence_and_times_that_cannot_be_true_are_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """They are listed below a verdict that they do not change, and with stable words in the document."""
+    """They are listed below a verdict that they do not change, and with stable names in the document."""
     bundler = Bundler(Certified(limits={"log": 1}))
     (home / "acme.keys").write_bytes(bundler.certified.keyfile)
     (home / "frozen.promptster").write_bytes(bundler.bundle(frozen().events))
@@ -136,7 +136,7 @@ def test_silence_absence_and_times_that_cannot_be_true_are_told(home: Path, caps
 
 
 def test_pinned_keys_are_trusted_too(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What an invite or a sign-in pinned needs not be named again."""
+    """Keys that an invite or a sign-in pinned need not be named again."""
     assert main(["verify", "ada.promptster", "--json"]) == 13
     assert _json(capsys)["signer"] == {"fingerprint": Certified().keys.fingerprints[0], "trusted": False}
     PinnedKeys(Paths.from_environment()).pin("https://acme.example", (home / "acme.keys").read_bytes())
@@ -198,7 +198,7 @@ def test_a_stranger_who_signs_is_not_trusted(home: Path, capsys: pytest.CaptureF
 
 
 def test_a_key_in_front_of_an_invites_makes_no_bundle_trusted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A forger who showed a key file that leads from their key to the invite's signs for themselves only."""
+    """A forged key file that leads from the forger's key to the invite's key gives no trust."""
     invite, forger = Certified(), Certified(seed=7)
     records = [first_key(forger.collector_key, created_ms=1)]
     records.append(next_key(forger.collector_key, invite.collector_key.public_key, created_ms=2))
@@ -212,7 +212,7 @@ def test_a_key_in_front_of_an_invites_makes_no_bundle_trusted(home: Path, capsys
 
 
 def test_files_that_cannot_be_used_are_errors(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A missing file is no verdict; a key file that is none is refused before anything is trusted."""
+    """A missing file has no verdict; an invalid key file is refused before anything is trusted."""
     assert main(["verify", "nothing.promptster", "--json"]) == 2
     assert _json(capsys)["error"]["code"] == "no_such_file"
     (home / "bad.keys").write_text("{}")
@@ -243,7 +243,7 @@ def test_a_bundle_may_come_through_a_pipe(
 
 
 def test_damaged_pins_do_not_stop_a_check(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Keys that cannot be read vouch for nothing; the named key file still does."""
+    """Keys that cannot be read are not trusted; the named key file still is."""
     pinned = home / "home" / ".config" / "promptster" / "keys" / "odd.json"
     pinned.parent.mkdir(parents=True)
     pinned.write_text("not a key file")
@@ -256,7 +256,7 @@ def test_damaged_pins_do_not_stop_a_check(home: Path, capsys: pytest.CaptureFixt
 
 
 def test_hostile_text_in_a_bundle_reaches_no_terminal(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What a session says about itself is escaped, also where it becomes part of a gap."""
+    """What a session says about itself is escaped, also inside a gap."""
     script = Script()
     script.add("recorder", "capture_gap", source="proxy", detail="\x1b]52;c;ZXZpbA==\x07\u202e")
     script.add("recorder", "closed", totals={"recorder": 2}, batches=1)
@@ -278,7 +278,7 @@ def _zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> by
 
 
 def _others() -> dict[str, tuple[bytes, str]]:
-    """Files that are no bundle, by what they are, each with what is said about it."""
+    """Files that are not bundles, by what they are, each with its message."""
     certified = Certified()
     data = Bundler(certified).bundle(EVENTS)
     members = {member.name: member.data for member in read_archive(data)}
@@ -327,7 +327,7 @@ OTHERS = _others()
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_is_no_bundle_is_said_in_one_line(home: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
-    """By every command that takes a bundle, with exit code 12, and nothing about what was not proved."""
+    """Every command that takes a bundle ends with exit code 12 and does not list what was not proved."""
     data, why = OTHERS[name]
     (home / "odd.file").write_bytes(data)
     assert main(["verify", "odd.file"]) == 12
@@ -348,7 +348,7 @@ def test_what_is_no_bundle_is_said_in_one_line(home: Path, capsys: pytest.Captur
 def test_a_huge_file_is_told_from_a_bundle_without_reading_it(
     home: Path, capsys: pytest.CaptureFixture[str], beginning: bytes
 ) -> None:
-    """Larger than any bundle, or than memory: by its size, whether or not it begins as one does, and as a key file."""
+    """A file larger than any bundle, or than memory, is refused by its size, as a bundle and as a key file."""
     with (home / "huge.file").open("wb") as file:
         file.write(beginning)
         file.truncate(1 << 42)
@@ -370,7 +370,7 @@ def test_what_never_ends_is_no_bundle(home: Path, capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize("words", [["verify"], ["replay"], ["export", "-o", "copy.promptster"], ["export"]])
 def test_a_bundle_may_come_through_a_named_pipe(home: Path, words: list[str]) -> None:
-    """Such as a shell's ``<(...)``: every command that takes a file reads it, once."""
+    """Every command that takes a file reads a pipe such as a shell's ``<(...)``, once."""
     os.mkfifo(home / "pipe")
     with ThreadPoolExecutor() as pool:
         written = pool.submit((home / "pipe").write_bytes, (home / "ada.promptster").read_bytes())
@@ -380,14 +380,14 @@ def test_a_bundle_may_come_through_a_named_pipe(home: Path, words: list[str]) ->
 
 
 def test_a_hostile_name_reaches_no_terminal(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file's name is text of a stranger too."""
+    """A file's name is escaped, since it is a stranger's text too."""
     (home / "\x1b[2Jodd").write_bytes(b"x")
     assert main(["verify", "\x1b[2Jodd"]) == 12
     assert capsys.readouterr().out == "UNREADABLE: \\x1b[2Jodd is not a Promptster bundle\n"
 
 
 def test_a_folder_is_named_as_one(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A mistake in the call, not a verdict; so is a name that leads nowhere."""
+    """A folder, or a name that does not exist, is a usage error and not a verdict."""
     for command in ("verify", "replay", "export"):
         assert main([command, "."]) == 2
         assert capsys.readouterr().err == ("error: . is a folder\nName a bundle: a file that ends in .promptster.\n")
@@ -397,7 +397,7 @@ def test_a_folder_is_named_as_one(home: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_a_bundle_with_an_unreadable_part_says_which(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is one of ours, so the line alone would leave the reader with nothing."""
+    """The file is a Promptster bundle, so the message has to say which part is unreadable."""
     parts = read_bundle((home / "ada.promptster").read_bytes())
     (home / "odd.promptster").write_bytes(write_bundle(replace(parts, checkpoint="nothing")))
     assert main(["verify", "odd.promptster", "--trust", "acme.keys"]) == 12
@@ -407,7 +407,7 @@ def test_a_bundle_with_an_unreadable_part_says_which(home: Path, capsys: pytest.
 
 
 def test_many_findings_are_counted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A screen is no list of everything; --json is."""
+    """The screen counts many findings; --json lists all of them."""
     parts = read_bundle((home / "ada.promptster").read_bytes())
     (home / "odd.promptster").write_bytes(write_bundle(replace(parts, events=parts.events[::-1])))
     assert main(["verify", "odd.promptster", "--trust", "acme.keys"]) == 10
@@ -417,7 +417,7 @@ def test_many_findings_are_counted(home: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_a_bundle_of_the_first_release_verifies(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With its log as before; without it too, because nobody promised one, and the first lines say so."""
+    """It verifies with its log as before, and without it too, since no log was promised; the first lines say so."""
     data = MADE_BY_0_1.read_bytes()
     parts = read_bundle(data)
     assert b"0.1.0" in parts.consent.payload

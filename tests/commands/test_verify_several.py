@@ -90,7 +90,7 @@ def test_several_files_are_checked_one_by_one_and_together(logged: Path, capsys:
 def test_two_histories_are_evidence_with_both_notes(
     logged: Path, capsys: pytest.CaptureFixture[str], one: str, other: str
 ) -> None:
-    """Of one size, and of two sizes where the proofs show enough: each verifies, together they have exit code 10."""
+    """Of one size, and of two sizes if the proofs show enough: each verifies, and together they have exit code 10."""
     notes = [read_bundle((logged / f"{name}.promptster").read_bytes()).checkpoint for name in (one, other)]
     code, document = _several(capsys, one, other)
     assert (code, document["verdict"]) == (10, "equivocation")
@@ -159,7 +159,7 @@ def test_what_was_not_compared_is_not_called_the_same(
 
 
 def test_one_file_is_held_against_what_was_kept(logged: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """This computer was shown the other history before: one bundle is enough to tell, and nothing is written."""
+    """This computer was shown the other history before: one bundle is enough to notice, and nothing is written."""
     view = verify_bundle((logged / "early.promptster").read_bytes(), trusted=()).log
     assert view is not None
     assert view.view is not None
@@ -181,7 +181,7 @@ def test_one_file_is_held_against_what_was_kept(logged: Path, capsys: pytest.Cap
 
 
 def test_what_nothing_shows_is_said(logged: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Two sizes and no proof that shows enough: neither agreement nor contradiction is claimed."""
+    """With two sizes and no sufficient proof, neither agreement nor contradiction is claimed."""
     for name in ("early", "fork-late"):
         parts = read_bundle((logged / f"{name}.promptster").read_bytes())
         (logged / f"{name}.promptster").write_bytes(write_bundle(replace(parts, proofs=parts.proofs[:1])))
@@ -200,7 +200,7 @@ def test_what_nothing_shows_is_said(logged: Path, capsys: pytest.CaptureFixture[
 
 
 def test_of_several_files_the_gravest_code_counts(logged: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """12, 10, 13, 11, 0: the order of docs/protocol.md, equivocation being 10."""
+    """The order is 12, 10, 13, 11, 0, as in docs/protocol.md; equivocation is 10."""
     data = (logged / "early.promptster").read_bytes()
     (logged / "cut.promptster").write_bytes(data[:100])
     flipped = bytearray(data)
@@ -223,7 +223,7 @@ def test_of_several_files_the_gravest_code_counts(logged: Path, capsys: pytest.C
 def test_standard_input_is_one_of_several(
     logged: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It can be read once."""
+    """Standard input can be one of the files, but only once."""
     data = (logged / "fork.promptster").read_bytes()
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
     code, document = _several(capsys, "early", "-")

@@ -1,4 +1,4 @@
-"""Withdrawing says truthfully what was fetched before: nobody knows who kept a copy."""
+"""Withdrawing says truthfully what was fetched before, since it cannot be known who kept a copy."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def test_a_replay_is_not_called_an_exported_copy(
     acme: Stage, tmp_path: Path, reads: list[str], told: str | None
 ) -> None:
-    """The words count how often all of it was handed out, as the certificate does, and name saved copies apart."""
+    """The message counts the fetches of the whole session, as the certificate does, and names saved copies apart."""
     with acme.invited(f"reader-{len(reads)}") as invited:
         session = invited.start()["session"]
         invited.person.result("submit", "--yes", "--json")
@@ -63,7 +63,7 @@ def test_a_replay_is_not_called_an_exported_copy(
 
 
 def _withdrawn_at_a_terminal(invited: Invited) -> tuple[str, Tombstone]:
-    """What a person saw, with single spaces, and the certificate that they got."""
+    """The screen with single spaces, and the certificate that the person got."""
     invited.start()
     words = [str(BIN / "promptster"), "withdraw"]
     with Terminal(words, environ=invited.person.environment(), cwd=invited.folder) as screen:
@@ -76,7 +76,7 @@ def _withdrawn_at_a_terminal(invited: Invited) -> tuple[str, Tombstone]:
 
 
 def test_the_day_of_the_last_backup_is_named_before_where_the_policy_states_one(tmp_path: Path) -> None:
-    """Before and after the question, and in the certificate; without it in the policy, the advice is to ask."""
+    """The day is shown before and after the question and in the certificate; without it, the advice is to ask."""
     with stage(tmp_path, options=("--key-backup-days", "3")) as acme:
         with acme.invited("stated") as stated:
             assert "and at most 3 days later their backups." in stated.person.result("policy", stated.link)["text"]
@@ -96,7 +96,7 @@ def test_the_day_of_the_last_backup_is_named_before_where_the_policy_states_one(
 
 
 def test_no_day_is_named_where_nothing_is_stated(acme: Stage) -> None:
-    """Neither before nor after the question, nor in the certificate."""
+    """No day is shown before or after the question or in the certificate."""
     with acme.invited("unstated") as invited:
         shown, stone = _withdrawn_at_a_terminal(invited)
     assert ASK in shown
@@ -105,7 +105,7 @@ def test_no_day_is_named_where_nothing_is_stated(acme: Stage) -> None:
 
 
 def test_who_keeps_no_backups_of_keys_says_so(tmp_path: Path) -> None:
-    """With 0 days there is no backup of keys to wait for."""
+    """With 0 days the message says that there is no backup of keys to wait for."""
     with stage(tmp_path, options=("--key-backup-days", "0")) as acme, acme.invited("none") as invited:
         shown, _ = _withdrawn_at_a_terminal(invited)
     assert "  Backups  Acme keeps none of the keys.\n" in shown.partition("to keep it: ")[0]

@@ -1,4 +1,4 @@
-"""A collector whose whole folder was put back: the candidate's program has it destroy again what came back."""
+"""A collector's whole folder was put back: the candidate's program has it destroy again what came back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def state_of(acme: Stage, session: str) -> str:
-    """What the hiring team sees of a session."""
+    """The session's state as the hiring team sees it."""
     listed = acme.owner.result("sessions", "--json")["sessions"]
     return next(str(entry["state"]) for entry in listed if entry["session"] == session)
 
@@ -32,7 +32,7 @@ def put_back(acme: Stage, folder: Path) -> None:
 
 @pytest.mark.parametrize("submitted", [False, True])
 def test_what_came_back_is_destroyed_again(acme: Stage, invited: Invited, tmp_path: Path, *, submitted: bool) -> None:
-    """Asked again, `withdraw` does not believe that it is done; the collector takes its own word back, and does it."""
+    """A repeated `withdraw` asks the collector, which destroys the session again on its own earlier certificate."""
     session = invited.start()["session"]
     if submitted:
         (invited.workspace / "answer.py").write_text("print(42)\n")
@@ -55,7 +55,7 @@ def test_what_came_back_is_destroyed_again(acme: Stage, invited: Invited, tmp_pa
 
 
 def test_a_collector_that_is_away_takes_nothing_from_the_certificate(acme: Stage, invited: Invited) -> None:
-    """Asked again while nobody answers: an error that says what holds, and the certificate stays."""
+    """If nobody answers the repeated request, the error says what is certain, and the certificate stays."""
     invited.start()
     invited.person.result("withdraw", "--yes", "--json")
     before = (invited.session.documents / TOMBSTONE).read_bytes()
@@ -72,7 +72,7 @@ def test_a_collector_that_is_away_takes_nothing_from_the_certificate(acme: Stage
 
 
 def test_a_stated_day_is_told(acme: Stage, invited: Invited) -> None:
-    """Where the collector states how long backups of its keys live, the day of the last one is printed."""
+    """If the collector states how long backups of its keys are kept, the day of the last one is printed."""
     acme.running.stop()
     acme.running.options = ("--key-backup-days", "3")
     acme.running.start()

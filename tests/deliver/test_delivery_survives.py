@@ -1,7 +1,7 @@
 """Recorder, sealer and uploader together under power loss, process death and lost answers.
 
-The disk forgets what was not synced; the collector never does. After every life it must hold that the collector has
-exactly a prefix of what this machine recorded, each event once, in order, and that nothing promised as durable is gone.
+The disk forgets what was not synced; the collector never does. After every life the collector must have exactly a
+prefix of what this machine recorded, each event once, in order, and nothing promised as durable may be gone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SMALL_BATCHES = SealingLimits(batch_bytes=2000, gather_s=0.0)
 
 
 class Machine:
-    """One session on a machine that dies again and again."""
+    """One session on a machine that fails again and again."""
 
     def __init__(self, seed: int) -> None:
         self.chance = seeded(seed)
@@ -86,7 +86,7 @@ class Machine:
                 bench.outbox.accept(entry.n, receipt)
 
     def check(self, bench: Bench) -> None:
-        """What must hold whenever the recorder starts."""
+        """Check what must hold whenever the recorder starts."""
         found = [event.public for event in bench.recovered]
         assert [event.seq for event in bench.recovered] == list(range(len(found)))
         assert found[: len(self.known)] == self.known
@@ -115,7 +115,7 @@ def test_no_event_is_lost_doubled_or_reordered(seed: int) -> None:
 
 
 def test_the_collector_in_memory_refuses_what_a_collector_refuses() -> None:
-    """The double is worth something only if it keeps the rules: gaps and second bytes for a number are refused."""
+    """The double keeps the collector's rules: gaps and second bytes for a number are refused."""
     certified = Certified()
     bench = Bench(certified, MemoryDisk())
     bench.record(note("a"))

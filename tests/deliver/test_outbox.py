@@ -12,7 +12,7 @@ from promptster.protocol.errors import BatchError, ProtocolError, SignatureError
 
 
 def sealed(certified: Certified, disk: MemoryDisk, count: int) -> Bench:
-    """A bench with that many batches of one event."""
+    """The parts of one session with this many batches of one event."""
     bench = Bench(certified, disk)
     for number in range(count):
         bench.record(note(str(number)))
@@ -21,7 +21,7 @@ def sealed(certified: Certified, disk: MemoryDisk, count: int) -> Bench:
 
 
 def test_position_follows_from_the_files() -> None:
-    """A new outbox over the same files knows the same chain, and there is no ledger beside them."""
+    """A new outbox over the same files knows the same chain, without another ledger."""
     certified, disk = Certified(), MemoryDisk()
     bench = sealed(certified, disk, 3)
     shelf = Shelf(certified)
@@ -39,7 +39,7 @@ def test_position_follows_from_the_files() -> None:
 
 
 def test_a_receipt_is_believed_only_from_the_pinned_collector() -> None:
-    """Another key's receipt, one for another session, number or header: each is refused, and nothing is kept."""
+    """Another key's receipt, one for another session, number or header is refused, and nothing is kept."""
     certified, disk = Certified(), MemoryDisk()
     bench = sealed(certified, disk, 2)
     shelf = Shelf(certified)
@@ -59,7 +59,7 @@ def test_a_receipt_is_believed_only_from_the_pinned_collector() -> None:
 
 
 def test_a_damaged_batch_and_all_behind_it_are_kept_aside() -> None:
-    """A flipped bit ends the chain there; the bytes stay, and the journal's events are sealed again."""
+    """A flipped bit ends the chain there; the bytes are kept, and the journal's events are sealed again."""
     certified, disk = Certified(), MemoryDisk()
     recorded = sealed(certified, disk, 4).public()
     disk.flip(BATCHES / "00000002.batch", 30, 1)
@@ -73,7 +73,7 @@ def test_a_damaged_batch_and_all_behind_it_are_kept_aside() -> None:
 
 
 def test_a_damaged_receipt_is_asked_for_again() -> None:
-    """A receipt that does not verify counts as none; the batch is sent again and gets the same one."""
+    """A receipt that does not verify counts as missing; the batch is sent again and gets the same one."""
     certified, disk = Certified(), MemoryDisk()
     bench = sealed(certified, disk, 1)
     shelf = Shelf(certified)
@@ -96,7 +96,7 @@ def test_a_batch_must_continue_the_chain() -> None:
 
 
 def test_adopted_batches_take_their_place() -> None:
-    """After an adoption the next batch continues behind the collector's head, also for a later start."""
+    """After an adoption the next batch continues after the collector's head, also for a later start."""
     certified, disk = Certified(), MemoryDisk()
     bench = sealed(certified, disk, 3)
     adoption = Adoption(n=1, last=5, header_sha256=b"h" * 32, next_seq=40, base=1)

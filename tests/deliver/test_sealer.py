@@ -1,4 +1,4 @@
-"""The sealer makes batches that the wire accepts, of everything durable and nothing else."""
+"""The sealer makes batches that the wire accepts, from everything durable and nothing else."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def batches(bench: Bench) -> list[list[int]]:
 
 
 def test_only_what_is_durable_is_sealed() -> None:
-    """An event that waits for the disk is in no batch."""
+    """An event that is not yet on disk is in no batch."""
     bench = Bench(Certified(), MemoryDisk())
     bench.record(note("a"))
     bench.recorder.append(note("b"))
@@ -34,7 +34,7 @@ def test_only_what_is_durable_is_sealed() -> None:
 
 
 def test_a_batch_ends_at_its_limits() -> None:
-    """Batches hold at most so many events and so many bytes; a larger event stands alone."""
+    """Batches have at most so many events and so many bytes; a larger event is alone in its batch."""
     bench = Bench(Certified(), MemoryDisk(), sealing=SealingLimits(batch_events=3, batch_bytes=5_000))
     bench.record(*(note(str(number)) for number in range(4)), call(1, "x" * 9_000), note("z"))
     bench.seal()
@@ -42,7 +42,7 @@ def test_a_batch_ends_at_its_limits() -> None:
 
 
 def test_closed_stands_alone_in_the_last_batch() -> None:
-    """``closed`` names the number of batches, so nothing shares its batch."""
+    """``closed`` names the number of batches, so no other event shares its batch."""
     bench = Bench(Certified(), MemoryDisk())
     bench.record(note("a"), note("b"))
     bench.recorder.append_own(Closed(totals={}, batches=2))
@@ -52,7 +52,7 @@ def test_closed_stands_alone_in_the_last_batch() -> None:
 
 
 def test_a_huge_incompressible_event_fits_a_batch() -> None:
-    """Whatever one event holds, the batch that it is in stays within the wire's limits."""
+    """Whatever one event holds, its batch stays within the wire's limits."""
     certified = Certified()
     bench = Bench(certified, MemoryDisk())
     noise = certified.random(3 << 20).hex()
@@ -63,7 +63,7 @@ def test_a_huge_incompressible_event_fits_a_batch() -> None:
 
 
 def test_old_events_are_read_from_the_disk() -> None:
-    """What memory let go, or a former run left unsealed, is sealed from the journal."""
+    """Events that are no longer in memory, or that an earlier run left unsealed, are sealed from the journal."""
     certified, disk = Certified(), MemoryDisk()
     bench = Bench(certified, disk, limits=JournalLimits(recent=100))
     bench.record(note("a"), note("b"))
@@ -76,7 +76,7 @@ def test_old_events_are_read_from_the_disk() -> None:
 
 
 async def test_it_seals_by_itself() -> None:
-    """Durable events become a batch without anyone asking."""
+    """Durable events become a batch without a request."""
     bench = Bench(Certified(), MemoryDisk())
     bench.recorder.start()
     task = asyncio.create_task(bench.sealer.run())
@@ -88,7 +88,7 @@ async def test_it_seals_by_itself() -> None:
 
 
 async def test_a_batch_that_could_not_be_stored_is_made_again() -> None:
-    """A disk that refuses a batch is asked again; no half batch is ever left under a batch's name."""
+    """A batch that the disk refused is written again; no half batch ever has a batch's name."""
     disk = MemoryDisk()
     bench = Bench(Certified(), disk, sealing=SealingLimits(gather_s=0.0, retry_s=0.0))
     bench.record(note("a"))
@@ -110,7 +110,7 @@ async def test_a_batch_that_could_not_be_stored_is_made_again() -> None:
 
 
 async def test_a_backlog_makes_larger_batches() -> None:
-    """While the collector is behind, the sealer waits longer, until somebody is in a hurry."""
+    """While the collector lags, the sealer waits longer, until it is asked to hurry."""
     limits = SealingLimits(gather_s=3600.0)
     bench = Bench(Certified(), MemoryDisk(), sealing=limits)
     for number in range(limits.backlog):
@@ -131,7 +131,7 @@ async def test_a_backlog_makes_larger_batches() -> None:
 
 @pytest.mark.parametrize("steps", range(5))
 async def test_a_cancellation_that_comes_with_a_hurry_is_not_lost(steps: int) -> None:
-    """However many steps lie between the two, a sealer that is hurried and cancelled ends."""
+    """A sealer that is hurried and cancelled ends, however many steps are between the two."""
     bench = Bench(Certified(), MemoryDisk(), sealing=SealingLimits(gather_s=3600.0))
     task = asyncio.get_running_loop().create_task(bench.sealer.run())
     bench.record(note("a"))

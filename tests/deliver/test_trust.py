@@ -1,4 +1,4 @@
-"""Trust begins at the pinned key and goes on to its successors, nowhere else."""
+"""Trust begins at the pinned key and extends to its successors, and to no other key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from promptster.protocol.signing import SigningKey, fingerprint
 
 
 def key(name: str) -> SigningKey:
-    """A key of its own for each name."""
+    """A different key for each name."""
     return SigningKey.generate(SeededBytes(0, name))
 
 
@@ -30,7 +30,7 @@ OLD, PINNED, NEXT, LATER = (key(name) for name in ("old", "pinned", "next", "lat
 
 
 class Kept:
-    """Believes from ``PINNED`` on, and remembers what was kept."""
+    """Trusts keys from ``PINNED`` on, and remembers what was kept."""
 
     def __init__(self, keyfile: bytes) -> None:
         self.kept: list[bytes] = []
@@ -38,7 +38,7 @@ class Kept:
 
 
 def test_a_key_in_front_of_the_pinned_one_is_not_believed() -> None:
-    """Its holder may be anybody: naming a successor needs that key's public half only."""
+    """Anyone may have made it: naming a successor needs only that key's public half."""
     keys = Kept(succession(OLD, PINNED, NEXT)).keys
     assert keys.find(PINNED.kid) == PINNED.public_key
     assert keys.find(NEXT.kid) == NEXT.public_key
@@ -49,13 +49,13 @@ def test_a_key_in_front_of_the_pinned_one_is_not_believed() -> None:
 
 
 def test_a_key_file_without_the_pinned_key_is_refused() -> None:
-    """There is nothing to begin with."""
+    """Without the pinned key there is nothing to begin with."""
     with pytest.raises(KeyringError):
         Kept(succession(OLD, NEXT))
 
 
 def test_what_is_added_behind_is_kept_before_it_is_believed() -> None:
-    """A disk that refuses leaves belief as it was."""
+    """If the disk refuses, the trusted keys are unchanged."""
     made = Kept(succession(PINNED))
     assert made.keys.take_over(succession(PINNED, NEXT))
     assert made.kept == [succession(PINNED, NEXT)]
@@ -87,7 +87,7 @@ def test_what_is_added_behind_is_kept_before_it_is_believed() -> None:
     ids=["same", "in front", "fewer", "sibling", "turned round", "others", "no key file", "empty"],
 )
 def test_other_key_files_change_nothing(*, offered: bytes, fits: bool) -> None:
-    """A shorter one, a sibling of a known successor, somebody else's, or none at all."""
+    """A shorter file, a sibling of a known successor, another collector's file, or none changes nothing."""
     made = Kept(succession(PINNED, NEXT))
     assert made.keys.take_over(offered) is fits
     assert made.kept == []

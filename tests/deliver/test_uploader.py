@@ -21,11 +21,11 @@ from promptster.protocol.signing import SigningKey
 
 SEALING_AT_ONCE = SealingLimits(gather_s=0.0)
 AT_ONCE = UploadTiming(first_pause_s=0.0, between_s=0.0, poll_s=0.0)
-"""Pauses are chosen as ever, and over at once."""
+"""Pauses are computed as usual, but have no length."""
 
 
 class Desk:
-    """An uploader between a bench and a collector in memory."""
+    """An uploader between a session's parts and a collector in memory."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Desk:
         self.fill(batches)
 
     def wire(self, bench: Bench) -> None:
-        """Join uploader and refusals to a bench."""
+        """Connect uploader and refusals to the session's parts."""
         self.bench = bench
         self.refusals = Refusals(
             outbox=bench.outbox,
@@ -68,11 +68,11 @@ class Desk:
         )
 
     def halt(self) -> Halt | None:
-        """Why nothing more is sent, if nothing is."""
+        """Why nothing more is sent; ``None`` if sending continues."""
         return self.uploader.progress.halt
 
     def start_anew(self) -> None:
-        """Count the wish for a new start."""
+        """Count the requests for a new start."""
         self.restarts += 1
 
     def fill(self, batches: int, text: str = "") -> None:
@@ -83,7 +83,7 @@ class Desk:
                 self.bench.sealer.seal_one()
 
     async def send(self) -> None:
-        """Upload until nothing waits, delivery stops, somebody asked for a new start, or the session ended."""
+        """Upload until nothing waits, delivery stops, a new start is requested, or the session ended."""
         task = asyncio.create_task(self.uploader.run())
         async with asyncio.timeout(20):
             while self.bench.outbox.unsent is not None and not self.restarts and not task.done():
@@ -149,7 +149,7 @@ async def test_new_batches_are_noticed() -> None:
     ids=lambda error: f"{error.status}-{error.code}",
 )
 async def test_what_cannot_be_known_or_believed_means_the_same_bytes_again(fault: Exception) -> None:
-    """Network errors, lost answers, refusals without proof: the same batch is sent again, and nothing changes here."""
+    """After network errors, lost answers and refusals without proof the same batch is sent again, unchanged."""
     desk = Desk(batches=2)
     wires = [desk.bench.outbox.wire(n) for n in range(2)]
     desk.shelf.faults = [fault, fault, None, fault]
@@ -160,7 +160,7 @@ async def test_what_cannot_be_known_or_believed_means_the_same_bytes_again(fault
 
 
 async def test_an_answer_without_a_sound_receipt_is_none() -> None:
-    """A stored batch whose receipt does not verify stays unsent in our eyes."""
+    """A stored batch whose receipt does not verify still counts as unsent."""
     desk = Desk(batches=1)
     forged = Shelf(Certified(seed=4))
     genuine, desk.shelf.receipt = desk.shelf.receipt, forged.receipt  # type: ignore[method-assign]
@@ -187,7 +187,7 @@ async def test_a_restored_collector_gets_back_what_it_lost() -> None:
 
 
 async def test_a_lost_batch_file_is_settled_without_doubling() -> None:
-    """A disk that lied about a sent batch: the events are the same, so the collector's batch is adopted as it is."""
+    """If a disk lost a sent batch, the events are the same, so the collector's batch is adopted."""
     desk = Desk(batches=3)
     await desk.send()
     for kind in ("batch", "receipt"):
@@ -204,7 +204,7 @@ async def test_a_lost_batch_file_is_settled_without_doubling() -> None:
 
 
 async def test_a_machine_put_back_in_time_enters_its_events_anew() -> None:
-    """Other bytes under known numbers: both are kept, ours behind the collector's head, each exactly once."""
+    """With other bytes under known numbers both are kept, ours after the collector's head, each exactly once."""
     disk = MemoryDisk()
     desk = Desk(batches=2, disk=disk)
     await desk.send()
@@ -239,7 +239,7 @@ async def test_a_machine_put_back_in_time_enters_its_events_anew() -> None:
 
 
 async def test_a_batch_that_is_too_large_is_made_smaller() -> None:
-    """413 means that nothing was stored, so the same events may travel in smaller parts."""
+    """413 means that nothing was stored, so the same events are sent in smaller parts."""
     desk = Desk(batches=0, sealing=SealingLimits(batch_bytes=399_000, gather_s=0.0))
     desk.bench.record(*(note("x" * 90_000) for _ in range(4)))
     await desk.bench.sealer.seal_all()
@@ -257,7 +257,7 @@ async def test_a_batch_that_is_too_large_is_made_smaller() -> None:
 
 @pytest.mark.parametrize("outcome", ["withdrawn", "erased", "expired"])
 async def test_a_signed_tombstone_ends_the_upload(outcome: str) -> None:
-    """What the collector signed ends the session; what it merely says does not."""
+    """What the collector signed ends the session; an unsigned answer does not."""
     desk = Desk(batches=1)
     desk.shelf.ended = desk.ended(outcome)
     with pytest.raises(Ended) as ended:
@@ -280,7 +280,7 @@ async def test_a_lapsed_session_is_told_by_its_close() -> None:
 
 @pytest.mark.parametrize("signed", [True, False])
 async def test_a_stranger_s_tombstone_ends_nothing(*, signed: bool) -> None:
-    """A tombstone by another key, or none: the session goes on, and what was refused is sent when somebody asks."""
+    """With another key's tombstone, or none, the session continues, and what was refused is sent on request."""
     desk, stranger = Desk(batches=1), Desk(batches=0, seed=8)
     problem = stranger.ended("withdrawn") if signed else {"code": "withdrawn", "tombstone": None}
     desk.shelf.faults.append(RefusedError(status=410, problem=problem))
@@ -303,7 +303,7 @@ async def test_a_stranger_s_tombstone_ends_nothing(*, signed: bool) -> None:
     ids=lambda error: f"{error.status}-{error.code}",
 )
 async def test_after_a_refusal_for_good_nothing_more_is_sent_until_somebody_asks(refusal: RefusedError) -> None:
-    """The batch is asked about once; everything stays here, and one word sends it all."""
+    """The batch is asked about once; everything stays here, and one request sends it all."""
     desk = Desk(batches=2)
     wires = [desk.bench.outbox.wire(n) for n in range(2)]
     desk.shelf.faults = [None, refusal]
@@ -329,7 +329,7 @@ async def test_after_a_refusal_for_good_nothing_more_is_sent_until_somebody_asks
 
 
 async def test_a_successor_of_the_pinned_key_is_believed_once_its_signature_was_checked() -> None:
-    """The collector went on to a new key during the session: its key file is fetched, checked, kept, and then used."""
+    """If the collector moves to a new key during the session, its key file is fetched, checked, kept, and then used."""
     desk = Desk(batches=3)
     fresh = SigningKey.generate(desk.certified.named("fresh"))
     records = [first_key(desk.certified.collector_key, created_ms=NOW_MS)]
@@ -355,7 +355,7 @@ async def test_a_successor_may_also_sign_the_end() -> None:
 
 
 async def test_a_key_that_does_not_descend_from_the_pinned_one_is_never_believed() -> None:
-    """Neither another collector's nor one that merely names the pinned key as its successor; receipts stay out."""
+    """Another collector's key, or one that names the pinned key as its successor, is refused with its receipts."""
     desk = Desk(batches=1)
     forger = SigningKey.generate(desk.certified.named("forger"))
     pinned = desk.certified.collector_key
@@ -389,7 +389,7 @@ async def test_checks_are_watched_to_the_end() -> None:
 
 
 def test_pauses_grow_with_full_jitter_and_honour_retry_after() -> None:
-    """Between zero and a doubling ceiling of half a second to a minute, never shorter than the collector asked for."""
+    """Pauses are between zero and a doubling limit from half a second to a minute, and never below Retry-After."""
     highest = Pace(spread=lambda _low, high: high)
     assert [highest.pause() for _ in range(9)] == [0.5, 1, 2, 4, 8, 16, 32, 60, 60]
     highest.succeeded()

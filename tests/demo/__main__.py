@@ -1,7 +1,7 @@
 """A whole assessment on this machine, played by all three users with the real program: ``nox -s demo``.
 
 The provider is scripted, so nothing leaves this machine and no key is needed. The agent is the installed ``claude`` or
-``codex`` (with a fresh home folder and a made-up key), or the practice agent of the tests where there is neither.
+``codex`` (with a fresh home folder and a made-up key), or the practice agent of the tests if neither is installed.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ PROMPT = "Please make slugify() handle repeated separators, and add a test that 
 
 @dataclass(frozen=True, kw_only=True)
 class User(Person):
-    """One person of the play: what they type is shown."""
+    """One person of the demonstration; what they type is shown."""
 
     def run(self, *words: str, given: str = "", cwd: Path | None = None) -> str:
         """Run one promptster command as this person and return what it printed.
 
         Raises:
-            SystemExit: the command failed, and so did the play.
+            SystemExit: the command failed, which ends the demonstration.
         """
         print(f"\n[{self.name}] $ promptster {shlex.join(words)}", flush=True)
         answer = self.call(*words, given=given, cwd=cwd)
@@ -73,7 +73,7 @@ def make_repository(folder: Path) -> None:
 
 
 def agent_words(agent: str, *, practice: bool) -> list[str]:
-    """What to type after ``promptster run``."""
+    """The arguments that come after ``promptster run``."""
     if agent == "codex":
         model = ["-m", "gpt-5.5"]  # one whose calls the script can make one by one
         return ["codex", "exec", *model, "--dangerously-bypass-approvals-and-sandbox", PROMPT]
@@ -82,7 +82,7 @@ def agent_words(agent: str, *, practice: bool) -> list[str]:
 
 
 def play(stage: Path, output: Path, wanted: str) -> None:
-    """The three acts."""
+    """Play the three acts."""
     tools = stage / "tools"
     tools.mkdir()
     agent, practice = choose_agent(wanted, tools)
@@ -125,7 +125,7 @@ def play(stage: Path, output: Path, wanted: str) -> None:
         script = (HERE / f"{agent}.json").read_text().replace("${workspace}", str(stage / "workspace"))
         provider = stack.enter_context(scripted_provider(stage, json.loads(script)))
         invite = invite_candidate(recruiter, collector, owner, stage / "task")
-        # nothing is left running, whatever happens; after submit it does nothing
+        # no process is left running, whatever happens; after submit this has no effect
         stack.callback(candidate.call, "stop", "--yes")
         bundle = take_assessment(
             candidate, invite, provider, agent_words(agent, practice=practice), stage / "workspace"
@@ -179,7 +179,7 @@ def take_assessment(
 
 
 def review(reviewer: User, collector: str, owner: str, own_copy: Path, output: Path) -> None:
-    """Act three: list the sessions, export, verify offline, and hold it against the candidate's own copy."""
+    """Act three: list the sessions, export, verify offline, and compare with the candidate's own copy."""
     print("\n--- A reviewer reads, and anyone verifies", flush=True)
     reviewer.run("login", "--collector", collector, "--token-stdin", given=owner)
     session = reviewer.ask("sessions")["sessions"][0]["session"]

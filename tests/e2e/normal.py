@@ -16,7 +16,7 @@ HOP_BY_HOP = frozenset(
 )
 OUR_HEADER = "x-promptster-token"
 _TIMED = frozenset({"x-claude-code-prev-tool-durations"})
-"""Headers in which an agent tells how long something took, as ``Bash=169``."""
+"""Headers in which an agent reports how long something took, as ``Bash=169``."""
 
 _PATTERNS = tuple(
     (re.compile(pattern), mark)
@@ -48,7 +48,7 @@ _PASSING_LOCK = re.compile(r"(.+/)?\.codex/thread-writer-locks/<uuid>\.lock")
 
 Each of its threads has such a file while Codex works. Run without us and with one subagent, Codex 0.169.0 left one of
 them in 15 of 131 runs (the subagent's, both times that its name was looked at); without a subagent in none of 99.
-``.coordination.lock`` beside them always stays, so it is compared.
+``.coordination.lock`` next to them always stays, so it is compared.
 """
 _VOLATILE = frozenset(
     [

@@ -27,7 +27,7 @@ CANDIDATE = "candidate"
 PROMPTSTER = str(BIN / "promptster")
 _TAPPED = Path(__file__).with_name("tapped_agent.py")
 _OURS = (".config/promptster", ".local/share/promptster", ".local/state/promptster", ".cache/promptster")
-"""Our own folders; the XDG folders around them are made where they are missing, as by any program."""
+"""Our own folders; the XDG folders around them are made if they are missing, as by any program."""
 _XDG = {".config", ".local", ".local/share", ".local/state", ".cache"}
 _CONFIGURATION = (".claude/settings.json", ".codex/config.toml", ".gitconfig")
 

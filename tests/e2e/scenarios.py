@@ -25,7 +25,7 @@ class Scenario:
     script: Script
     model: str | None = None
     shown_before_cut: bytes = b""
-    """What stands in the agent's output once it has worked through all that came before a held cut."""
+    """Text in the agent's output once it has processed all that came before a held cut."""
 
     @property
     def ordered(self) -> bool:

@@ -24,7 +24,7 @@ class Heard:
     answer_body: bytes
     """Without transfer coding."""
     whole: bool
-    """Whether the answer came to its end."""
+    """Whether the answer was complete."""
 
 
 def heard(wires: Iterable[Wire]) -> list[Heard]:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.e2e
 HOST = "api.anthropic.com"
 SCENARIO = next(one for one in claude_scenarios(stage_folder() / CANDIDATE / "workspace") if one.name == "edits")
 ONLY_WITHOUT_US = b",mid-conversation-system-clear-at-2026-08-21"
-"""A beta that Claude Code asks for at no other host name than Anthropic's own, whatever it is told."""
+"""A beta that Claude Code requests only at Anthropic's own host name, whatever its settings say."""
 TELLS_ITS_HOST = (b'"served_by_anthropic":true', b'"served_by_anthropic":false')
 """What it says of the host name in its output."""
 

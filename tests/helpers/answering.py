@@ -1,4 +1,4 @@
-"""A loopback HTTP server that answers what a test tells it to, and keeps what it was asked."""
+"""A loopback HTTP server that gives the answers a test sets and keeps the requests it received."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Asked:
 
 @dataclass(kw_only=True)
 class Answer:
-    """What the next requests get."""
+    """The answer to the next requests."""
 
     status: int = 200
     body: bytes = b"{}"
@@ -46,7 +46,7 @@ class Answering:
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
-            """Answers everything alike."""
+            """Answers every request the same way."""
 
             protocol_version = "HTTP/1.1"
 

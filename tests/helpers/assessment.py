@@ -1,6 +1,6 @@
 """One assessment with the real program: collector, recruiter, candidate with the practice agent, scripted provider.
 
-Every part is a process of its own; tests say what is typed and look at what is left behind.
+Every part is a process of its own; tests type commands and look at the resulting files and output.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DELIVERY_SECONDS = 60
 
 @dataclass(kw_only=True)
 class Assessment:
-    """What a test acts on."""
+    """The people and processes of one assessment."""
 
     folder: Path
     collector: RunningCollector
@@ -86,7 +86,7 @@ class Assessment:
 def assessment(
     folder: Path, running: RunningCollector, conversations: Sequence[Mapping[str, Any]], **environment: str
 ) -> Generator[Assessment]:
-    """An assessment whose provider says ``conversations``; the recorder is stopped at the end."""
+    """An assessment whose provider answers with ``conversations``; the recorder is stopped at the end."""
     tools = folder / "tools"
     people = {name: folder / name for name in ("recruiter", "candidate")}
     for made in (tools, *people.values()):

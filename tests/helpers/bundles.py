@@ -122,7 +122,7 @@ class Bundler:
 
 
 def check_of(receipt: Receipt, *, ok: bool = True) -> Check:
-    """The collector's word on what it found in a batch."""
+    """The collector's signed statement about what it found in a batch."""
     return Check(
         kid=receipt.kid,
         session=receipt.session,

@@ -45,7 +45,7 @@ class Candidate:
     key: SigningKey = field(default_factory=lambda: SigningKey.generate(os.urandom))
     content_key: bytes = field(default_factory=lambda: os.urandom(32))
     session: str = field(default_factory=lambda: b64u_encode(b"\x00" + os.urandom(15)))
-    """Never with a dash at its beginning: commands that get it would take it for an option."""
+    """Never begins with a dash: commands would take it for an option."""
     certificate: Envelope | None = None
     request: dict[str, Any] = field(default_factory=dict[str, Any])
     events: list[RecordedEvent] = field(default_factory=list[RecordedEvent])
@@ -82,7 +82,7 @@ class Candidate:
         return self.request
 
     def accept(self, answer: Mapping[str, Any]) -> Certificate:
-        """Take the certificate; batches follow it."""
+        """Take the certificate; batches refer to it from then on."""
         self.certificate = Envelope.from_json(answer["certificate"])
         self.prev = self.certificate.sha256
         return Certificate.parse(self.certificate.payload)
@@ -122,11 +122,11 @@ class Candidate:
         return self.batch([self.event("closed", src="recorder", totals=totals, batches=len(self.batches))])
 
     def withdrawal(self) -> dict[str, str]:
-        """The signed word that ends the session."""
+        """The signed statement that ends the session."""
         return self.key.sign(Withdrawal(session=self.session, at_ms=now_ms())).to_json()
 
     def redeem_at(self, client: httpx.Client) -> Certificate:
-        """Fetch the invite, consent, redeem."""
+        """Fetch the invite, consent and redeem."""
         secret = secret_header(self.code)
         offer = client.get(f"/v1/invites/{self.code.invite_id}", headers=secret)
         assert offer.status_code == 200, offer.text
@@ -136,7 +136,7 @@ class Candidate:
         return self.accept(answer.json())
 
     def put(self, client: httpx.Client, n: int, headers: Mapping[str, str] | None = None) -> httpx.Response:
-        """Send batch ``n``; a receipt is kept."""
+        """Send batch ``n`` and keep its receipt."""
         answer = client.put(
             f"/v1/sessions/{self.session}/batches/{n}", content=self.batches[n], headers=dict(headers or {})
         )
@@ -146,7 +146,7 @@ class Candidate:
 
 
 def new_assessment(client: httpx.Client, token: str, **settings: Any) -> str:
-    """Set up an assessment; its id."""
+    """Set up an assessment and return its id."""
     body = {"title": "Build a parser"} | settings
     answer = client.post("/v1/assessments", headers=bearer(token), json=body)
     assert answer.status_code == 201, answer.text
@@ -156,7 +156,7 @@ def new_assessment(client: httpx.Client, token: str, **settings: Any) -> str:
 def new_invite(
     client: httpx.Client, token: str, assessment: str, *, name: str = "Cara Candidate", email: str = "cara@example.com"
 ) -> InviteCode:
-    """Invite somebody; the code."""
+    """Invite someone and return the code."""
     path = f"/v1/assessments/{assessment}/invites"
     answer = client.post(path, headers=bearer(token), json={"name": name, "email": email})
     assert answer.status_code == 201, answer.text
@@ -176,10 +176,10 @@ def secret_header(code: InviteCode) -> dict[str, str]:
 
 
 def earlier_receipt(receipt: bytes) -> dict[str, str]:
-    """The header that hands a receipt back to a restored collector."""
+    """The header that gives a restored collector a receipt from before."""
     return {"promptster-receipt": b64u_encode(receipt)}
 
 
 def decoded(text: str) -> bytes:
-    """Bytes behind base64url."""
+    """Decode base64url."""
     return b64u_decode(text)

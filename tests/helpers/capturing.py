@@ -40,17 +40,17 @@ JSON = ((b"content-type", b"application/json"),)
 
 
 class HandClock:
-    """A clock that stands still until it is moved."""
+    """A clock that only a test moves."""
 
     def __init__(self) -> None:
         self.now_ms = 0
 
     def wall_ms(self) -> int:
-        """Some moment in November 2026 plus what has passed."""
+        """A fixed moment in November 2026 plus the time that has passed."""
         return 1_795_000_000_000 + self.now_ms
 
     def mono_ms(self) -> int:
-        """What has passed."""
+        """The time that has passed."""
         return self.now_ms
 
 
@@ -87,7 +87,7 @@ class Reports:
 
 @dataclass
 class Bench:
-    """A capture engine with its drafts; ``seq`` is the place in ``drafts``."""
+    """A capture engine and the drafts it wrote; ``seq`` is the index in ``drafts``."""
 
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
     clock: HandClock = field(default_factory=HandClock)
@@ -102,14 +102,14 @@ class Bench:
         return len(self.drafts) - 1
 
     def restart(self, *, lost: int = 0) -> None:
-        """A new engine learns from what the old one recorded; the last few events did not reach the disk."""
+        """Start a new engine from what the old one recorded, except the last few events, which were lost."""
         del self.drafts[len(self.drafts) - lost :]
         self.capture = Capture(self._append, self.clock, agents=readers(), **self.options)
         for event in self.recorded():
             self.capture.absorb(event)
 
     def recorded(self) -> list[OpenedEvent]:
-        """The drafts as the journal would give them back."""
+        """The drafts as the journal would return them."""
         return [compose(draft, seq=seq, src_seq=seq, random=bytes).open() for seq, draft in enumerate(self.drafts)]
 
     def observer(
@@ -148,7 +148,7 @@ class Bench:
 
 
 def values(drafts: Iterable[Draft], *names: str) -> list[tuple[Any, ...]]:
-    """Some fields of each draft."""
+    """The values of some fields of each draft."""
     return [tuple(draft.fields.get(name) for name in names) for draft in drafts]
 
 
@@ -230,7 +230,7 @@ def exchange(
     upstream: str = "anthropic",
     agent: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """One whole exchange; ``answer`` is ``None`` when the provider never answered."""
+    """One whole exchange; ``answer`` is ``None`` if the provider never answered."""
     observer = bench.observer(target, upstream=upstream, agent=agent)
     observer.request_body(json.dumps(body).encode())
     observer.request_end()

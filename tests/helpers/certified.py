@@ -1,4 +1,4 @@
-"""A session that a made-up collector has certified, down to its folder: real keys, real signatures, no server."""
+"""A session that a made-up collector has certified, with its folder: real keys, real signatures, no server."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class SeededBytes:
 
 @dataclass
 class Certified:
-    """Everything that a redemption leaves behind."""
+    """Everything that exists after an invite was redeemed."""
 
     seed: int = 0
     record_until: int = NOW_MS + 10**10
@@ -62,17 +62,17 @@ class Certified:
         return SeededBytes(self.seed)
 
     def named(self, name: str) -> SeededBytes:
-        """Bytes for one purpose, whatever was asked for before."""
+        """Bytes for one purpose, always the same regardless of earlier calls."""
         return SeededBytes(self.seed, name)
 
     @cached_property
     def collector_key(self) -> SigningKey:
-        """What the collector signs with."""
+        """The key that the collector signs with."""
         return SigningKey.generate(self.named("collector"))
 
     @cached_property
     def log_key(self) -> SigningKey:
-        """What the collector's log signs with."""
+        """The key that the collector's log signs with."""
         return SigningKey.generate(self.named("log"))
 
     @cached_property
@@ -100,7 +100,7 @@ class Certified:
 
     @property
     def trusted(self) -> TrustedKeys:
-        """Whom the session believes at its start."""
+        """The key that the session trusts at its start."""
         return TrustedKeys(self.keyfile, pin=self.collector_key.kid, keep=lambda _keyfile: None)
 
     @cached_property

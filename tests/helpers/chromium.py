@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 _PATIENCE_S = 60
-"""Seconds of silence after which the browser is given up."""
+"""Seconds of silence after which the test no longer waits for the browser."""
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -36,12 +36,12 @@ def find_chromium() -> str | None:
 
 
 class BrowserError(Exception):
-    """The browser refused a command, or left."""
+    """The browser refused a command, or exited."""
 
 
 @dataclass
 class Page:
-    """One page, with everything that it asked for and said."""
+    """One page, with its requests and its console output."""
 
     _browser: Browser
     _session: str
@@ -56,11 +56,11 @@ class Page:
         self._browser.wait_for("Page.loadEventFired", self._session)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """One command of the debugging protocol."""
+        """Run one command of the debugging protocol."""
         return self._browser.call(method, self._session, **parameters)
 
     def run(self, expression: str) -> Any:
-        """Evaluate an expression as a person at the console would; the page's own policy binds the page, not this."""
+        """Evaluate an expression as a person at the console would. The page's own policy does not apply to it."""
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise BrowserError(json.dumps(answer["exceptionDetails"])[:500])
@@ -77,7 +77,7 @@ class Page:
         )
 
     def screenshot(self) -> bytes:
-        """What is seen, as PNG."""
+        """A screenshot as PNG."""
         return base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
 
 
@@ -149,7 +149,7 @@ class Browser:
 
 @contextmanager
 def chromium(path: str, **environment: str) -> Generator[Browser]:
-    """A browser with a new, empty profile, and more variables if wanted; ended at the end of the block."""
+    """A browser with a new, empty profile and, if given, more environment variables; it ends with the block."""
     down_read, down_write = _pipe()
     up_read, up_write = _pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
@@ -184,7 +184,7 @@ def chromium(path: str, **environment: str) -> Generator[Browser]:
 
 
 def _pipe() -> tuple[int, int]:
-    """A pipe whose ends stand above the numbers that the browser expects."""
+    """A pipe whose file descriptors are above the numbers that the browser expects."""
     ends: list[int] = []
     for end in os.pipe():
         ends.append(fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10))

@@ -1,4 +1,4 @@
-"""A company's proxy that opens TLS: it stands for the internet, with a scripted provider behind a provider's own name.
+"""A company's proxy that opens TLS and plays the internet: it serves a scripted provider under a provider's own name.
 
 Programs that honour HTTPS_PROXY and a custom certificate authority then reach a provider at its usual address, and
 nothing leaves this machine.
@@ -25,12 +25,12 @@ class CorporateProxy:
     """Answers CONNECT for one host name; every other host is refused."""
 
     def __init__(self, folder: Path, host: str, target: str) -> None:
-        """Make an authority of its own.
+        """Make a certificate authority.
 
         Args:
             folder: where the authority's file is put.
             host: the name that is served, at port 443.
-            target: ``http://127.0.0.1:PORT`` of the server behind it.
+            target: ``http://127.0.0.1:PORT`` of the server that answers for it.
         """
         self._served = f"{host}:443"
         self._target = urlsplit(target)
@@ -42,7 +42,7 @@ class CorporateProxy:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a machine behind this proxy has set."""
+        """The environment variables of a machine that uses this proxy."""
         return {"HTTPS_PROXY": self.url, "NODE_EXTRA_CA_CERTS": str(self.ca_file), "NO_PROXY": "127.0.0.1"}
 
     @contextlib.contextmanager
@@ -79,7 +79,7 @@ class CorporateProxy:
 
 
 async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    """Pass bytes on to their end, and the end too."""
+    """Copy bytes until the stream ends, and end the other stream too."""
     with contextlib.suppress(OSError):
         while data := await source.read(_PIECE):
             sink.write(data)

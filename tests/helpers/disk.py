@@ -2,8 +2,8 @@
 
 Reads see everything that was written, as through a page cache. ``crash`` gives the disk that a machine finds after its
 power came back: per file, what was synced and a random part of the rest; per folder, the names that were synced and a
-random number of the changes behind them. A sync that failed takes what was dirty with it, as Linux does: the cache
-still shows it, no later sync will write it.
+random number of the later changes. A failed sync loses what was not yet written, as on Linux: the cache still shows it,
+and no later sync will write it.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 
 def seeded(seed: int) -> random.Random:
-    """Chance that is the same in every run, so that one number replays a failure."""
+    """Seeded random numbers, so that one number replays a failure."""
     return random.Random(seed)  # noqa: S311 - a test's dice, not a secret
 
 
 class PowerLossError(Exception):
-    """The machine stopped in the middle of a call."""
+    """The power failed in the middle of a call."""
 
 
 @dataclass
 class Inode:
-    """One file's bytes: as programs see them, as the platter has them, and what lies between."""
+    """One file's bytes: as programs see them, as the disk holds them, and the changes in between."""
 
     cached: bytearray = field(default_factory=bytearray)
     durable: bytearray = field(default_factory=bytearray)
@@ -38,7 +38,7 @@ class Inode:
     """(offset, bytes) of writes, (size, None) of truncations."""
 
     def apply(self, change: tuple[int, bytes | None]) -> None:
-        """Let one change reach the platter."""
+        """Let one change reach the disk."""
         offset, data = change
         if data is None:
             del self.durable[offset:]
@@ -49,10 +49,10 @@ class Inode:
 
 
 class MemoryDisk:
-    """A disk that a test owns."""
+    """A disk in memory that a test controls."""
 
     def __init__(self) -> None:
-        """An empty disk that does as it is told."""
+        """An empty disk without faults."""
         self.free = 1 << 40
         """Bytes that ``free_bytes`` reports."""
         self.calls = 0
@@ -108,7 +108,7 @@ class MemoryDisk:
         return taken
 
     def sync(self, handle: int) -> None:
-        """Let the file's changes reach the platter."""
+        """Let the file's changes reach the disk."""
         inode = self._handles[handle]
         try:
             self._call("sync")
@@ -120,40 +120,40 @@ class MemoryDisk:
         inode.dirty.clear()
 
     def truncate(self, handle: int, size: int) -> None:
-        """Cut the file."""
+        """Truncate the file."""
         self._call("truncate")
         inode = self._handles[handle]
         del inode.cached[size:]
         inode.dirty.append((size, None))
 
     def close(self, handle: int) -> None:
-        """Give the handle back."""
+        """Close the handle."""
         del self._handles[handle]
 
     def rename(self, source: Path, target: Path) -> None:
-        """Move a name."""
+        """Rename a file."""
         self._call("rename")
         inode = self._inode(source)
         self._set(source, None)
         self._set(target, inode)
 
     def unlink(self, path: Path) -> None:
-        """Remove a name."""
+        """Remove a file."""
         if path in self._names:
             self._call("unlink")
             self._set(path, None)
 
     def sync_folder(self, folder: Path) -> None:
-        """Let the folder's names reach the platter."""
+        """Let the folder's names reach the disk."""
         self._call("sync_folder")
         for path, inode in self._changes.pop(folder, []):
             self._keep(path, inode)
 
     def make_folder(self, folder: Path) -> None:
-        """Folders are always there."""
+        """Do nothing: every folder exists."""
 
     def free_bytes(self, folder: Path) -> int:
-        """What ``free`` says."""
+        """Return the value of ``free``."""
         del folder
         return self.free
 
@@ -176,14 +176,14 @@ class MemoryDisk:
         return after
 
     def flip(self, path: Path, offset: int, bit: int) -> None:
-        """Change one bit of a file, on the platter and in the cache."""
+        """Change one bit of a file, on the disk and in the cache."""
         inode = self._inode(path)
         for content in (inode.cached, inode.durable):
             if offset < len(content):
                 content[offset] ^= 1 << bit
 
     def vanish(self) -> None:
-        """Lose every name at once, as after somebody deleted the folder."""
+        """Lose every name at once, as after someone deleted the folder."""
         self._names.clear()
 
     def paths(self) -> list[Path]:
@@ -216,7 +216,7 @@ class MemoryDisk:
 
 
 def _damaged(data: bytes, chance: random.Random) -> bytes:
-    """Part of a write, or all of it with a hole of zeros, as sectors reach a platter in any order."""
+    """Part of a write, or all of it with a hole of zeros, as sectors reach a disk in any order."""
     cut = chance.randint(0, len(data))
     if chance.random() < 0.5:
         return data[:cut]

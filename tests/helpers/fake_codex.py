@@ -1,4 +1,4 @@
-"""Stands in for ``codex``, for its answers about hooks and login: ``fake_codex.py MODE FOLDER ARGUMENTS...``."""
+"""A stand-in for ``codex`` that answers about hooks and login: ``fake_codex.py MODE FOLDER ARGUMENTS...``."""
 
 from __future__ import annotations
 

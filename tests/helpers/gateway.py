@@ -1,4 +1,4 @@
-"""A reverse proxy before a loopback server whose answers a test can exchange, one kind of request at a time."""
+"""A reverse proxy in front of a loopback server; a test can replace its answers, one kind of request at a time."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class Reply:
         return document
 
     def with_members(self, **members: Any) -> Reply:
-        """The same with other members in its JSON object."""
+        """The same answer with other members in its JSON object."""
         return Reply(status=self.status, body=json.dumps({**self.document, **members}).encode())
 
 
 class Gateway:
-    """Passes everything on but what ``exchange`` names."""
+    """Forwards every request except those that ``exchange`` names."""
 
     def __init__(self, target: str) -> None:
-        """Stand before ``http://127.0.0.1:PORT``."""
+        """Forward to ``http://127.0.0.1:PORT``."""
         self._target = target.removeprefix("http://")
         self._rules: dict[str, Callable[[Reply], Reply]] = {}
         self.refused = 0
@@ -83,11 +83,11 @@ class Gateway:
         self._rules[requests] = change
 
     def behave(self) -> None:
-        """Pass everything on again."""
+        """Forward every request again."""
         self._rules.clear()
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[dict[str, str], Reply]:
-        """The headers and the answer that the client gets."""
+        """Forward a request and return the headers and the answer that the client gets."""
         connection = http.client.HTTPConnection(self._target, timeout=60)
         kept = {name: value for name, value in headers.items() if name.lower() in _PASSED_ON}
         changes = [change for pattern, change in tuple(self._rules.items()) if re.search(pattern, f"{method} {path}")]

@@ -38,5 +38,5 @@ def digest_of(folder: Path) -> dict[str, tuple[int, int, bytes]]:
 
 
 def by_path(changes: list[Change]) -> dict[str, tuple[str, HiddenReason | None]]:
-    """What a test compares."""
+    """Each change's status and reason for being hidden, by path."""
     return {change.shown_path: (change.status, change.hidden) for change in changes}

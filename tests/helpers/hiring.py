@@ -1,4 +1,4 @@
-"""A stage for tests of the whole program: a real collector, a recruiter, and candidates with homes of their own."""
+"""What tests of the whole program need: a real collector, a recruiter, and candidates, each with a home folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.helpers.collector import RunningCollector
 
 NOWHERE = "http://127.0.0.1:9"
-"""An address where nobody listens: no test reaches a real provider."""
+"""An address without a server, so that no test reaches a real provider."""
 UPSTREAMS = tuple(word for name in ("anthropic", "openai", "chatgpt") for word in ("--upstream", f"{name}={NOWHERE}"))
 
 
@@ -37,7 +37,7 @@ class Invited:
 
     @property
     def workspace(self) -> Path:
-        """Where they work, once they started."""
+        """Where they work, once they have started."""
         return self.folder / "work"
 
     def policy_hash(self) -> str:
@@ -65,7 +65,7 @@ class Invited:
         return SessionFolder(facts.parent)
 
     def processes(self) -> list[int]:
-        """Process ids of supervisor and recorder that were written down, supervisor first."""
+        """Process ids of supervisor and recorder from their pid files, supervisor first."""
         found: list[int] = []
         for name in ("supervisor.pid", "recorder.pid"):
             for path in self.state.glob(f"sessions/*/{name}"):
@@ -74,7 +74,7 @@ class Invited:
         return found
 
     def end_processes(self) -> None:
-        """End what still runs, as a reboot would."""
+        """End the processes that still run, as a reboot would."""
         for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -89,12 +89,12 @@ class Stage:
     folder: Path
 
     def assessment(self, title: str = "Build a parser", *more: str) -> str:
-        """Set one up; its id."""
+        """Set up an assessment and return its id."""
         return str(self.owner.result("assessment", "create", "--title", title, *more, "--json")["id"])
 
     @contextmanager
     def invited(self, name: str, *, assessment: str | None = None, **extra: str) -> Generator[Invited]:
-        """Somebody with an invite; whatever they started is ended afterwards."""
+        """A person with an invite; every process that they started is ended afterwards."""
         folder = self.folder / name
         (folder / "home").mkdir(parents=True)
         words = ("invite", assessment or self.assessment(), "--name", name, "--email", f"{name}@example.com", "--json")
@@ -109,7 +109,7 @@ class Stage:
 
 @contextmanager
 def stage(folder: Path, *, options: tuple[str, ...] = ()) -> Generator[Stage]:
-    """A stage in ``folder``, with further options for ``serve``; the collector is stopped at the end."""
+    """A collector in ``folder``, with further options for ``serve``, and its owner; it is stopped at the end."""
     with collector(folder, options=options) as running:
         (folder / "owner").mkdir()
         owner = Person(name="owner", home=folder / "owner")

@@ -1,4 +1,4 @@
-"""A made-up collector's answers to one invite, every part of which a test can exchange."""
+"""A made-up collector's answers to one invite; a test can replace each part."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOW_MS = 1_795_600_000_000
 
 @dataclass
 class Inviting:
-    """Keys, invite and policy of a collector that a test holds in its hands."""
+    """Keys, invite and policy of a made-up collector."""
 
     key: SigningKey = field(default_factory=lambda: SigningKey.generate(os.urandom))
     sealing: SealingKey = field(default_factory=lambda: SealingKey.generate(os.urandom))
@@ -37,7 +37,7 @@ class Inviting:
 
     @cached_property
     def code(self) -> InviteCode:
-        """What the candidate holds."""
+        """The code that the candidate has."""
         return new_invite_code(self.secret, self.key.public_key)
 
     @property
@@ -102,7 +102,7 @@ class Inviting:
 
 
 class FixedClock:
-    """A clock that stands still."""
+    """A clock that never moves."""
 
     def wall_ms(self) -> int:
         """The same moment always."""

@@ -49,7 +49,7 @@ def request_for(
     environ: Mapping[str, str] | None = None,
     hooks_only: bool = False,
 ) -> LaunchRequest:
-    """A request whose workspace, run and state folders stand below ``folder``."""
+    """A request whose workspace, run and state folders are below ``folder``."""
     return LaunchRequest(
         program=program or folder / "agent",
         arguments=arguments,
@@ -65,13 +65,13 @@ def request_for(
 
 @dataclass
 class Desk:
-    """A session that is recording, as far as a launcher can tell."""
+    """A session that looks like a recording one to a launcher."""
 
     paths: Paths
     folder: SessionFolder
     workspace: Path
     recorded: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    """Drafts that were handed to the recorder."""
+    """Drafts that the recorder received."""
 
     def environ(self, **more: str) -> dict[str, str]:
         """The environment in which our own program finds this session."""
@@ -116,12 +116,12 @@ def desk(
         with _control(made) if answering else contextlib.nullcontext():
             yield made
     finally:
-        shutil.rmtree(folder.run)  # it may stand outside root, where socket paths are short
+        shutil.rmtree(folder.run)  # it may be outside root, since socket paths must be short
 
 
 @contextlib.contextmanager
 def _control(made: Desk) -> Generator[None]:
-    """The recorder's own control server on a thread, with two operations of ours."""
+    """The recorder's own control server on a thread, with two operations of this module."""
 
     async def answer(call: ControlCall) -> Reply:
         if isinstance(call, LaunchCall):

@@ -1,4 +1,4 @@
-"""A collector's log on loopback that is honest, or whatever a test wants it to be, behind real HTTP."""
+"""A collector's log on loopback over real HTTP; it is honest or answers as a test wants."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class ServedLog:
         return sign_checkpoint(origin=self.origin, size=len(listed), root=merkle.root(listed), key=self.key)
 
     def view(self, entries: list[bytes] | None = None) -> View:
-        """The same as a verified bundle gives it."""
+        """The log's view as a verified bundle has it."""
         return View(Checkpoint.parse(self.signed(entries)), self.key.public_key)
 
     def answer(self, path: str) -> tuple[int, str, bytes]:
@@ -117,7 +117,7 @@ def serving_log(served: ServedLog) -> Generator[ServedLog]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            """Any request."""
+            """Answer any request."""
             served.asked.append(self.path)
             status, kind, body = served.answer(self.path)
             self.send_response(status)
@@ -127,7 +127,7 @@ def serving_log(served: ServedLog) -> Generator[ServedLog]:
             self.wfile.write(body)
 
         def do_POST(self) -> None:
-            """A checkpoint that is handed in."""
+            """Answer a submitted checkpoint."""
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             served.handed_in.append(body["note"])
             self.send_response(200)

@@ -1,4 +1,4 @@
-"""Assessments as a collector of version 0.1 made them: their policy is of version 1, and stays so after an upgrade."""
+"""Assessments as a collector of version 0.1 made them: their policy is of version 1, also after an upgrade."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def first_version(policy: Policy) -> Policy:
-    """The same settings as version 0.1 wrote them down; what it had no word for is left out."""
+    """The same settings as version 0.1 wrote them, without what it did not have."""
     names = ("organisation", "title", "kinds", "retention_days", "time_limit_minutes", "providers", "hooks")
     more = ("analysis_by_llm", "readers")
     older = Policy(text="", **{name: getattr(policy, name) for name in (*names, *more)})
@@ -30,12 +30,12 @@ def first_version(policy: Policy) -> Policy:
 
 
 def make_older(store: Store, assessment: str) -> bytes:
-    """Give an assessment to which nobody is invited yet the policy that 0.1 would have given it."""
+    """Give an assessment without invites the policy that 0.1 would have given it."""
     return exchange_policy(store, assessment, first_version)
 
 
 def exchange_policy(store: Store, assessment: str, change: Callable[[Policy], Policy]) -> bytes:
-    """Give an assessment to which nobody is invited yet another policy, made from its own."""
+    """Give an assessment without invites another policy, made from its own."""
     row = store.database.read_now(
         lambda connection: connection.execute(select(Assessment).where(Assessment.id == assessment)).one()
     )
@@ -51,12 +51,12 @@ def exchange_policy(store: Store, assessment: str, change: Callable[[Policy], Po
 
 
 def make_older_in(data: Path, assessment: str) -> bytes:
-    """The same in a data folder from which a process serves."""
+    """Do the same as ``make_older`` in the data folder of a process that is serving."""
     return exchange_policy_in(data, assessment, first_version)
 
 
 def exchange_policy_in(data: Path, assessment: str, change: Callable[[Policy], Policy]) -> bytes:
-    """The same in a data folder from which a process serves."""
+    """Do the same as ``exchange_policy`` in the data folder of a process that is serving."""
     store = Store.open(Settings(data=data))
     try:
         return exchange_policy(store, assessment, change)

@@ -1,4 +1,4 @@
-"""A replay's page in a real browser, and sessions that are long enough to lose one's place in."""
+"""A replay's page in a real browser, and sessions so long that a reader can lose their place."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def settle(page: Page) -> None:
 
 
 def long_session(turns: int) -> Script:
-    """Turns with tall outputs and edits here and there; every filter has something to show."""
+    """A session with tall outputs and edits here and there; every filter has something to show."""
     script = Script()
     script.add("candidate", "note", text="to begin with")
     script.add("recorder", "capture_degraded", detail="a disk")

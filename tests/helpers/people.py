@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 BIN = Path(sys.executable).parent
-"""Where this environment's ``promptster`` and ``promptster-collector`` stand."""
+"""The folder of this environment's ``promptster`` and ``promptster-collector``."""
 
 _KEPT = (
     "LANG",
@@ -47,9 +47,9 @@ class Person:
     name: str
     home: Path
     extra: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Environment variables beside the clean ones."""
+    """Environment variables in addition to the clean ones."""
     tools: Path | None = None
-    """A folder of programs that stands first on PATH."""
+    """A folder of programs that is first on PATH."""
 
     def environment(self) -> dict[str, str]:
         """A clean environment with this person's HOME."""

@@ -1,4 +1,4 @@
-"""A whole session as it might really go: an engineer builds a rate limiter with an agent."""
+"""A whole, realistic session: an engineer builds a rate limiter with an agent."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ MAX_ATTEMPTS = 8
 """Tries of one call while the provider is busy."""
 RETRIED = frozenset({429, 500, 502, 503, 529})
 RETRY_SECONDS = 0.5
-"""Pause before the next try where the provider names none."""
+"""Pause before the next try if the provider names none."""
 
 TOOLS: list[dict[str, Any]] = [
     {
@@ -60,7 +60,7 @@ class Hooks:
     common: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def fire(self, event: str, **fields: Any) -> None:
-        """Hand one event to every handler registered for it; a handler's failure is told on stderr and ends there."""
+        """Send one event to every handler registered for it; a handler's failure is only printed on stderr."""
         payload = json.dumps({**self.common, "hook_event_name": event, **fields}).encode()
         for group in self.table.get(event, []):
             for handler in group.get("hooks", []):
@@ -87,7 +87,7 @@ class Hooks:
 
 
 def post(url: str, headers: Mapping[str, str], body: bytes, timeout: float) -> http.client.HTTPResponse:
-    """POST to an http URL, past every proxy of the environment."""
+    """POST to an http URL without using any proxy of the environment."""
     parts = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=timeout)
     connection.request("POST", parts.path + (f"?{parts.query}" if parts.query else ""), body, dict(headers))
@@ -102,7 +102,7 @@ def server_events(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]
 
 
 def read_message(response: http.client.HTTPResponse) -> dict[str, Any]:
-    """Put one streamed message together again; text is printed as it comes."""
+    """Assemble one streamed message; text is printed as it comes."""
     blocks: list[dict[str, Any]] = []
     partial: dict[int, str] = {}
     stop_reason = "end_turn"
@@ -134,7 +134,7 @@ def run_tool(name: str, arguments: Mapping[str, str]) -> tuple[str, dict[str, An
         The text for the model, and the structured response that hooks receive.
 
     Raises:
-        ToolFailed: when the tool could not do what was asked.
+        ToolFailed: the tool could not do what was asked.
     """
     try:
         if name == "Read":
@@ -245,7 +245,7 @@ class Agent:
 
 
 def install(folder: Path) -> Path:
-    """Put this agent into ``folder`` as the program ``claude`` and return its path."""
+    """Install this agent in ``folder`` as the program ``claude`` and return its path."""
     program = folder / "claude"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).resolve()}" "$@"\n')
     program.chmod(0o755)
@@ -253,7 +253,7 @@ def install(folder: Path) -> Path:
 
 
 def main(arguments: list[str]) -> None:
-    """Understand ``-p PROMPT`` and ``--settings FILE``; every other flag of Claude Code is accepted and ignored."""
+    """Parse ``-p PROMPT`` and ``--settings FILE``; every other flag of Claude Code is accepted and ignored."""
     options = dict(itertools.pairwise(arguments))
     settings: dict[str, Any] = json.loads(Path(options["--settings"]).read_text()) if "--settings" in options else {}
     environment: dict[str, str] = {**os.environ, **settings.get("env", {})}

@@ -24,7 +24,7 @@ _SPOKEN_APART = re.compile(r"ia|io(?!n)|eo(?!u)|[^q]ua|iu|ying|ie(?=nc|t)|ea$")
 
 
 class Counts(NamedTuple):
-    """What a text consists of."""
+    """The numbers of words, sentences and syllables in a text."""
 
     words: int
     sentences: int

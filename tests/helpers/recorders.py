@@ -1,4 +1,4 @@
-"""Recorders, outboxes and sealers over a disk that a test owns."""
+"""Recorders, outboxes and sealers over a disk that a test controls."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ JOURNAL = Path("/journal")
 
 @dataclass
 class HandClock:
-    """Two clocks that stand still until a test moves them."""
+    """Two clocks that only a test moves."""
 
     wall: int = NOW_MS
     mono: int = 1_000
@@ -134,7 +134,7 @@ class Bench:
 
 @dataclass
 class Shelf:
-    """A collector in memory that keeps the ingest rules of the wire: it is what the client's side is tested against."""
+    """A collector in memory that keeps the ingest rules of the wire; the client's side is tested against it."""
 
     certified: Certified
     stored: list[tuple[WireBatch, bytes]] = field(default_factory=list[tuple[WireBatch, bytes]])
@@ -142,14 +142,14 @@ class Shelf:
     calls: list[tuple[int, bool]] = field(default_factory=list[tuple[int, bool]])
     """(n, whether an earlier receipt came with it) of every call."""
     faults: list[Exception | None] = field(default_factory=list[Exception | None])
-    """What happens to the next answers: an error in its place, or nothing."""
+    """What happens to the next answers: an error instead of the answer, or ``None``."""
     checked: int = -1
     ended: dict[str, Any] | None = None
     """A problem document with which everything is refused."""
     signer: SigningKey | None = None
-    """What receipts are signed with; the key that the invite pinned if it is not set."""
+    """The key that signs receipts; the key that the invite pinned if it is not set."""
     keyfile: bytes = b""
-    """What is answered with when asked for the keys; the session's own key file if it is empty."""
+    """The key file that is served; the session's own if it is empty."""
     asked_for_keys: int = 0
     checkpoint: str | None = None
     """The log's note that comes with what was signed."""
@@ -167,7 +167,7 @@ class Shelf:
         return PutAnswer(receipt=receipt, checked=self.checked if self.checked >= 0 else None)
 
     def take(self, n: int, wire: bytes, earlier: bytes | None = None) -> bytes:
-        """The ingest rules."""
+        """Apply the ingest rules to one batch."""
         batch = parse_batch(wire)
         verify_batch_signature(batch, self.certified.secrets.signing_key.public_key)
         if self.ended is not None:
@@ -226,7 +226,7 @@ class Shelf:
         return {"state": "open", "next": len(self.stored), "events": self.events, "checked": self.checked}
 
     async def evidence(self, session: str) -> dict[str, Any]:
-        """What was signed."""
+        """The signed evidence."""
         assert session == self.certified.session
         receipts = [Envelope.decode(receipt).to_json() for _, receipt in self.stored]
         return {"receipts": receipts, "checkpoint": self.checkpoint}

@@ -1,4 +1,4 @@
-"""An agent's side of a running recorder: hooks that fire, models that are called, and the wait until it shows."""
+"""An agent that works with a running recorder: it fires hooks, calls models, and waits until the recorder shows it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class _Provider(BaseHTTPRequestHandler):
 
 @contextmanager
 def provider() -> Generator[str]:
-    """Such a provider; its base URL."""
+    """A running provider; yields its base URL."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Provider)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -90,7 +90,7 @@ def provider() -> Generator[str]:
 
 
 def ask_model(port: int, token: str) -> str:
-    """Call the model through the recorder's proxy, as an agent does; the answer's id."""
+    """Call the model through the recorder's proxy, as an agent does, and return the answer's id."""
     request: dict[str, Any] = {
         "model": "claude-x",
         "max_tokens": 9,

@@ -1,4 +1,4 @@
-"""A wire between a client and a loopback server: it remembers what passed, can be cut, and can lose answers."""
+"""A relay between a client and a loopback server: it keeps what passed, can cut connections, and can lose answers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Wire:
 
 
 class Relay:
-    """Forwards connections to one server, until told otherwise; every client waits for each answer."""
+    """Forwards connections to one server until it is cut; every client waits for each answer."""
 
     def __init__(self, target: str | Callable[[], str], *, as_own_host: bool = False) -> None:
         """Listen on loopback.
@@ -126,7 +126,7 @@ class Relay:
                 server.sendall(data.replace(ours, theirs) if self._as_own_host else data)
 
     def _answers(self, server: socket.socket, client: socket.socket, wire: Wire) -> None:
-        """Pass answers back; the client's connection ends with the server's, or with the first lost answer."""
+        """Send answers back; the client's connection ends with the server's, or with the first lost answer."""
         with contextlib.suppress(OSError):
             while data := server.recv(_PIECE):
                 wire.got += data

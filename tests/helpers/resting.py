@@ -1,4 +1,4 @@
-"""A session in somebody's home whose recorder does not run: what commands that only read find there."""
+"""A session in a person's home folder whose recorder does not run, for commands that only read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def resting_session(home: Path, *, workspace: Path) -> SessionFolder:
-    """The session that commands of that person act on."""
+    """The session that this person's commands act on."""
     paths = Paths(config=home / "c", data=home / "d", state=home / ".local" / "state" / "promptster")
     facts = SessionFacts(
         session="A" * 22,

@@ -1,4 +1,4 @@
-"""A real supervisor with a real recorder, in a made-up user's folders, ended for sure."""
+"""A real supervisor with a real recorder, in a made-up user's folders, always ended at the end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from promptster.session_folder.folder import SessionFolder
 
 FAR = 4_000_000_000_000
-"""A moment that these tests will not live to see; milliseconds since the epoch."""
+"""A moment in the far future; milliseconds since the epoch."""
 
 
 def pid_of(path: Path) -> int:
@@ -40,7 +40,7 @@ def pid_of(path: Path) -> int:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that ended and was not waited for by its parent does not."""
+    """Whether a process runs; one that has ended but was not waited for by its parent counts as ended."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):  # it may end between the opening and the reading
@@ -79,7 +79,7 @@ class Running:
 
     @property
     def control(self) -> ControlClient:
-        """The line to it."""
+        """A client for its control socket."""
         return ControlClient(self.folder)
 
     @property
@@ -93,7 +93,7 @@ class Running:
         return pid_of(self.folder.supervisor_pid)
 
     def record(self, text: str) -> int:
-        """Record one event through the control socket, as a command of ours does; its seq."""
+        """Record one event through the control socket, as a promptster command does, and return its seq."""
         return self.control.record([{"src": "candidate", "kind": "note", "fields": {"text": text}}])[0]
 
     def events(self) -> list[OpenedEvent]:
@@ -108,7 +108,7 @@ class Running:
         return [event.kind for event in self.events()]
 
     def end(self) -> None:
-        """End everything that still runs."""
+        """End every process that still runs."""
         with suppress(SessionError):
             self.control.stop()
         for pid in (*self.supervisors, self.recorder_pid):
@@ -120,7 +120,7 @@ class Running:
 def prepared(
     folder: Path, monkeypatch: pytest.MonkeyPatch, *, collector_url: str = "http://127.0.0.1:9", **more: Any
 ) -> Generator[Running]:
-    """A session that was just redeemed; nothing runs yet."""
+    """A session that was just redeemed; none of its processes runs yet."""
     certified = more.pop("certified", None) or Certified(record_until=FAR, upload_until=FAR, **more)
     for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
         monkeypatch.setenv(name, str(folder / name.lower()))

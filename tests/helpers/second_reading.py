@@ -1,6 +1,6 @@
 """The log clause read a second time, from docs/protocol.md alone: nothing of ``promptster`` is imported here.
 
-Only Python's library and libsodium. It goes as far as step 11 of "Verification" needs: archive, keys, certificate,
+It uses only Python's library and libsodium, and does what step 11 of "Verification" needs: archive, keys, certificate,
 receipts, checkpoint, proofs, and as much of the other signed parts as decides whose log is believed.
 """
 
@@ -42,7 +42,7 @@ _LIMITS = {"batch_bytes", "session_bytes", "batches_per_second", "body", "log"}
 
 
 class Stopped(Exception):  # noqa: N818 - verification stops before the log; which step does it is not this reading's matter
-    """The log is not looked at."""
+    """The reading ends before it reaches the log."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +139,7 @@ def _unzip(data: bytes) -> dict[str, bytes]:
 
 
 def _version(data: bytes) -> int:
-    """The version that a document names; 0 for what is none."""
+    """The version that a document names; 0 if it names none."""
     try:
         version = _document(data).get("v")
     except Stopped:
@@ -229,7 +229,7 @@ def _succession(data: bytes) -> _Keys:
 
 
 def _signed(name: str, envelope: tuple[bytes, bytes], keys: _Keys) -> tuple[dict[str, Any], int] | None:
-    """A document that one of the collector's keys signed, with that key's place; ``None`` when none did."""
+    """A document that one of the collector's keys signed, with that key's place; ``None`` if none did."""
     try:
         document = _document(envelope[0])
     except Stopped:
@@ -242,7 +242,7 @@ def _signed(name: str, envelope: tuple[bytes, bytes], keys: _Keys) -> tuple[dict
 
 
 def _pin(members: dict[str, bytes], keys: _Keys, trusted: list[str]) -> int | None:
-    """The first pinned key's place, if it stands at or before every key that signed."""
+    """The first pinned key's place, if it is no later than every key that signed."""
     parts = [("certificate", members["certificate.json"])]
     for name in ("receipt", "check", "redaction"):
         parts += [(name, line) for line in _lines(members[f"{name}s.jsonl"])]
@@ -255,7 +255,7 @@ def _pin(members: dict[str, bytes], keys: _Keys, trusted: list[str]) -> int | No
 
 
 def _checkpoint(note: str, log_keys: list[bytes]) -> tuple[int, bytes, int]:
-    """Size, root, and which log key signed."""
+    """Size and root, and the log key that signed."""
     text, _, signatures = note.rpartition("\n\n")
     text += "\n"
     lines = text.split("\n")

@@ -1,7 +1,7 @@
 """Absence, times and silence read a second time, from docs/protocol.md alone: nothing of ``promptster`` is imported.
 
-Only Python's library. It reads bundles whose signatures hold (another reading is about those), and finds by itself
-which of their events are proven.
+It uses only Python's library, reads bundles whose signatures are valid (another reading checks those), and works out by
+itself which of their events are proven.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class _Event:
     seq: int
     src: str
     word: str
-    """The kind, where the source may say it; else nothing."""
+    """The kind if the source may say it, else empty."""
     ms: int
     mono_ms: int
     received: int | None
@@ -50,7 +50,7 @@ class _Event:
 
 
 def read_told(data: bytes) -> Told:
-    """Read a bundle whose signatures hold."""
+    """Read a bundle whose signatures are valid."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     events = _proven(members)
@@ -129,7 +129,7 @@ def _proven(members: dict[str, bytes]) -> list[_Event]:
 
 
 def _pieces(events: list[_Event]) -> list[list[_Event]]:
-    """The events in runs that lack none."""
+    """The events in runs without a gap."""
     pieces: list[list[_Event]] = []
     for event in events:
         if not pieces or pieces[-1][-1].seq + 1 != event.seq:
@@ -151,7 +151,7 @@ def _absent(events: list[_Event], close: dict[str, Any] | None) -> set[str]:
 
 
 def _jump_behind(piece: list[_Event], place: int) -> bool:
-    """Whether a jump is told behind this place, before the next heartbeat."""
+    """Whether a jump is recorded after this place, before the next heartbeat."""
     for event in piece[place + 1 :]:
         if event.word in {"capture_clock_jump", "capture_heartbeat"}:
             return event.word == "capture_clock_jump"

@@ -56,7 +56,7 @@ def begins(m: int, old: bytes, n: int, new: bytes, hashes: list[bytes]) -> bool:
 
 
 def _undone(m: int, n: int, old: bytes, left: list[bytes], *, complete: bool) -> tuple[bytes, bytes] | None:
-    """The heads of both trees below this place; hashes are taken from the end, where the highest ones stand."""
+    """The heads of both trees below this place; hashes are taken from the end, where those of the largest parts are."""
     if m == n:
         if complete:
             return old, old
@@ -92,7 +92,7 @@ def _known(view: dict[str, Any]) -> dict[tuple[int, int], bytes]:
 
 
 def relation(one: dict[str, Any], other: dict[str, Any]) -> str:
-    """How two trees of one log stand to each other; a view is ``{size, root, shown: {index: (leaf, path)}}``.
+    """How two trees of one log relate to each other; a view is ``{size, root, shown: {index: (leaf, path)}}``.
 
     A part of a tree never changes once it is full, that is a power of two of leaves.
     """
@@ -102,7 +102,7 @@ def relation(one: dict[str, Any], other: dict[str, Any]) -> str:
     of_small, of_large = _known(small), _known(large)
 
     def built(start: int, end: int) -> bytes | None:
-        """The head over leaves that the larger tree has, if it is known there."""
+        """The head over leaves of the larger tree, if it is known there."""
         size = end - start
         if size & (size - 1) == 0:
             return of_large.get((start, end))

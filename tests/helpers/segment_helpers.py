@@ -1,4 +1,4 @@
-"""Looking for the processes that make and read segments, as Linux tells of them."""
+"""Finds the processes that make and read segments, as Linux reports them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def helpers() -> list[bytes]:
-    """Command lines of the helping processes that run now and that this one started."""
+    """Command lines of the running helper processes that this process started."""
     return [line for number in _children() if b"helper_main" in (line := _read(Path(f"/proc/{number}/cmdline")))]
 
 
@@ -17,7 +17,7 @@ def _children() -> list[str]:
 
 
 def _read(path: Path) -> bytes:
-    """What the system tells; nothing of a thread or process that ended after it was listed."""
+    """Read a file of the system; empty if the thread or process ended after it was listed."""
     with suppress(FileNotFoundError, ProcessLookupError):
         return path.read_bytes()
     return b""

@@ -1,6 +1,6 @@
-"""Made-up sessions as opened events, for everything that shows one.
+"""Made-up sessions as opened events, for everything that shows a session.
 
-``Script`` numbers and stamps events as a recorder would; ``plausible`` tells a whole session with it.
+``Script`` numbers and stamps events as a recorder would; ``plausible`` builds a whole session with it.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Script:
         agent_id: str | None = None,
         extra: tuple[str, dict[str, Any]] | None = None,
     ) -> None:
-        """A tool call seen by the proxy, and by the hooks too unless they were silent, with its result."""
+        """A tool call and its result as the proxy saw them, and the hooks too unless they were silent."""
         who: dict[str, Any] = {**CLAUDE, **({"agent_id": agent_id} if agent_id else {})}
         same: dict[str, Any] = {"lane": lane, "tool_use_id": tool_use_id, "name": name}
         self.add("proxy", "tool_call", input=tool_input, after_ms=15, **same, **who)
@@ -123,7 +123,7 @@ class Script:
 
 
 def frozen() -> Script:
-    """A session that nobody agreed to: its recorder was stopped for five minutes, and its clock ran backwards."""
+    """A session without consent: its recorder was stopped for five minutes, and its clock ran backwards."""
     script = Script()
     script.add("recorder", "opened")
     script.add("workspace", "submission_baseline")

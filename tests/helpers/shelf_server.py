@@ -1,4 +1,4 @@
-"""The collector in memory behind real HTTP on loopback, with answers that get lost on the way."""
+"""The collector in memory over real HTTP on loopback, with answers that get lost on the way."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ShelfServer:
-    """Serves one shelf."""
+    """Serves one collector in memory."""
 
     def __init__(self, shelf: Shelf, *, lost: float, chance: random.Random) -> None:
         self.shelf = shelf
@@ -33,10 +33,10 @@ class ShelfServer:
         self.changed = threading.Condition()
         """Notified whenever a batch was stored."""
         self.tokens: list[str | None] = []
-        """Authorization headers of what was asked beside batches."""
+        """Authorization headers of the requests that carry no batch."""
 
     def wait_for(self, events: int, *, seconds: float = 60.0) -> None:
-        """Return when so many events were received."""
+        """Return when this many events were received."""
         with self.changed:
             assert self.changed.wait_for(lambda: self.shelf.events >= events, seconds), "events did not arrive"
 
@@ -51,7 +51,7 @@ class ShelfServer:
         return 200, {"promptster-checked": str(len(self.shelf.stored) - 1)}, receipt
 
     def get(self, path: str) -> dict[str, Any]:
-        """What is asked about the session."""
+        """The answer to a question about the session."""
         with self.changed:
             if path == "/v1/keys":
                 document: dict[str, Any] = json.loads(self.shelf.keyfile or self.shelf.certified.keyfile)
@@ -67,7 +67,7 @@ def _handler(server: ShelfServer) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_PUT(self) -> None:
-            """One batch."""
+            """Receive one batch."""
             wire = self.rfile.read(int(self.headers["content-length"]))
             answer = server.put(int(self.path.rpartition("/")[2]), wire, self.headers.get("promptster-receipt"))
             if server.chance.random() < server.lost:
@@ -77,7 +77,7 @@ def _handler(server: ShelfServer) -> type[BaseHTTPRequestHandler]:
             self.reply(*answer)
 
         def do_GET(self) -> None:
-            """Head and evidence."""
+            """Answer with head and evidence."""
             server.tokens.append(self.headers.get("authorization"))
             self.reply(200, {}, encode(server.get(self.path)))
 
@@ -100,7 +100,7 @@ class _Quiet(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that was killed is no news."""
+        """Ignore a connection that breaks because the client was killed."""
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""A collector inside the test's own process, with a clock that the test owns.
+"""A collector inside the test's own process, with a clock that the test controls.
 
-``Site`` has everything an HTTP client sees (``client``) and everything behind it (``services``). Background work runs
-when the test says so: ``drain``.
+``Site`` has everything that an HTTP client sees (``client``) and the services that answer it (``services``). Background
+work runs when the test calls ``drain``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ OWNER = "olga.owner@example.com"
 
 @dataclass
 class OwnedClock:
-    """Time that moves when a test says so."""
+    """A clock that moves when a test moves it."""
 
     ms: int = field(default_factory=now_ms)
 
@@ -37,7 +37,7 @@ class OwnedClock:
         return self.ms
 
     def monotonic(self) -> float:
-        """Seconds, moving with the wall clock."""
+        """Seconds; moves with the wall clock."""
         return self.ms / 1000
 
     def pass_ms(self, milliseconds: int) -> None:
@@ -81,16 +81,16 @@ class Site:
 
     @property
     def store(self) -> Store:
-        """The store behind it."""
+        """The collector's store."""
         return self.services.store
 
     def drain(self) -> None:
-        """Do all background work that there is."""
+        """Do all background work that is due."""
         with self.client.portal() as portal:
             portal.call(self.services.worker.drain)
 
     def copy_to(self, target: Path) -> None:
-        """Copy the data folder as a backup tool would, with everything that was written in it."""
+        """Copy the data folder with everything in it, as a backup tool would."""
         self.store.database.truncate_wal()
         copy_data(self.data, target)
 
@@ -104,7 +104,7 @@ class Site:
 
 
 def copy_data(source: Path, target: Path) -> None:
-    """Copy a data folder as a backup tool would, permissions kept."""
+    """Copy a data folder as a backup tool would, with its permissions."""
     shutil.copytree(source, target, copy_function=shutil.copy2)
 
 
@@ -118,7 +118,7 @@ def running_site(
     copy: Path | None = None,
     key_backup_days: int | None = None,
 ) -> Generator[Site]:
-    """Open a data folder, run the collector around it, and close it again."""
+    """Open a data folder, run a collector on it, and close it again."""
     settings = Settings(
         data=data,
         public_url="https://collector.example",

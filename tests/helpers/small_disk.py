@@ -1,4 +1,4 @@
-"""A real file system of a few MiB, which a test can fill to the last block; only where mounting is allowed."""
+"""A real file system of a few MiB, which a test can fill to the last block; it needs the right to mount."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PIECES = (1 << 20, 4096)
 
 @contextmanager
 def small_disk(folder: Path, *, mib: int) -> Generator[Path]:
-    """Mount one on ``folder``; the test is skipped where that is not permitted."""
+    """Mount one on ``folder``; the test is skipped if that is not permitted."""
     folder.mkdir()
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
         pytest.skip("mounting needs Linux and root")
@@ -33,7 +33,7 @@ def small_disk(folder: Path, *, mib: int) -> Generator[Path]:
 
 
 def use_up_files(disk: Path) -> None:
-    """Leave room for bytes and for no further file."""
+    """Leave room for bytes but not for another file."""
     found = os.statvfs(disk)
     size = found.f_blocks * found.f_frsize
     words = ["mount", "-o", f"remount,size={size},nr_inodes={found.f_files - found.f_ffree}", str(disk)]
@@ -41,7 +41,7 @@ def use_up_files(disk: Path) -> None:
 
 
 def fill(disk: Path) -> Path:
-    """Leave no room; the file that takes it."""
+    """Leave no room, and return the file that fills it."""
     path = disk / f"filler{len(list(disk.glob('filler*')))}"
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:

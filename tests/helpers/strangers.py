@@ -1,4 +1,4 @@
-"""Another user of this computer: folders and sockets of theirs, and a process that answers as a recorder would."""
+"""Another user of this computer: their folders and sockets, and a process that answers as a recorder would."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STRANGER = 4711
-"""A user's number that is nobody's here."""
+"""A user id that no user of this machine has."""
 needs_another_user = pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as another user")
 
 _BECOME = """\
@@ -27,7 +27,7 @@ os.chdir(os.path.dirname(path))
 os.setgroups([]), os.setgid(uid), os.setuid(uid)
 link = socket.socket(socket.AF_UNIX)
 """
-"""Our interpreter may stand where another user cannot go, so the script becomes that user itself."""
+"""Another user may not have access to our interpreter, so the script becomes that user itself."""
 _SERVE = """\
 link.bind(os.path.basename(path))
 os.chmod(os.path.basename(path), 0o666)
@@ -60,7 +60,7 @@ def _command(code: str, *arguments: str) -> list[str]:
 
 @contextmanager
 def stranger_at(path: Path, heard: Path) -> Generator[None]:
-    """A server of another user on a unix socket in their own folder; what it is told is appended to ``heard``."""
+    """Another user's server on a unix socket in their own folder; what it receives is appended to ``heard``."""
     path.parent.mkdir(mode=0o755, exist_ok=True)
     os.chown(path.parent, STRANGER, STRANGER)
     with subprocess.Popen(_command(_SERVE, str(path), str(heard)), stdout=subprocess.PIPE) as server:
@@ -73,12 +73,12 @@ def stranger_at(path: Path, heard: Path) -> Generator[None]:
 
 
 def connect_as_stranger(path: Path, data: bytes) -> bytes:
-    """What another user gets who sends these bytes to a socket that every door is open to."""
+    """The answer that another user gets after sending these bytes to a socket that everyone may open."""
     return subprocess.run(_command(_CONNECT, str(path)), input=data, capture_output=True, check=True).stdout
 
 
 def bound(path: Path) -> socket.socket:
-    """A listening socket of ours."""
+    """A listening socket of the user who runs the tests."""
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(path))
     path.chmod(0o600)

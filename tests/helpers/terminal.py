@@ -25,7 +25,7 @@ _PATIENCE_S = 60.0
 
 
 class Terminal:
-    """One program with a terminal of 24 lines, and 80 columns if not said otherwise."""
+    """One program with a terminal of 24 lines and, unless a width is given, 80 columns."""
 
     def __init__(self, words: Sequence[str], *, environ: Mapping[str, str], cwd: Path, columns: int = 80) -> None:
         """Start it."""
@@ -59,7 +59,7 @@ class Terminal:
         os.close(self._keyboard)
 
     def wait_for(self, *patterns: str) -> int:
-        """Return the position of the pattern that appears first, behind what was waited for before."""
+        """Return the position of the pattern that appears first after what was waited for before."""
         deadline = time.monotonic() + _PATIENCE_S
         while True:
             found = [
@@ -85,17 +85,17 @@ class Terminal:
         os.write(self._keyboard, b"\x03")
 
     def end(self) -> int:
-        """Read to the end; the exit code."""
+        """Read to the end and return the exit code."""
         deadline = time.monotonic() + _PATIENCE_S
         while self._read(deadline):
             pass
         return self._process.wait(_PATIENCE_S)
 
     def _read(self, deadline: float) -> bool:
-        """Take in what the program wrote; whether there can be more."""
+        """Read what the program wrote; returns whether there can be more."""
         assert select.select([self._keyboard], [], [], max(0.0, deadline - time.monotonic()))[0], self.shown
         data = b""
-        with contextlib.suppress(OSError):  # Linux answers EIO when the program let go of its terminal
+        with contextlib.suppress(OSError):  # Linux answers EIO after the program closed its terminal
             data = os.read(self._keyboard, 65536)
         self.shown += data.decode("utf-8", "replace")
         return bool(data)

@@ -1,4 +1,4 @@
-"""The scripted provider keeps its promises: deterministic, resumable, byte-exact."""
+"""The scripted provider is deterministic, resumable and byte-exact."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_faults_come_in_order_and_then_the_turn() -> None:
 
 
 async def test_a_held_cut_waits_for_its_release(tmp_path: Path) -> None:
-    """Everything before the cut is delivered while the exchange goes on; only the release ends the connection."""
+    """Everything before the cut is delivered while the exchange is still open; only the release ends the connection."""
     turn = Turn(text="never told to its end", faults=(Fault(kind="cut", after=3, held=True),))
     script = Script(conversations=(Conversation(prompt="build it", turns=(turn,)),))
     log = tmp_path / "log"
@@ -88,7 +88,7 @@ async def test_a_held_cut_waits_for_its_release(tmp_path: Path) -> None:
 
 
 async def test_the_log_holds_every_byte(tmp_path: Path) -> None:
-    """A line of the log gives back head, body and answer exactly, header case and order included."""
+    """A line of the log holds head, body and answer exactly, including header case and order."""
     log = tmp_path / "log"
     headers = [("X-Odd-Case", "1"), ("x-odd-case", "2"), ("x-api-key", "k")]
     async with Provider(_SCRIPT, log=log) as provider, httpx.AsyncClient(base_url=provider.anthropic_url) as client:
@@ -114,7 +114,7 @@ async def test_streams_may_be_compressed(encoding: Any) -> None:
 
 
 async def test_the_responses_api_knows_free_form_and_nested_tools() -> None:
-    """Codex's tools stand in ``tools`` or in an item of the input; a free-form tool's call carries plain text."""
+    """Codex's tools are in ``tools`` or in an item of the input; a free-form tool's call carries plain text."""
     turns = (Turn(text="go", tools=(ToolUse(name="exec", input={"input": "text(1)"}),)), Turn(text="done"))
     script = Script(conversations=(Conversation(prompt="build it", turns=turns),))
     nested = {"type": "namespace", "name": "functions", "tools": [{"type": "custom", "name": "exec"}]}

@@ -1,4 +1,4 @@
-"""The counter behind the policy's reading grade counts as a person would."""
+"""The counter that computes the policy's reading grade counts as a person would."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def test_syllables_are_those_that_are_spoken(word: str, expected: int) -> None:
 
 
 def test_headings_and_addresses_are_left_out_and_points_of_a_list_are_sentences() -> None:
-    """An abbreviation inside an address ends no sentence."""
+    """An abbreviation inside an address does not end a sentence."""
     text = "WHAT IS RECORDED\n- one cat\n- a dog\nAsk us. Write to a.b@example.com, or see https://x.example/a.html.\n"
     assert count(text)[:2] == (10, 4)
 
 
 def test_the_grade_is_the_published_formula() -> None:
-    """0.39 times the words of a sentence, 11.8 times the syllables of a word, less 15.59."""
+    """The grade is 0.39 times the words per sentence plus 11.8 times the syllables per word, less 15.59."""
     assert Counts(words=100, sentences=5, syllables=150).grade == pytest.approx(9.91)
 
 

@@ -37,7 +37,7 @@ def read(text: str) -> list[Step]:
 
 
 def matches(expected: str, shown: str) -> bool:
-    """Whether what was shown is what the transcript says."""
+    """Whether the output matches the transcript."""
     lines = [
         r"(?:.*\n)*?" if line == "..." else r".*?".join(re.escape(part) for part in line.split("[...]")) + r"\n"
         for line in expected.splitlines()

@@ -78,7 +78,7 @@ def _quoted(names: list[str]) -> str:
 
 
 def _content(content: dict[str, Any], schemas: dict[str, Any]) -> str:
-    """Media types, or the fields of a JSON object; optional ones, and those in the objects of a list, are told."""
+    """Media types, or the fields of a JSON object; optional ones, and those in the objects of a list, are marked."""
     if not content:
         return "no content"
     (media, each), *others = content.items()

@@ -1,4 +1,4 @@
-"""The question before each prompt of an editor's agent: does anybody record?"""
+"""Before each prompt of an editor's agent the hook asks whether a recorder runs."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def _ask(*arguments: str) -> tuple[int, bytes, bytes]:
 
 
 def test_with_a_recorder_the_prompt_passes_in_silence() -> None:
-    """Whoever records takes connections, also while a supervisor starts the next recorder; nothing is printed."""
+    """A recorder takes connections, also while a supervisor starts the next one; nothing is printed."""
     with tempfile.TemporaryDirectory(prefix="ph-") as name, socket.socket(socket.AF_UNIX) as listening:
         listening.bind(f"{name}/s")
         listening.listen()
         assert _ask(f"{name}/s") == (0, b"", b"")
-    assert _ask() == (0, b"", b"")  # called wrongly, it stops nobody either
+    assert _ask() == (0, b"", b"")  # called wrongly, it does not stop a prompt either
 
 
 @pytest.mark.parametrize("what", ["nothing", "no folder", "left behind"])
 def test_without_one_it_is_stopped_with_a_word(what: str) -> None:
-    """After a reboot, after the session's folder was deleted, after a kill: two commands are named."""
+    """After a reboot, a deletion of the session's folder, or a kill, the message names two commands."""
     with tempfile.TemporaryDirectory(prefix="ph-") as name:
         address = f"{name}/none/s" if what == "no folder" else f"{name}/s"
         if what == "left behind":
@@ -51,13 +51,13 @@ def test_without_one_it_is_stopped_with_a_word(what: str) -> None:
 
 @needs_another_user
 def test_a_stranger_records_nothing(tmp_path: Path) -> None:
-    """Somebody else's socket in that place is no recorder."""
+    """Another user's socket in that place is not a recorder."""
     with stranger_at(tmp_path / "run" / "s", tmp_path / "heard"):
         assert _ask(str(tmp_path / "run" / "s"))[0] == alive.NO
 
 
 def test_it_loads_nothing_heavy() -> None:
-    """It is paid by every prompt."""
+    """The cost is paid by every prompt."""
     tree = ast.parse(_SCRIPT.read_text(encoding="utf-8"))
     assert {name.name for node in tree.body if isinstance(node, ast.Import) for name in node.names} == {
         "posix",

@@ -28,7 +28,7 @@ _KEY = bytes(range(32))
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A short path (unix socket addresses are), with a spool and its key."""
+    """A folder with a short path, which unix socket addresses need, with a spool and its key."""
     with tempfile.TemporaryDirectory(prefix="ph-") as name:
         (Path(name) / "spool").mkdir(mode=0o700)
         spool.write_key(str(Path(name) / "spool"), _KEY)
@@ -73,7 +73,7 @@ class _Receiver:
 
 @pytest.mark.parametrize("agent", ["claude", "codex", "cursor"])
 async def test_the_recorder_gets_the_payload_untouched(folder: Path, agent: str) -> None:
-    """With a recorder there, stdin arrives byte for byte; nothing is printed or spooled; the exit code is 0."""
+    """With a running recorder, stdin arrives byte for byte; nothing is printed or spooled; the exit code is 0."""
     receiver = _Receiver()
     payload = b'{"prompt":"\xff not even text"}' + bytes(range(256))
     async with await asyncio.start_unix_server(receiver, folder / "s"):
@@ -83,7 +83,7 @@ async def test_the_recorder_gets_the_payload_untouched(folder: Path, agent: str)
 
 
 async def test_a_large_payload_arrives(folder: Path) -> None:
-    """Several MiB, more than any socket buffer, pass."""
+    """Several MiB, more than any socket buffer, arrive."""
     receiver = _Receiver()
     payload = bytes(range(256)) * 16384
     async with await asyncio.start_unix_server(receiver, folder / "s"):
@@ -101,16 +101,16 @@ async def test_thirteen_at_once_lose_nothing(folder: Path) -> None:
 
 
 async def test_thirteen_at_once_without_a_recorder(folder: Path) -> None:
-    """Thirteen parallel hooks that find nobody are all in the spool, each once."""
+    """Thirteen parallel hooks without a recorder are all in the spool, each once."""
     results = await asyncio.gather(*(_run(folder, b"%d" % number) for number in range(13)))
     assert set(results) == {(0, b"", b"")}
     assert sorted(item.payload for item in _spooled(folder)) == sorted(b"%d" % number for number in range(13))
 
 
 async def test_a_silent_recorder_cannot_take_what_was_spooled(folder: Path) -> None:
-    """Once the sender gave up, the recorder's answer fails: the payload is in the spool and nowhere else.
+    """After the sender stopped waiting, the recorder's answer fails: the payload is in the spool and nowhere else.
 
-    This is a recorder under restart: the listening socket is open, and the queued connection is read later.
+    This is a recorder during a restart: the listening socket is open, and the queued connection is read later.
     """
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(folder / "s"))
@@ -125,7 +125,7 @@ async def test_a_silent_recorder_cannot_take_what_was_spooled(folder: Path) -> N
 
 
 def _spoiled(folder: Path, what: str) -> Path:
-    """The address of the socket in ``folder`` after one thing about it went wrong."""
+    """The address of the socket in ``folder`` after one thing about it was spoiled."""
     place = folder / "s"
     if what == "open folder":
         folder.chmod(0o711)
@@ -145,7 +145,7 @@ def _spoiled(folder: Path, what: str) -> Path:
 
 @pytest.mark.parametrize("what", ["open folder", "open socket", "linked folder", "linked socket", "no socket"])
 async def test_nothing_is_handed_over_where_others_could_listen(folder: Path, what: str) -> None:
-    """What is not a real socket of ours in a real folder of ours alone gets no byte; the payload is in the spool."""
+    """Anything but a real socket of ours in a real folder of ours alone gets no byte; the payload is in the spool."""
     receiver = _Receiver()
     async with await asyncio.start_unix_server(receiver, folder / "s"):
         place = _spoiled(folder, what)
@@ -159,7 +159,7 @@ async def test_nothing_is_handed_over_where_others_could_listen(folder: Path, wh
 @needs_another_user
 @pytest.mark.parametrize("ours", [False, True])
 def test_a_stranger_is_told_nothing(folder: Path, *, ours: bool) -> None:
-    """Another user's folder and socket get no byte, nor does their process behind a folder and socket of ours."""
+    """Another user's folder, socket or process gets no byte, even if folder and socket look like ours."""
     run, heard = folder / "run", folder / "heard"
     with stranger_at(run / "s", heard):
         run.chmod(0o700)
@@ -174,7 +174,7 @@ def test_a_stranger_is_told_nothing(folder: Path, *, ours: bool) -> None:
 
 
 def test_a_spool_that_others_may_read_is_not_written_to(folder: Path) -> None:
-    """The forwarder leaves nothing in a folder that is not ours alone, and says nothing."""
+    """The forwarder leaves nothing in a folder that others may read, and prints nothing."""
     (folder / "spool").chmod(0o755)
     done = subprocess.run(_command(folder), input=b"{}", capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
@@ -183,7 +183,7 @@ def test_a_spool_that_others_may_read_is_not_written_to(folder: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["no spool", "no key", "bad key", "no arguments"])
 def test_nothing_disturbs_the_agent(folder: Path, damage: str) -> None:
-    """Exit code 0 and silence, even if neither recorder nor spool can be used."""
+    """The exit code is 0 and nothing is printed, even if neither recorder nor spool can be used."""
     key = folder / "spool" / "key"
     if damage in {"no spool", "no key"}:
         key.unlink()
@@ -217,7 +217,7 @@ def test_each_module_stands_alone(path: Path) -> None:
 
 
 def test_the_usual_way_loads_nothing_heavy() -> None:
-    """The forwarder imports three modules at its head; anything else would be paid by every action of an agent."""
+    """The forwarder imports three modules at its head; any other would slow down every action of an agent."""
     tree = ast.parse(_FORWARD.read_text())
     heads = {name.name for node in tree.body if isinstance(node, ast.Import) for name in node.names}
     assert heads == {"posix", "sys", "_socket"}

@@ -1,4 +1,4 @@
-"""The hook frame: whole or refused, at any cut."""
+"""The hook frame is read whole or refused, at any cut."""
 
 from __future__ import annotations
 

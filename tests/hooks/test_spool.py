@@ -19,7 +19,7 @@ _KEY = bytes(range(32))
 
 @given(payload=st.binary(max_size=500), wall=st.integers(0, 2**60), mono=st.integers(0, 2**60))
 def test_a_sealed_call_reads_back(payload: bytes, wall: int, mono: int) -> None:
-    """Agent, payload and both times survive, and the payload does not stand in the bytes."""
+    """Agent, payload and both times are read back, and the payload is not visible in the bytes."""
     data = spool.seal(_KEY, "codex", payload, nonce=bytes(16), wall_ms=wall, mono_ms=mono)
     assert spool.unseal(_KEY, data) == spool.Spooled(agent="codex", payload=payload, wall_ms=wall, mono_ms=mono)
     assert len(payload) < 8 or payload not in data
@@ -38,13 +38,13 @@ def test_every_changed_byte_is_noticed() -> None:
 
 
 def test_equal_calls_look_different() -> None:
-    """The nonce is fresh: the same call twice gives two unequal ciphertexts."""
+    """The nonce is fresh: the same call twice gives two different ciphertexts."""
     one, two = (spool.seal(_KEY, "claude", b"same", nonce=bytes([n]) * 16, wall_ms=1, mono_ms=2) for n in (1, 2))
     assert one[20:-32] != two[20:-32]
 
 
 def test_the_folder_keeps_order_and_hides_half_files(tmp_path: Path) -> None:
-    """Calls come back oldest first; files still being written and other files are left alone; all are 0600."""
+    """Calls are returned oldest first; files still being written and other files are left alone; all are 0600."""
     folder = str(tmp_path)
     spool.write_key(folder, _KEY)
     for number in range(5):
@@ -57,7 +57,7 @@ def test_the_folder_keeps_order_and_hides_half_files(tmp_path: Path) -> None:
 
 
 def test_the_key_is_written_once(tmp_path: Path) -> None:
-    """Writing the same key again changes nothing: the file is the one that hooks may be reading."""
+    """Writing the same key again changes nothing: hooks may be reading the file."""
     folder = str(tmp_path)
     spool.write_key(folder, _KEY)
     file = (tmp_path / "key").stat().st_ino
@@ -68,7 +68,7 @@ def test_the_key_is_written_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("there", [b"", _KEY[:31], _KEY + b"x", bytes(32)])
 def test_a_key_that_is_not_the_sessions_is_replaced(tmp_path: Path, there: bytes) -> None:
-    """Half a key, as a crash leaves it, is made whole; a link in its place is not followed."""
+    """Half a key, as a crash leaves it, is replaced; a link in its place is not followed."""
     (tmp_path / "elsewhere").write_bytes(there)
     (tmp_path / "spool").mkdir(mode=0o700)
     (tmp_path / "spool" / "key").write_bytes(there)
@@ -94,7 +94,7 @@ def test_a_key_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch
 
 
 def test_a_missing_folder_is_empty_and_a_short_key_is_refused(tmp_path: Path) -> None:
-    """No folder means nothing waits; a damaged key is an error and never an empty key."""
+    """No folder means that nothing waits; a damaged key is an error and never an empty key."""
     assert spool.waiting(str(tmp_path / "none")) == []
     (tmp_path / "key").write_bytes(b"short")
     with pytest.raises(spool.SpoolError):
@@ -102,7 +102,7 @@ def test_a_missing_folder_is_empty_and_a_short_key_is_refused(tmp_path: Path) ->
 
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the disk refuses, no half file stays behind."""
+    """If the disk refuses, no half file is left."""
     spool.write_key(str(tmp_path), _KEY)
 
     def refuse(*_: object) -> None:

@@ -13,7 +13,7 @@ from tests.helpers.collector import RunningCollector
 from tests.helpers.people import Person
 
 BACKED_UP = ("control", "segments")
-"""What an operator backs up as the collector's data; key store, master key and tombstones stand apart."""
+"""What an operator backs up as the collector's data; key store, master key and tombstones are separate."""
 
 
 def _planted(what: str, count: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""The computer's own disk behind the seam, and the recipes built on it."""
+"""The computer's own disk through its interface, and the operations built on it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from promptster.journal.disk import SystemFiles, write_all, write_whole
 
 
 def test_files_are_private_and_append_only(tmp_path: Path) -> None:
-    """0600 from the first byte, writes at the end whatever others did, never through a symbolic link."""
+    """Files are 0600 from the first byte, written at the end whatever others did, never through a symbolic link."""
     files = SystemFiles()
     path = tmp_path / "f"
     handle = files.open_append(path, create=True)
@@ -35,7 +35,7 @@ def test_files_are_private_and_append_only(tmp_path: Path) -> None:
 
 
 def test_folders_and_names(tmp_path: Path) -> None:
-    """A missing folder has no names, a made one is 0700 with all above it, a missing name is removed already."""
+    """A missing folder has no names, a new one and its parents are 0700, and a missing name counts as removed."""
     files = SystemFiles()
     deep = tmp_path / "a" / "b"
     assert files.names(deep) == []
@@ -61,7 +61,7 @@ def test_children_inherit_nothing(tmp_path: Path) -> None:
 
 
 def test_a_whole_write_is_the_old_or_the_new(tmp_path: Path) -> None:
-    """The real disk: replaced in one step, nothing left beside."""
+    """On the real disk a file is replaced in one step, and no other file is left."""
     files = SystemFiles()
     path = tmp_path / "f"
     write_whole(files, path, b"old")
@@ -72,7 +72,7 @@ def test_a_whole_write_is_the_old_or_the_new(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("word", ["open", "write", "sync", "rename", "sync_folder"])
 def test_a_whole_write_that_fails_leaves_no_half(word: str) -> None:
-    """Whatever call fails, the name has the old bytes or all of the new ones, and another try works."""
+    """Whichever call fails, the name has the old bytes or all of the new ones, and another try works."""
     disk = MemoryDisk()
     path = Path("/f")
     write_whole(disk, path, b"old")
@@ -92,7 +92,7 @@ def test_a_whole_write_that_fails_leaves_no_half(word: str) -> None:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_power_loss_never_shows_half_a_file(seed: int) -> None:
-    """At any call the power may go: afterwards the name has the old bytes or the new ones."""
+    """After a power loss at any call, the name has the old bytes or the new ones."""
     chance = seeded(seed)
     disk = MemoryDisk()
     path = Path("/f")

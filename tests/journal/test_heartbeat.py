@@ -1,4 +1,4 @@
-"""The pulse: a heartbeat a minute, and clocks that were set are told from clocks that run."""
+"""A heartbeat a minute, and the distinction between clocks that were set and clocks that run."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from promptster.protocol.events.kinds import Kind
 
 
 def beating(clock: HandClock) -> tuple[Bench, Heartbeat]:
-    """A recorder with a pulse."""
+    """A recorder with a heartbeat."""
     bench = Bench(Certified(), MemoryDisk(), clock=clock)
     return bench, Heartbeat(bench.recorder, clock, lambda: {"received": 3})
 
 
 def told(bench: Bench) -> list[tuple[str, dict[str, object]]]:
-    """What is on disk."""
+    """The events on disk."""
     bench.recorder.commit()
     return [(event.kind, event.open().fields) for event in bench.recorder.events()]
 
 
 def test_a_heartbeat_every_minute() -> None:
-    """Ten minutes of beats are ten heartbeats, each with the counts of its moment."""
+    """Ten minutes are ten heartbeats, each with the counts of its moment."""
     clock = HandClock()
     bench, pulse = beating(clock)
     bench.record(note("a"))
@@ -39,7 +39,7 @@ def test_a_heartbeat_every_minute() -> None:
 
 @pytest.mark.parametrize("jump", [86_400_000, -86_400_000, 2_001, -2_001])
 def test_a_clock_that_was_set_is_noted(jump: int) -> None:
-    """A day off, backwards, or a sleep that the monotonic clock did not count: the difference is recorded once."""
+    """A day's difference, a step back, or a sleep that the monotonic clock did not count is recorded once."""
     clock = HandClock()
     bench, pulse = beating(clock)
     clock.wall += jump
@@ -49,7 +49,7 @@ def test_a_clock_that_was_set_is_noted(jump: int) -> None:
 
 
 def test_a_clock_that_drifts_is_left_alone() -> None:
-    """Slow corrections of the clock are no jumps, however far they lead in the end."""
+    """Slow corrections of the clock are not jumps, however far they lead in the end."""
     clock = HandClock()
     bench, pulse = beating(clock)
     for _ in range(100):
@@ -61,7 +61,7 @@ def test_a_clock_that_drifts_is_left_alone() -> None:
 
 @pytest.mark.parametrize(("still", "is_told"), [(9_999, False), (10_000, True), (100_000, True)])
 def test_a_recorder_that_stood_still_says_so_when_it_wakes(still: int, *, is_told: bool) -> None:
-    """Stopped, or without time from the computer: both clocks went on, and the span is told once."""
+    """If it was stopped or got no processor time, both clocks moved on, and the span is recorded once."""
     clock = HandClock()
     bench, pulse = beating(clock)
     pulse.beat()
@@ -81,7 +81,7 @@ def test_a_recorder_that_stood_still_says_so_when_it_wakes(still: int, *, is_tol
 
 
 def test_a_computer_that_slept_is_a_jump_of_its_clock_and_no_stillness() -> None:
-    """The monotonic clock does not count a sleep: the recorder missed nothing of what it could have seen."""
+    """The monotonic clock does not count a sleep: the recorder missed nothing that it could have seen."""
     clock = HandClock()
     bench, pulse = beating(clock)
     clock.wall += 8 * 3_600_000

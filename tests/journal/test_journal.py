@@ -1,4 +1,4 @@
-"""The journal keeps what it promised, whatever the disk does."""
+"""The journal keeps its promises, whatever the disk does."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def opened(disk: Files, *, cipher: JournalCipher = CIPHER, file_limit: int = Jou
 
 
 def contents(disk: Files) -> list[bytes]:
-    """What a reader finds there."""
+    """The records that a reader finds there."""
     return [data for _, data in opened(disk).records()]
 
 
@@ -58,7 +58,7 @@ def journals(disk: MemoryDisk) -> list[Path]:
 
 
 def test_what_was_appended_is_read_back_in_order() -> None:
-    """Records come back once each, in order, after any number of reopenings."""
+    """Records are read once each, in order, after any number of reopenings."""
     disk = MemoryDisk()
     for part in range(3):
         opened(disk).append(entries(4, start=4 * part))
@@ -77,7 +77,7 @@ def test_reading_can_start_anywhere() -> None:
 
 
 def test_nothing_is_readable_without_the_key() -> None:
-    """No data lies in the clear, and another session's key reads nothing."""
+    """No data is in the clear, and another session's key reads nothing."""
     disk = MemoryDisk()
     opened(disk).append([b"a prompt that nobody else should read"])
     raw = b"".join(disk.read(path) for path in disk.paths())
@@ -86,7 +86,7 @@ def test_nothing_is_readable_without_the_key() -> None:
 
 
 def test_a_full_file_is_followed_by_a_new_one() -> None:
-    """Files rotate at their limit, and a record larger than the limit still has its place."""
+    """Files rotate at their limit, and a record larger than the limit is stored too."""
     disk = MemoryDisk()
     journal = opened(disk, file_limit=2000)
     wanted = entries(30, size=200) + entries(1, start=30, size=5000) + entries(3, start=31)
@@ -97,7 +97,7 @@ def test_a_full_file_is_followed_by_a_new_one() -> None:
 
 
 def test_a_torn_tail_is_kept_aside_and_told() -> None:
-    """Half a record at the end costs that record only; its bytes stay beside for whoever wants to look."""
+    """Half a record at the end loses only that record; its bytes are kept in a separate file."""
     disk = MemoryDisk()
     opened(disk).append(entries(5))
     path = journals(disk)[-1]
@@ -112,7 +112,7 @@ def test_a_torn_tail_is_kept_aside_and_told() -> None:
 
 
 def test_any_flipped_bit_ends_the_prefix_before_it() -> None:
-    """Damage is never read as data: what comes back is always an exact prefix, and the journal goes on from there."""
+    """Damage is never read as data: the result is always an exact prefix, and the journal continues from there."""
     chance = seeded(7)
     for _ in range(150):
         disk = MemoryDisk()
@@ -129,7 +129,7 @@ def test_any_flipped_bit_ends_the_prefix_before_it() -> None:
 
 
 def test_a_deleted_file_ends_the_prefix() -> None:
-    """Without the file before them, later records have no place; they are set aside, not guessed at."""
+    """Without the file before them, later records have no place; they are set aside."""
     disk = MemoryDisk()
     for part in range(3):
         opened(disk).append(entries(2, start=2 * part))
@@ -142,7 +142,7 @@ def test_a_deleted_file_ends_the_prefix() -> None:
 
 
 def test_a_failed_sync_is_not_believed_later() -> None:
-    """After fsync failed, the records are written into a new file: the cache may show what is not there."""
+    """After fsync failed, the records are written into a new file: the cache may show what is not on the disk."""
     disk = MemoryDisk()
     journal = opened(disk)
     journal.append(entries(2))
@@ -164,7 +164,7 @@ def test_a_failed_sync_is_not_believed_later() -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_what_was_superseded_does_not_come_back(seed: int) -> None:
-    """Records of a failed sync that a new file left behind stay behind, also after that file was copied."""
+    """Records of a failed sync that a new file replaced stay out, also after their file was copied."""
     disk = MemoryDisk()
     journal = opened(disk)
     journal.append(entries(2))
@@ -210,7 +210,7 @@ def test_a_disk_that_takes_nothing_is_an_error() -> None:
 @pytest.mark.parametrize("word", ["open", "write", "sync", "sync_folder"])
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
 def test_every_failing_call_leaves_the_promise_intact(word: str, number: int) -> None:
-    """Whichever call fails, and however often: nothing promised is lost, and what was refused can be written later."""
+    """Whichever call fails, and however often, nothing promised is lost, and what was refused can be written later."""
     disk = MemoryDisk()
     journal = opened(disk)
     journal.append(entries(2))
@@ -235,7 +235,7 @@ def test_every_failing_call_leaves_the_promise_intact(word: str, number: int) ->
 
 
 def test_a_journal_that_vanished_is_told_apart_from_a_disk_that_fails() -> None:
-    """If durable records are gone while the recorder runs, going on would number anew what was promised."""
+    """If durable records are gone while the recorder runs, continuing would reuse the numbers of what was promised."""
     disk = MemoryDisk()
     journal = opened(disk)
     journal.append(entries(2))
@@ -246,7 +246,7 @@ def test_a_journal_that_vanished_is_told_apart_from_a_disk_that_fails() -> None:
 
 
 def test_looking_again_after_a_failure_reads_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long the session, and however often a full disk refuses; a missing or damaged file is noticed."""
+    """This holds for any length of session and any number of refusals; a missing or damaged file is noticed."""
     disk = MemoryDisk()
     journal = opened(disk, file_limit=500)
     for number in range(12):
@@ -276,7 +276,7 @@ def test_looking_again_after_a_failure_reads_one_file(monkeypatch: pytest.Monkey
 
 
 def test_a_jump_moves_the_numbers_on() -> None:
-    """After a jump, records before its base count, those behind it do not, and numbering goes on at its first."""
+    """After a jump, records before its base count, later old ones do not, and numbering continues at its first."""
     disk = MemoryDisk()
     journal = opened(disk)
     journal.append(entries(6))
@@ -300,7 +300,7 @@ def test_a_second_jump_may_replace_the_first() -> None:
 
 
 def test_a_jump_never_goes_backwards_or_over_a_hole() -> None:
-    """Numbers only grow, and only from what is there."""
+    """Numbers only grow, and only from existing records."""
     journal = opened(MemoryDisk())
     journal.append(entries(3))
     with pytest.raises(ValueError, match="continue only after"):
@@ -311,7 +311,7 @@ def test_a_jump_never_goes_backwards_or_over_a_hole() -> None:
 
 @pytest.mark.parametrize("before", [0, 5])
 def test_a_jump_without_records_survives_any_number_of_starts(before: int) -> None:
-    """What is promised behind a jump stays, also when nothing stood behind it at the next starts."""
+    """What is promised after a jump is kept, also if nothing followed it at the next starts."""
     disk = MemoryDisk()
     journal = opened(disk)
     if before:
@@ -330,7 +330,7 @@ def test_a_jump_without_records_survives_any_number_of_starts(before: int) -> No
 @pytest.mark.parametrize("word", ["open", "write", "sync", "sync_folder"])
 @pytest.mark.parametrize("number", [1, 2])
 def test_what_a_dying_recorder_began_is_tidied_once(word: str, number: int) -> None:
-    """The start behind a death in the middle of a write may tell of it; the ones behind that find order."""
+    """The start after a death in the middle of a write may report it; later starts find the journal in order."""
     disk = MemoryDisk()
     journal = opened(disk)
     journal.append(entries(3))
@@ -348,7 +348,7 @@ def test_what_a_dying_recorder_began_is_tidied_once(word: str, number: int) -> N
 
 
 class Machine:
-    """Writes groups of records, moves the numbers on, and loses power at a chosen call, again and again."""
+    """Writes groups of records, makes jumps, and loses power at a chosen call, again and again."""
 
     def __init__(self, seed: int) -> None:
         self.chance = seeded(seed)
@@ -358,11 +358,11 @@ class Machine:
         self.jumping: list[tuple[int, bytes]] | None = None
         """What the records would be if the jump under way had succeeded."""
         self.next_seq = 0
-        """Where numbering goes on behind what was promised."""
+        """The number that follows what was promised."""
         self.count = 0
 
     def live(self) -> None:
-        """One life: open, check, write until the power goes."""
+        """One life: open, check, write until the power is lost."""
         stop_at = self.disk.calls + self.chance.randint(1, 40)
         fails = self.chance.random() < 0.3
 
@@ -390,7 +390,7 @@ class Machine:
             self.disk = self.disk.crash(self.chance)
 
     def jump(self, journal: Journal) -> None:
-        """Go on at a later number, with some records or none; from some record on, the old ones no longer count."""
+        """Jump to a later number, with some records or none; from some record on, the old ones no longer count."""
         base = self.chance.choice([*(seq for seq, _ in self.promised[-3:]), journal.next_seq])
         first = base + self.chance.randint(0, 9)
         group = [b"%d" % (self.count + number) for number in range(self.chance.randint(0, 2))]
@@ -400,7 +400,7 @@ class Machine:
         self.promised, self.jumping, self.next_seq = self.jumping, None, journal.next_seq
 
     def write(self, journal: Journal) -> None:
-        """One group, repeated until the disk takes it."""
+        """Write one group, repeated until the disk takes it."""
         group = [b"%d" % (self.count + number) for number in range(self.chance.randint(1, 4))]
         self.count += len(group)
         numbered = list(enumerate(group, start=journal.next_seq))
@@ -416,7 +416,7 @@ class Machine:
             return
 
     def check(self, found: list[tuple[int, bytes]], next_seq: int) -> None:
-        """Everything promised is there, once, in order; behind it at most what was being written."""
+        """Check that everything promised is read once, in order, followed at most by what was being written."""
         if self.jumping is not None and found == self.jumping:
             self.promised = self.tried = self.jumping
         elif found == self.promised:

@@ -1,4 +1,4 @@
-"""The recorder gives every draft one place, and says what it left out."""
+"""The recorder gives every draft one place, and reports what it left out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def kinds(bench: Bench) -> list[str]:
 
 
 def details(bench: Bench) -> list[str]:
-    """What the degraded notes say."""
+    """The details of the degraded notes."""
     events = [event.open() for event in bench.recorder.events()]
     return [event.fields["detail"] for event in events if event.kind == Kind.CAPTURE_DEGRADED]
 
@@ -68,7 +68,7 @@ def test_counters_go_on_after_a_restart() -> None:
 
 
 def test_nothing_is_durable_before_the_commit() -> None:
-    """A seq is given at once, the promise comes with the disk's answer."""
+    """A seq is given at once, but it is durable only after the disk's answer."""
     bench = Bench(Certified(), MemoryDisk())
     assert bench.recorder.append(note("a")) == 0
     assert bench.recorder.durable_seq == 0
@@ -106,7 +106,7 @@ def test_kinds_outside_the_policy_are_left_out_and_counted() -> None:
 
 
 def test_a_malformed_draft_costs_itself_only() -> None:
-    """A draft that cannot become an event is counted, and takes no number; that an agent's is missing is told."""
+    """A draft that cannot become an event is counted, and takes no number; a missing one of an agent is reported."""
     bench = Bench(Certified(), MemoryDisk())
     odd = Draft(src="hook", event=event_of(Kind.COMMAND, {"exit_code": "x"}), ms=1, mono_ms=1)
     assert bench.recorder.append(odd) == NOT_RECORDED
@@ -117,7 +117,7 @@ def test_a_malformed_draft_costs_itself_only() -> None:
 
 
 def test_refs_to_what_was_not_recorded_fall_away() -> None:
-    """An event may point only to events before it that are there."""
+    """An event may refer only to earlier events that were recorded."""
     bench = Bench(Certified(), MemoryDisk())
     bench.record(note("a"))
     draft = Draft(
@@ -129,7 +129,7 @@ def test_refs_to_what_was_not_recorded_fall_away() -> None:
 
 @pytest.mark.parametrize("kind", sorted(AGENT_KINDS))
 def test_after_the_time_limit_nothing_of_agents_is_recorded(kind: str) -> None:
-    """The certificate's end is kept by the recorder, and said once; the session's own events go on."""
+    """The recorder keeps the certificate's end and reports it once; the session's own events continue."""
     bench = Bench(Certified(record_until=NOW_MS + 10), MemoryDisk())
     draft = Draft(src="proxy", event=event_of(kind, {}), ms=NOW_MS, mono_ms=1)
     assert bench.recorder.append(draft) == 0
@@ -164,7 +164,7 @@ def test_nobody_but_the_recorder_closes(src: str) -> None:
 
 
 def test_an_event_can_demand_its_place() -> None:
-    """``closed`` must be the next one after what was sealed, or not be at all."""
+    """``closed`` must be the next event after what was sealed, or it is not recorded."""
     bench = Bench(Certified(), MemoryDisk())
     bench.record(note("a"))
     assert not bench.recorder.append_next(note("b"), seq=0)
@@ -173,7 +173,7 @@ def test_an_event_can_demand_its_place() -> None:
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EROFS])
 def test_a_disk_that_fails_for_a_while_loses_nothing(number: int) -> None:
-    """Events wait in memory while the disk refuses, keep their places, and a note tells of it afterwards."""
+    """Events wait in memory while the disk refuses, keep their places, and a note reports it afterwards."""
     disk = MemoryDisk()
     bench = Bench(Certified(), disk)
     bench.record(note("before"))
@@ -191,7 +191,7 @@ def test_a_disk_that_fails_for_a_while_loses_nothing(number: int) -> None:
 
 
 def test_a_full_disk_costs_heavy_values_first() -> None:
-    """On ENOSPC events that wait are composed anew without their heavy values, in the same places, and it is said."""
+    """On ENOSPC waiting events are composed anew without their heavy values, in the same places, and a note says so."""
     disk = MemoryDisk()
     bench = Bench(Certified(), disk)
     bench.record(note("before"))
@@ -208,7 +208,7 @@ def test_a_full_disk_costs_heavy_values_first() -> None:
 
 
 def test_a_nearly_full_disk_is_noticed_before_it_is_full() -> None:
-    """Below the reserve, heavy values are left out; above it everything is kept again; both are said."""
+    """Below the reserve heavy values are left out; above it everything is kept again; both are reported."""
     disk = MemoryDisk()
     bench = Bench(Certified(), disk)
     disk.free = 1000
@@ -224,7 +224,7 @@ def test_a_nearly_full_disk_is_noticed_before_it_is_full() -> None:
 
 
 def test_memory_is_bounded_while_the_disk_refuses() -> None:
-    """Beyond the bound agents' events are dropped and counted, never the session's own; a gap tells afterwards."""
+    """Beyond the limit agents' events are dropped and counted, never the session's own; a gap reports it afterwards."""
     disk = MemoryDisk()
     bench = Bench(Certified(), disk, limits=JournalLimits(pending=20_000))
     disk.on_call = failing(disk, errno.EIO, times=1)
@@ -243,7 +243,7 @@ def test_memory_is_bounded_while_the_disk_refuses() -> None:
 
 
 def test_the_session_s_own_events_stay_whole() -> None:
-    """Leaving out heavy values never touches consent, submission or notes."""
+    """Heavy values of consent, submission and notes are never left out."""
     heavy = Draft(
         src="workspace", event=event_of(Kind.SUBMISSION_FINAL, {"commit": "c", "diff": "x" * 10_000}), ms=1, mono_ms=1
     )
@@ -255,7 +255,7 @@ def test_the_session_s_own_events_stay_whole() -> None:
 
 
 async def test_a_journal_that_vanished_ends_the_recorder() -> None:
-    """When durable records are gone, nobody is told that anything is durable any more."""
+    """If durable records are gone, no event is reported as durable from then on."""
     disk = MemoryDisk()
     bench = Bench(Certified(), disk)
     bench.record(note("a"))
@@ -274,7 +274,7 @@ async def test_a_journal_that_vanished_ends_the_recorder() -> None:
 
 
 async def test_a_writer_that_breaks_ends_the_recorder() -> None:
-    """An error that no disk raises is not waited out in silence: whoever waits hears of it, and a new start follows."""
+    """An error that is not the disk's is not waited out: the waiting callers get it, and a new start follows."""
     disk = MemoryDisk()
     bench = Bench(Certified(), disk)
     bench.record(note("a"))
@@ -324,7 +324,7 @@ def test_events_end_where_durability_ends() -> None:
 
 
 def test_own_notes_are_stamped_by_the_clock() -> None:
-    """The recorder's own events carry both clocks."""
+    """The recorder's own events have both clocks."""
     clock = HandClock(wall=5, mono=7)
     bench = Bench(Certified(), MemoryDisk(), clock=clock)
     bench.recorder.append_own(CaptureDegraded(detail="x"))

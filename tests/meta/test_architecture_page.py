@@ -17,7 +17,7 @@ ADDING = (ROOT / "docs" / "adding-an-agent.md").read_text()
 CANDIDATE = ROOT / "cli" / "promptster"
 COLLECTOR = ROOT / "collector" / "promptster_collector"
 _STILL_THERE = {"promptster.session.daemon", "promptster.session.workspace", "promptster.protocol.events"}
-"""Names of 0.1 that still lead somewhere: a door kept open for old supervisors, and packages of a module's name."""
+"""Names of 0.1 that still exist: one for old supervisors, and packages with a module's name."""
 _TEXT = re.compile(r"text_(\d+)\.py")
 _MIGRATIONS = "migrations"
 """Alembic's own folders, one below each database."""

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 _NAMED = re.compile(
     r"(?:`|: |^ {2})(promptster(?:-collector)?) ([a-z][^`\n]*?)(?:`|\. |\.?$| {2,}|, | or )", re.MULTILINE
 )
-"""A command in backticks, behind a colon, or alone on an indented line."""
+"""A command in backticks, after a colon, or alone on an indented line."""
 _ANY = "8080"
 """Stands for a value that only the running program knows."""
 _VALUES = {"URL": "https://collector.example", "LINK": "invite", "ADDRESS": "a@example.com"}

@@ -1,4 +1,4 @@
-"""Property tests are judged by what they find, not by how busy the machine is."""
+"""Property tests fail for what they find, not because the machine is busy."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from promptster.protocol.agents import BY_ID, BY_PROGRAM, CATALOGUE, all_of, one
     ],
 )
 def test_names_are_listed_as_a_sentence_lists_them(words: tuple[str, ...], one: str, every: str) -> None:
-    """Commas, and one word before the last name."""
+    """The names have commas between them, and one word before the last."""
     assert (one_of(words), all_of(words)) == (one, every)
 
 

@@ -31,7 +31,7 @@ def test_any_zip_program_can_read_it() -> None:
 
 
 def test_a_reader_of_the_standard_library_writes_the_same_bytes() -> None:
-    """Whoever takes a bundle apart with ``zipfile`` and puts it together again gets the same bundle."""
+    """A bundle that ``zipfile`` unpacks and packs again has the same bytes."""
     written, again = write_archive(_MEMBERS), io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(written)) as reader, zipfile.ZipFile(again, "w") as writer:
         for info in reader.infolist():
@@ -40,7 +40,7 @@ def test_a_reader_of_the_standard_library_writes_the_same_bytes() -> None:
 
 
 def test_what_other_programs_write_is_refused() -> None:
-    """Times, versions and attributes of their own are not the one form."""
+    """Other times, versions and attributes are refused."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as writer:
         for member in _MEMBERS:
@@ -65,7 +65,7 @@ def test_any_changed_byte_is_refused_by_type(data: st.DataObject) -> None:
 
 @given(st.binary(max_size=100))
 def test_any_bytes_are_refused_by_type(data: bytes) -> None:
-    """Nothing raises anything but a bundle error."""
+    """Only a bundle error is ever raised."""
     for content in (data, b"PK\x03\x04" + data):
         with pytest.raises(BundleError):
             read_archive(content)

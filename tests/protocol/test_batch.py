@@ -44,7 +44,7 @@ def _open(world: World, wire: bytes) -> list[RecordedEvent]:
 
 
 def test_a_batch_comes_back_as_it_was_sealed() -> None:
-    """Header, signature and body belong together, and the events are the ones that went in."""
+    """Header, signature and body belong together, and the events are the ones that were sealed."""
     world = World()
     wire = _seal(world, world.events)
     assert _open(world, wire) == world.events
@@ -56,7 +56,7 @@ def test_a_batch_comes_back_as_it_was_sealed() -> None:
 @settings(max_examples=300)
 @given(st.data())
 def test_any_changed_byte_of_a_batch_is_refused_by_type(data: st.DataObject) -> None:
-    """Form, signature, body hash: one of them notices."""
+    """Form, signature or body hash shows the change."""
     world = World()
     wire = bytearray(world.wires()[0])
     place = data.draw(st.integers(0, len(wire) - 1))
@@ -68,7 +68,7 @@ def test_any_changed_byte_of_a_batch_is_refused_by_type(data: st.DataObject) -> 
 @settings(max_examples=60)
 @given(st.data())
 def test_any_changed_byte_of_a_plain_body_is_refused_by_type(data: st.DataObject) -> None:
-    """Also when the holder of the key seals and signs it again."""
+    """It is refused even if the holder of the key seals and signs it again."""
     world = World()
     events = world.events[:2]
     plain = bytearray(b"".join(event.frames() for event in events))
@@ -80,7 +80,7 @@ def test_any_changed_byte_of_a_plain_body_is_refused_by_type(data: st.DataObject
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_refused_by_type(data: bytes) -> None:
-    """Nothing raises anything but a protocol error."""
+    """Only a protocol error is ever raised."""
     for wire in (data, b"PSB1" + data, b"PSB1\x00\x02{}" + data):
         with pytest.raises(ProtocolError):
             parse_batch(wire)
@@ -88,7 +88,7 @@ def test_any_bytes_are_refused_by_type(data: bytes) -> None:
 
 @given(st.binary(max_size=100))
 def test_any_frame_is_refused_or_read_within_bounds(data: bytes) -> None:
-    """The decompressor never gives more than its limit, nor raises anything else."""
+    """The decompressor never returns more than its limit, nor raises anything else."""
     for packed in (data, b"\x28\xb5\x2f\xfd" + data):
         try:
             assert len(decompress(packed)) <= MAX_INFLATED
@@ -98,13 +98,13 @@ def test_any_frame_is_refused_or_read_within_bounds(data: bytes) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 70_000, 3 << 20, MAX_INFLATED])
 def test_own_frames_are_read_back(size: int) -> None:
-    """Every size up to the limit, with content size and a window that readers accept."""
+    """Every size up to the limit is read, with content size and a window that readers accept."""
     data = bytes(size)
     assert decompress(compress(data)) == data
 
 
 def test_a_writer_refuses_what_a_reader_would() -> None:
-    """Order, completeness and number are the writer's own fault."""
+    """Order, completeness and number are checked as the writer's own error."""
     world = World()
     event = world.events[1]
     lacking = RecordedEvent.assemble(event.public, {})
@@ -134,7 +134,7 @@ def _heavy(world: World, count: int, size: int, *, noise: bool) -> list[Recorded
 
 
 def test_too_much_for_one_batch_is_a_limit() -> None:
-    """Both before and after compression; a caller then takes fewer events."""
+    """The limit holds before and after compression; a caller then takes fewer events."""
     world = World()
     with pytest.raises(LimitError) as caught:
         _seal(world, _heavy(world, 80, 250_000, noise=False))
@@ -161,7 +161,7 @@ def test_a_single_event_always_fits(size: int) -> None:
 
 
 def test_a_batch_has_a_greatest_size() -> None:
-    """More is refused before anything else is looked at."""
+    """A larger batch is refused before anything else is checked."""
     with pytest.raises(LimitError) as caught:
         parse_batch(bytes(MAX_WIRE + 1))
     assert caught.value.code == "wire_size"

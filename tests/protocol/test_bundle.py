@@ -1,4 +1,4 @@
-"""Bundles: everything about a session in one file, and nothing that was redacted."""
+"""Bundles: everything about a session in one file, without what was redacted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from promptster.protocol.privacy import Tombstone
 
 
 def test_the_bundles_of_the_first_release_stay_as_they_were() -> None:
-    """Byte for byte, taken apart and put together again: their policy is of version 1, and they say no format."""
+    """They keep their bytes when taken apart and rebuilt: their policy is of version 1, and they name no format."""
     data = (Path(__file__).resolve().parents[1] / "commands" / "made_by_0_1" / "session.promptster").read_bytes()
     parts = read_bundle(data)
     assert write_bundle(parts) == data
@@ -38,7 +38,7 @@ def test_parts_survive() -> None:
 
 
 def test_every_optional_part_may_be_missing() -> None:
-    """Close, tombstone and checkpoint stand in a bundle only when there are any."""
+    """Close, tombstone and checkpoint are in a bundle only if they exist."""
     world = World()
     tombstone = world.collector.sign(
         Tombstone(
@@ -59,7 +59,7 @@ def test_every_optional_part_may_be_missing() -> None:
 
 
 def test_a_redacted_value_is_not_written() -> None:
-    """Neither the candidate's redactions nor the collector's leave the value in the file."""
+    """Values that candidate or collector redacted are not in the file."""
     world = World()
     assert b"a name that should not be here" not in write_bundle(world.parts())
     world.events[1] = with_block(world.events[1], "text", random=world.random)
@@ -79,7 +79,7 @@ def test_what_the_policy_does_not_name_is_not_written() -> None:
 
 
 def test_a_block_that_another_value_uses_stays() -> None:
-    """Only the block's last referrer takes it along, unless a record names the block."""
+    """A block is removed with the last value that refers to it, unless a record names the block."""
     world = World()
     first = with_block(world.events[4], "name", random=world.random)
     stored = first.secrets["name"].stored
@@ -113,7 +113,7 @@ def test_only_the_candidate_redacts_in_a_session_and_only_backwards() -> None:
 @settings(max_examples=100)
 @given(st.data())
 def test_a_cut_bundle_is_refused_by_type(data: st.DataObject) -> None:
-    """Wherever the file ends too early."""
+    """It is refused wherever the file ends too early."""
     content = write_bundle(World().parts())
     with pytest.raises(BundleError):
         read_bundle(content[: data.draw(st.integers(0, len(content) - 1))])

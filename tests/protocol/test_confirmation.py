@@ -15,7 +15,7 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def second_reading(public_key: bytes) -> str:
-    """Bits as text: the first thirty, in six groups of five."""
+    """The first thirty bits as text, in six groups of five."""
     digest = hashlib.sha256(b"promptster/code/1" + bytes([0]) + public_key).digest()
     bits = "".join(f"{byte:08b}" for byte in digest)
     signs = [ALPHABET[int(bits[start : start + 5], 2)] for start in range(0, 30, 5)]
@@ -24,7 +24,7 @@ def second_reading(public_key: bytes) -> str:
 
 @given(st.binary(min_size=32, max_size=32))
 def test_both_readings_agree(public_key: bytes) -> None:
-    """On every key, in a form that can be read out."""
+    """They agree on every key, and the code can be read out."""
     code = confirmation_code(public_key)
     assert code == second_reading(public_key)
     assert re.fullmatch(f"[{ALPHABET}]{{3}}-[{ALPHABET}]{{3}}", code)
@@ -35,5 +35,5 @@ def test_both_readings_agree(public_key: bytes) -> None:
     [(bytes(32), "7XJ-FNV"), (bytes(range(32)), "Q5M-Y8S"), (b"\xff" * 32, "AED-768")],
 )
 def test_codes_do_not_change(public_key: bytes, code: str) -> None:
-    """What one version shows, every other one shows too."""
+    """Every version shows the same codes."""
     assert confirmation_code(public_key) == code

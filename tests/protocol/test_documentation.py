@@ -33,7 +33,7 @@ def _codes() -> set[str]:
 
 @pytest.mark.parametrize("code", sorted(_codes()))
 def test_every_code_is_in_the_norm(code: str) -> None:
-    """A stranger's verifier can give every refusal and finding its name."""
+    """Another implementer finds the name of every refusal and finding."""
     assert f"`{code}`" in TEXT
 
 
@@ -63,7 +63,7 @@ def test_every_document_is_in_the_norm_with_its_fields(name: str) -> None:
 
 
 def test_members_sources_kinds_of_vectors_and_the_claim_are_in_the_norm() -> None:
-    """Nothing that stands in a file is left to guessing."""
+    """Everything that a file can contain is documented."""
     words = [*bundle.REQUIRED, *bundle.OPTIONAL, *VECTOR_KINDS, *Source]
     assert [word for word in words if f"`{word}`" not in TEXT] == []
     plain = re.sub(r"\s+", " ", TEXT.replace("**", ""))

@@ -1,4 +1,4 @@
-"""Canonical documents: one form, both directions, nothing else."""
+"""Canonical documents: one form in both directions, and nothing else."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_what_is_written_is_read_back(document: dict[str, Any]) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused_by_type(data: bytes) -> None:
-    """No input raises anything but a protocol error, and what is read is canonical."""
+    """Only a protocol error is ever raised, and what is read is canonical."""
     try:
         document = decode(data)
     except DocumentError:
@@ -86,7 +86,7 @@ def _depth(value: Any) -> int:
 
 @pytest.mark.parametrize("text", ['"[[["', '["\\"]",[{"a":"}"}]]', '{"a":[[1],[2]]}', '["\\\\",["]"]]'])
 def test_structure_of_tricky_strings(text: str) -> None:
-    """Escaped quotes and brackets in strings are told apart from structure."""
+    """Escaped quotes and brackets in strings do not count as structure."""
     assert structure(text.encode())[0] == _depth(json.loads(text))
 
 
@@ -104,7 +104,7 @@ def test_structure_of_tricky_strings(text: str) -> None:
     ],
 )
 def test_a_writer_refuses_what_a_reader_would(document: Any, code: str | None) -> None:
-    """The refusal is the writer's own fault; tuples are arrays."""
+    """The refusal is the writer's own error; tuples are arrays."""
     if code is None:
         assert decode(encode(document)) == {"a": ["x", ["y"]]}
         return
@@ -114,7 +114,7 @@ def test_a_writer_refuses_what_a_reader_would(document: Any, code: str | None) -
 
 
 def test_nesting_is_bounded_at_its_figure() -> None:
-    """32 levels are a document, 33 are not."""
+    """A document may have 32 levels, but not 33."""
     deep: Any = 1
     for _ in range(MAX_NESTING - 1):
         deep = [deep]
@@ -127,14 +127,14 @@ def test_nesting_is_bounded_at_its_figure() -> None:
     "text", ["[" * 500_000, '{"a":' * 33, '{"a":[' * 20_000 + "]}" * 20_000, '{"a":"[[[","b":' * 40]
 )
 def test_depth_is_refused_before_anything_is_parsed(text: str) -> None:
-    """However deep, and whatever the parser of this Python makes of it, closed or not: one name for it."""
+    """It has one name at any depth, closed or not, whatever this Python's parser would do with it."""
     with pytest.raises(DocumentError) as caught:
         decode(text.encode())
     assert caught.value.code == "nesting"
 
 
 def test_brackets_beside_each_other_or_in_text_are_no_depth() -> None:
-    """Many of them are a document all the same."""
+    """A document may have many brackets next to each other or inside text."""
     document: dict[str, Any] = {"a": [[], {}] * 100, "b": '["' * 100}
     assert decode(encode(document)) == document
 
@@ -186,7 +186,7 @@ def test_a_record_refuses_to_be_written_with_a_wrong_value() -> None:
 
 
 def test_a_record_refuses_to_be_written_too_large() -> None:
-    """A type's own limit holds when writing too."""
+    """A type's own limit applies when writing too."""
 
     @dataclasses.dataclass(frozen=True, kw_only=True)
     class Small(Check):
@@ -203,7 +203,7 @@ def test_a_record_refuses_to_be_written_too_large() -> None:
     "choices", [{}, {"ide": ""}, {"ide": "claude,cursor", "hooks": True, "limit": -1, "note": "größer\u200d 😀"}]
 )
 def test_choices_are_flags_integers_and_printable_text(choices: dict[str, Any]) -> None:
-    """What people chose is read back as it was written."""
+    """The choices are read as they were written."""
     consent = World().consent_document(choices=choices)
     assert Consent.parse(consent.payload()) == consent
 
@@ -215,6 +215,6 @@ def test_null_is_a_form_of_its_own() -> None:
 
 
 def test_an_error_says_whose_fault_it_is() -> None:
-    """The default is the other side's; the text, code and hint are kept."""
+    """By default it is the other side's; text, code and hint are kept."""
     error = ProtocolError("something is off", hint="look again")
     assert (error.code, error.fault, error.hint, str(error)) == ("protocol", "remote", "look again", "something is off")

@@ -1,4 +1,4 @@
-"""Hundreds of forged bundles from seeds: by who holds no key, by the candidate, by another collector; none verifies."""
+"""Hundreds of forged bundles from seeds, by outsiders, by the candidate and by another collector; none verifies."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def real() -> tuple[World, BundleParts, bytes]:
 
 
 def rewritten(chosen: pseudo.Random) -> BundleParts:
-    """The same keys over another story: one text is another one, so that everything is signed again."""
+    """The same keys with another story: one text differs, so that everything is signed again."""
     told = drafts()
     place = chosen.choice([at for at, draft in enumerate(told) if isinstance(draft.fields.get("text"), str)])
     told[place] = dataclasses.replace(
@@ -48,23 +48,23 @@ def rewritten(chosen: pseudo.Random) -> BundleParts:
 
 
 def accepted(data: bytes) -> bool:
-    """Whether a verifier that trusts the real collector says that this verifies."""
+    """Whether a verifier that trusts the real collector calls this bundle verified."""
     return verify_bundle(data, trusted=real()[0].trusted).exit_code == 0
 
 
 def flipped(data: bytes, chosen: pseudo.Random) -> bytes:
-    """One bit is another one."""
+    """Flip one bit."""
     place = chosen.randrange(len(data))
     return data[:place] + bytes([data[place] ^ 1 << chosen.randrange(8)]) + data[place + 1 :]
 
 
 def bit_of_the_file(chosen: pseudo.Random) -> bytes:
-    """A bit of the file."""
+    """Flip a bit of the file."""
     return flipped(real()[2], chosen)
 
 
 def bit_of_a_member(chosen: pseudo.Random) -> bytes:
-    """A bit of what one member holds, in an archive that is whole again."""
+    """Flip a bit of a member's content, in an archive that is valid again."""
     members = read_archive(real()[2])
     full = [at for at, member in enumerate(members) if member.data]
     place = chosen.choice(full)
@@ -73,7 +73,7 @@ def bit_of_a_member(chosen: pseudo.Random) -> bytes:
 
 
 def lists_without_order(chosen: pseudo.Random) -> bytes:
-    """One of a list is left out, told twice or changes places."""
+    """Drop, repeat or move an entry of a list."""
     parts = real()[1]
     name = chosen.choice(["headers", "events", "receipts", "checks", "proofs"])
     items = list(getattr(parts, name))
@@ -90,7 +90,7 @@ def lists_without_order(chosen: pseudo.Random) -> bytes:
 
 
 def signatures_of_others(chosen: pseudo.Random) -> bytes:
-    """A signature stands under another document."""
+    """Put a signature under another document."""
     parts = real()[1]
     name = chosen.choice(["certificate", "consent", "close", "headers", "receipts", "checks"])
     other = chosen.choice([*parts.headers, *parts.receipts, *parts.checks, parts.certificate, parts.consent])
@@ -109,7 +109,7 @@ def signatures_of_others(chosen: pseudo.Random) -> bytes:
 
 
 def values_of_others(chosen: pseudo.Random) -> bytes:
-    """A shown value is gone, or stands where another one did."""
+    """Remove a shown value, or put it in another one's place."""
     parts = real()[1]
     values = {seq: dict(fields) for seq, fields in parts.values.items()}
     seq = chosen.choice(sorted(values))
@@ -139,7 +139,7 @@ def mixed(chosen: pseudo.Random) -> bytes:
 
 
 def signed_by_another_collector(chosen: pseudo.Random) -> bytes:
-    """A whole session of a collector that nobody trusts, consistent in itself or with parts of the real one."""
+    """A whole session of an untrusted collector, consistent in itself or with parts of the real one."""
     other = World(f"another {chosen.random()}", log=1).parts()
     names = chosen.sample(["keys", "certificate", "consent", *COLLECTORS], chosen.randrange(3))
     return write_bundle(dataclasses.replace(other, **{name: getattr(real()[1], name) for name in names}))
@@ -159,7 +159,7 @@ FORGERS: tuple[Callable[[pseudo.Random], bytes], ...] = (
 
 @pytest.mark.parametrize("forge", FORGERS, ids=[forge.__name__ for forge in FORGERS])
 def test_no_forgery_verifies(forge: Callable[[pseudo.Random], bytes]) -> None:
-    """Whatever is made of a bundle, by whoever holds whichever key, it does not verify, and nothing else breaks."""
+    """No forged bundle verifies, whichever key the forger has, and no other error is raised."""
     rounds = ROUNDS if forge in {bit_of_the_file, bit_of_a_member} else ROUNDS // 4
     for seed in range(rounds):
         chosen = pseudo.Random(f"{forge.__name__} {seed}")  # noqa: S311 - picks cases, not secrets

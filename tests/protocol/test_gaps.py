@@ -1,4 +1,4 @@
-"""Gaps of capture: the recorder's own word, the same wherever a session is told."""
+"""Gaps of capture: as the recorder reported them, the same in every view of a session."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _told(kind: str, **fields: Any) -> str:
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind.startswith("capture_")])
 def test_every_word_of_capture_about_itself_is_a_gap_but_the_heartbeat(kind: str) -> None:
-    """A kind that is added to the wire and forgotten here fails; fields may all be missing."""
+    """A new kind that is missing here fails; all fields may be missing."""
     gaps = read_gaps([_event(kind)])
     assert [gap.kind for gap in gaps] == ([] if kind == "capture_heartbeat" else [kind])
     assert is_gap_of_capture(kind) == bool(gaps)
@@ -78,7 +78,7 @@ def test_every_word_of_capture_about_itself_is_a_gap_but_the_heartbeat(kind: str
     ],
 )
 def test_a_gap_is_told_in_words(kind: str, fields: dict[str, Any], text: str) -> None:
-    """What the event says, on one line, with the unit of what was lost."""
+    """One line shows what the event says, with the unit of what was lost."""
     assert _told(kind, **fields) == text
 
 
@@ -88,7 +88,7 @@ def test_a_gap_repeats_no_more_than_a_line_of_what_was_recorded() -> None:
 
 
 def test_numbers_that_were_cut_count_as_not_told() -> None:
-    """A hostile event may hold the beginning of a number: the event's own time stands in."""
+    """A hostile event may have the beginning of a number: the event's own time is used instead."""
     salt, block = bytes(16), Block(bytes(16), b"12")
     stored = {name: b"\x02" + block.id + (3).to_bytes(8) + bytes(32) for name in ("from_ms", "to_ms", "lost")}
     stored["source"] = b"\x00proxy"
@@ -111,7 +111,7 @@ def test_a_span_that_the_event_names_is_the_gaps() -> None:
 
 
 def test_pauses_end_with_resume_or_the_session() -> None:
-    """A second pause changes nothing, a resumption without a pause neither; a pause without an end stays open."""
+    """A second pause, or a resumption without a pause, changes nothing; a pause without an end stays open."""
     kinds = ("resumed", "paused", "paused", "resumed", "paused", "closed", "paused")
     fields: dict[str, dict[str, Any]] = {"paused": {"reason": "tea"}, "resumed": {"reason": "done"}, "closed": {}}
     gaps = read_gaps([_event(kind, seq, **fields[kind]) for seq, kind in enumerate(kinds)])
@@ -125,7 +125,7 @@ def test_pauses_end_with_resume_or_the_session() -> None:
 
 @pytest.mark.parametrize(("told", "src"), [("resumed", "hook"), ("closed", "hook"), ("closed", "candidate")])
 def test_a_pause_ends_with_nobody_elses_word(told: str, src: str) -> None:
-    """Only candidate and recorder resume, only the recorder closes; a pause that a hook tells is none."""
+    """Only candidate and recorder resume, only the recorder closes; a pause that a hook reports does not count."""
     paused, other = _event("paused", 0, src="candidate"), _event(told, 1, src=src, src_seq=0)
     assert [(gap.seq, gap.to_ms) for gap in read_gaps([replace(paused, src_seq=0), other]) if gap.kind == "paused"] == [
         (0, None)
@@ -137,7 +137,7 @@ def test_a_pause_ends_with_nobody_elses_word(told: str, src: str) -> None:
     ("reason", "words"), [("candidate", "by the candidate"), ("recorder_stopped", "because the recorder stopped")]
 )
 def test_a_pauses_own_reasons_are_words(reason: str, words: str) -> None:
-    """What the recorder writes for programs is told to people in words."""
+    """People see the recorder's codes in words."""
     ended = read_gaps(
         [_event(kind, seq, src="candidate", reason=reason) for seq, kind in enumerate(("paused", "resumed"))]
     )
@@ -150,7 +150,7 @@ def test_a_pauses_own_reasons_are_words(reason: str, words: str) -> None:
 
 
 def test_arrivals_are_counted_only_where_no_event_is_missing() -> None:
-    """A number of a source that is skipped is the recorder's loss; behind a missing event counting starts again."""
+    """A skipped number of a source is the recorder's loss; after a missing event counting starts again."""
     whole = [_event("note", seq, src="hook") for seq in range(6)]
     assert read_gaps(whole) == ()
     skipped = [*whole[:3], *(replace(event, src_seq=event.src_seq + 2) for event in whole[3:])]

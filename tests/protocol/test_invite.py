@@ -13,7 +13,7 @@ from promptster.protocol.signing import kid
 
 
 def test_code_and_link_say_the_same() -> None:
-    """Both carry id, secret and pin; the link knows the collector too."""
+    """Both have id, secret and pin; the link has the collector too."""
     world = World()
     code = world.code
     assert InviteCode.parse(code.code) == code
@@ -31,7 +31,7 @@ def test_the_id_does_not_reveal_the_secret() -> None:
 
 
 def test_a_secret_has_32_bytes() -> None:
-    """Other lengths are the caller's fault."""
+    """A secret of another length is the caller's error."""
     with pytest.raises(InviteError) as caught:
         new_invite_code(b"short", bytes(32))
     assert (caught.value.code, caught.value.fault) == ("invite_secret", "local")
@@ -39,7 +39,7 @@ def test_a_secret_has_32_bytes() -> None:
 
 @given(st.text(max_size=120))
 def test_any_text_is_refused_by_type(text: str) -> None:
-    """Nothing that is typed raises anything but an invite error."""
+    """Only an invite error is ever raised."""
     with pytest.raises(InviteError):
         InviteCode.parse(text)
 

@@ -31,7 +31,7 @@ def test_a_succession_is_read_in_order() -> None:
 
 
 def test_what_a_key_vouches_for_begins_with_itself() -> None:
-    """Keys in front of it are left out, and so are the log keys that they signed."""
+    """Earlier keys are left out, and so are the log keys that they signed."""
     world = World()
     second, records = succession(world)
     found = key_succession.parse_keyfile(key_succession.write_keyfile(records))
@@ -45,7 +45,7 @@ def test_what_a_key_vouches_for_begins_with_itself() -> None:
 
 
 def test_a_succession_grows_at_its_end_only() -> None:
-    """Whatever has fewer keys, or others, does not continue it."""
+    """A succession with fewer or other keys does not continue it."""
     world = World()
     second, records = succession(world)
     whole = key_succession.parse_keyfile(key_succession.write_keyfile(records))
@@ -72,14 +72,14 @@ _OTHERS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("document", _OTHERS)
 def test_other_objects_are_no_key_files(document: dict[str, Any]) -> None:
-    """Also when they come as JSON and not as bytes."""
+    """Invalid objects are refused as JSON and as bytes."""
     with pytest.raises(DocumentError):
         key_succession.keys_from_object(document)
 
 
 @given(st.data())
 def test_any_changed_byte_of_a_key_file_is_refused_by_type(data: st.DataObject) -> None:
-    """Signatures and the canonical form leave no room."""
+    """Signatures and the canonical form exclude any change."""
     world = World()
     content = bytearray(key_succession.write_keyfile(succession(world)[1]))
     place = data.draw(st.integers(0, len(content) - 1))
@@ -89,7 +89,7 @@ def test_any_changed_byte_of_a_key_file_is_refused_by_type(data: st.DataObject) 
 
 
 def test_a_key_file_is_json_that_people_can_read() -> None:
-    """Version and records, nothing else."""
+    """It has version and records, and nothing else."""
     document = json.loads(World().keyfile)
     assert set(document) == {"v", "keys"}
     assert len(document["keys"]) == 2

@@ -38,7 +38,7 @@ def _forked(size: int, at: int) -> list[bytes]:
 
 
 def test_two_roots_of_one_size_contradict_each_other() -> None:
-    """The signed notes alone are the proof; the same note twice says nothing new."""
+    """The signed notes alone are the proof; the same note twice adds nothing."""
     one, other = _view(LEAVES[:5]), _view(_forked(5, 4))
     assert relate(one, other) is Relation.EQUIVOCATION
     assert relate(one, _view(LEAVES[:5])) is Relation.SAME
@@ -49,7 +49,7 @@ def test_two_roots_of_one_size_contradict_each_other() -> None:
 
 @given(st.data())
 def test_honest_growth_is_never_called_a_contradiction(data: st.DataObject) -> None:
-    """Whatever sizes and whatever leaves are shown."""
+    """This holds for all sizes, and whatever leaves are shown."""
     sizes = data.draw(st.lists(st.integers(0, 40), min_size=2, max_size=4))
     views = [
         _view(LEAVES[:size], *(data.draw(st.sets(st.integers(0, size - 1), max_size=4)) if size else ()))
@@ -63,7 +63,7 @@ def test_honest_growth_is_never_called_a_contradiction(data: st.DataObject) -> N
 
 @given(st.data())
 def test_a_fork_is_never_called_consistent(data: st.DataObject) -> None:
-    """The smaller log has other leaves somewhere than the larger one, whatever is shown of both."""
+    """Some leaf of the smaller log differs from the larger one's, whatever is shown of both."""
     small = data.draw(st.integers(1, 39))
     large = data.draw(st.integers(small + 1, 40))
     forked = _forked(small, data.draw(st.integers(0, small - 1)))
@@ -75,7 +75,7 @@ def test_a_fork_is_never_called_consistent(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize("size", range(1, 20))
 def test_all_that_is_shown_of_the_larger_tree_decides(size: int) -> None:
-    """With a proof for each of its leaves a larger tree is compared with every smaller one, and with every fork."""
+    """With a proof for each leaf, a larger tree can be compared with every smaller one and with every fork."""
     large = _view(LEAVES[:size], *range(size))
     for small in range(size):
         assert relate(_view(LEAVES[:small]), large) is Relation.CONSISTENT
@@ -84,7 +84,7 @@ def test_all_that_is_shown_of_the_larger_tree_decides(size: int) -> None:
 
 
 def test_a_leaf_shown_twice_tells_a_fork() -> None:
-    """Of two logs that differ at a leaf which both show, no more has to be known."""
+    """If two logs differ at a leaf that both show, nothing else is needed."""
     one, other = _view(_forked(5, 4), 4), _view(LEAVES[:9], 4)
     assert relate(dataclasses.replace(one, shown=()), other) is Relation.EQUIVOCATION
     one, other = _view(_forked(6, 4), 4), _view(LEAVES[:11], 4)
@@ -101,7 +101,7 @@ def test_what_is_shown_of_one_tree_is_put_together() -> None:
 
 
 def test_an_empty_log_has_one_root() -> None:
-    """A signed note over nothing, with a root of something, contradicts every larger one."""
+    """A signed note for size 0 with another root contradicts every larger one."""
     nothing = _view([])
     assert relate(nothing, _view(LEAVES[:3])) is Relation.CONSISTENT
     note = sign_checkpoint(origin=ORIGIN, size=0, root=LEAVES[0], key=KEY)
@@ -110,13 +110,13 @@ def test_an_empty_log_has_one_root() -> None:
 
 
 def test_logs_are_told_apart_by_key_and_origin() -> None:
-    """Another origin, as after a restore, or another collector's key is another log: nothing can contradict there."""
+    """Another origin, as after a restore, or another collector's key is another log, so nothing contradicts."""
     views = [_view(LEAVES[:3]), _view(_forked(3, 0), origin=f"{ORIGIN}/1"), _view(_forked(3, 1), world=World("other"))]
     assert compare(views) == ()
 
 
 def test_the_pairs_of_a_fork_are_all_found() -> None:
-    """Three logs of one size are three contradictions; the honest pair beside them is none."""
+    """Three logs of one size are three contradictions; an honest pair among them is not reported."""
     views = [_view(LEAVES[:4]), _view(_forked(4, 3)), _view(_forked(4, 2)), _view(LEAVES[:2])]
     found = compare(views)
     assert len(found) == 6
@@ -126,7 +126,7 @@ def test_the_pairs_of_a_fork_are_all_found() -> None:
 
 
 def test_verification_gives_the_view() -> None:
-    """A bundle's checkpoint comes with its key and the leaves that its proofs show; a stranger's log comes without."""
+    """A bundle's checkpoint has its key and the leaves that its proofs show; a stranger's log is left out."""
     world = World()
     parts = world.parts()
     found = verify_parts(parts, trusted=world.trusted)
@@ -169,7 +169,7 @@ def test_a_proof_shows_the_subtrees_that_it_names(size: int, data: st.DataObject
 
 
 def test_a_pair_is_a_value() -> None:
-    """Pairs can be compared and kept."""
+    """Pairs can be compared and stored."""
     one, other = _view(LEAVES[:2]), _view(LEAVES[:3])
     assert compare([other, one]) == (Pair(one, other, Relation.UNDECIDED),)
     with pytest.raises(LogError):
@@ -178,7 +178,7 @@ def test_a_pair_is_a_value() -> None:
 
 @given(st.data())
 def test_both_readings_agree_on_every_pair(data: st.DataObject) -> None:
-    """The package and a reading from docs/protocol.md say the same of any two trees, forked or not."""
+    """The package and a reading from docs/protocol.md agree on any two trees, forked or not."""
 
     def drawn() -> tuple[View, dict[str, object]]:
         size = data.draw(st.integers(0, 20))

@@ -32,7 +32,7 @@ def _recursive_root(leaves: list[bytes]) -> bytes:
 
 @pytest.mark.parametrize("size", range(20))
 def test_the_root_is_the_one_of_the_definition(size: int) -> None:
-    """The quick way agrees with the definition."""
+    """The fast computation agrees with the definition."""
     assert merkle.root(_leaves(size)) == _recursive_root(_leaves(size))
 
 
@@ -72,7 +72,7 @@ def test_every_earlier_tree_has_its_proof(new_size: int) -> None:
 
 @given(st.integers(0, 9), st.integers(0, 9), st.lists(st.binary(min_size=32, max_size=32), max_size=5))
 def test_made_up_proofs_are_refused_by_type(one: int, two: int, proof: list[bytes]) -> None:
-    """No proof out of thin air holds or raises anything else."""
+    """Invented proofs never hold, and raise nothing else."""
     with pytest.raises(LogError):
         merkle.verify_inclusion(leaf=bytes(32), index=one, size=two, proof=proof, root_hash=b"\x01" * 32)
     with pytest.raises(LogError):
@@ -80,7 +80,7 @@ def test_made_up_proofs_are_refused_by_type(one: int, two: int, proof: list[byte
 
 
 def test_there_is_no_proof_of_what_is_not_there() -> None:
-    """Asking for one is the caller's fault."""
+    """Asking for one is the caller's error."""
     attempts: list[Callable[[], object]] = [
         lambda: merkle.inclusion_proof(_leaves(3), 3),
         lambda: merkle.consistency_proof(_leaves(3), 4),
@@ -93,7 +93,7 @@ def test_there_is_no_proof_of_what_is_not_there() -> None:
 
 
 def test_an_empty_proof_needs_equal_trees() -> None:
-    """A power of two as old size starts from the old root; without hashes that leads nowhere."""
+    """With a power of two as old size the computation starts from the old root; without hashes it cannot succeed."""
     with pytest.raises(LogError):
         merkle.verify_consistency(old_size=3, old_root=bytes(32), new_size=4, new_root=bytes(32), proof=[])
 
@@ -124,7 +124,7 @@ PUBLISHED = {
 
 @pytest.mark.parametrize(("old", "new"), PUBLISHED)
 def test_proofs_are_the_published_ones(old: int, new: int) -> None:
-    """Both readings of the RFC give the proofs that others publish."""
+    """Both readings of the RFC give the published proofs."""
     leaves = [merkle.leaf_hash(bytes.fromhex(leaf)) for leaf in WELL_KNOWN[:new]]
     published = [bytes.fromhex(item) for item in PUBLISHED[old, new]]
     assert merkle.consistency_proof(leaves, old) == published
@@ -133,7 +133,7 @@ def test_proofs_are_the_published_ones(old: int, new: int) -> None:
 
 @given(st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=24), st.data())
 def test_every_tree_begins_with_every_smaller_one(leaves: list[bytes], data: st.DataObject) -> None:
-    """For random leaves and each pair of sizes the proof holds, in both readings, and no changed one does."""
+    """For random leaves and each pair of sizes the proof holds in both readings, and no changed one does."""
     for new in range(1, len(leaves) + 1):
         new_root = merkle.root(leaves[:new])
         assert new_root == second_trees.head(leaves[:new])

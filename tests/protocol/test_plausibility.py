@@ -1,4 +1,4 @@
-"""What is told beside the verdict and does not change it: absent events, times that cannot be true, and silence."""
+"""Notes that do not change the verdict: absent events, impossible times, and silence."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _notes(result: Verification) -> dict[str, str]:
 
 
 def test_a_closing_event_alone_is_told_what_it_lacks() -> None:
-    """Four events that every submitted session has, each by name and in words."""
+    """Four events that every submitted session has are named, each by its kind and in words."""
     assert _notes(_verified([at(0, "recorder closed")])) == {
         "consent_missing": "no event says that the candidate agreed to be recorded",
         "opened_missing": "no event says that the recorder started",
@@ -47,7 +47,7 @@ def test_a_closing_event_alone_is_told_what_it_lacks() -> None:
 
 @pytest.mark.parametrize("left_out", range(4))
 def test_each_absence_is_told_alone(left_out: int) -> None:
-    """Whichever of them is missing, the others are not named."""
+    """Whichever event is missing, the others are not named."""
     names = ("consent_missing", "opened_missing", "baseline_missing", "final_missing")
     whole = [*begun(), *ended(10)]
     assert _notes(_verified(whole)) == {}
@@ -63,7 +63,7 @@ def _closed_otherwise(parts: BundleParts, world: World, **changes: Any) -> Bundl
 
 
 def test_a_session_that_lapsed_handed_nothing_in() -> None:
-    """It lacks consent and opening, and no submission; one that may go on lacks nothing yet."""
+    """It lacks consent and opening, but no submission; an open session lacks nothing yet."""
     world, data = session([at(0, "proxy prompt"), at(1, "proxy prompt")])
     parts = read_bundle(data)
     lapsed = verify_parts(_closed_otherwise(parts, world, outcome=LAPSED), trusted=world.trusted)
@@ -75,7 +75,7 @@ def test_a_session_that_lapsed_handed_nothing_in() -> None:
 
 
 def test_a_session_without_one_event_is_told_what_it_lacks() -> None:
-    """Nothing was recorded and the collector signed an end: that is whole, and it is empty."""
+    """If nothing was recorded and the collector signed an end, the session is complete but empty."""
     world, data = nothing_at_all()
     submitted = verify_bundle(data, trusted=world.trusted)
     assert submitted.verdict == "verified"
@@ -88,7 +88,7 @@ def test_a_session_without_one_event_is_told_what_it_lacks() -> None:
 
 
 def test_what_is_not_here_is_not_called_absent() -> None:
-    """Where events are missing, they may be the ones."""
+    """If events are missing from the bundle, these may be among them."""
     world, data = session([at(0, "proxy prompt"), at(1, "proxy prompt"), at(2, "recorder closed")], (1, 1, 1))
     parts = read_bundle(data)
     holed = replace(parts, events=(parts.events[0], parts.events[2]))
@@ -98,7 +98,7 @@ def test_what_is_not_here_is_not_called_absent() -> None:
 
 
 def test_events_later_than_their_receipt_are_told() -> None:
-    """An hour ahead of the collector: which ones, and by how much."""
+    """The note says which events are later, and by how much: an hour ahead of the collector."""
     told = [*begun(), *ended(10)]
     text = "by the computer's clock, events 0 to 4 happened up to 1 h after the collector had received them"
     assert _notes(_verified(told, (), (-HOUR,))) == {"ahead": text}
@@ -107,7 +107,7 @@ def test_events_later_than_their_receipt_are_told() -> None:
 
 
 def test_times_that_run_backwards_in_both_clocks_are_told() -> None:
-    """Every event a second before the one before it: those beyond what disorder can be."""
+    """Every event is a second before the previous one: the note lists those beyond what disorder can explain."""
     words = [(event.src, event.kind) for event in (*begun(), at(0, "proxy prompt"), at(0, "proxy prompt"), *ended(0))]
     told = [at(10_000 - 1_500 * place, f"{src} {kind}") for place, (src, kind) in enumerate(words)]
     text = (
@@ -117,7 +117,7 @@ def test_times_that_run_backwards_in_both_clocks_are_told() -> None:
 
 
 def test_a_clock_that_ran_at_another_pace_is_told() -> None:
-    """Between which events, which way, and by how much; a heartbeat may contradict itself."""
+    """The note says between which events, in which direction, and by how much; a heartbeat may contradict itself."""
     known = at(2 * MINUTE, "recorder capture_heartbeat", counts={"received": 4})
     late = at(3 * MINUTE, "recorder capture_heartbeat", counts={"received": 5})
     slower = _verified([*begun(), *beats(1), known, late, *ended(3 * MINUTE)], (4, 1, 3), (MINUTE, HOUR, HOUR + 1))
@@ -134,14 +134,14 @@ def test_a_clock_that_ran_at_another_pace_is_told() -> None:
 
 @pytest.mark.parametrize("counts", ["many", {"received": True}, {"received": "4"}, {"received": 0}, {"received": 99}])
 def test_what_a_heartbeat_does_not_know_bounds_no_clock(counts: Any) -> None:
-    """Hostile counts, and counts of events that are not here, are passed over."""
+    """Hostile counts, and counts of events that are not here, are ignored."""
     odd = at(2 * MINUTE, "recorder capture_heartbeat", counts=counts)
     told = [*begun(), *beats(1), odd, *ended(2 * MINUTE)]
     assert _notes(_verified(told, (3, 4), (HOUR, 3 * MINUTE))) == {}
 
 
 def test_a_silence_says_from_where_to_where() -> None:
-    """By events, by time, and by whose silence; a wall clock that was set back makes it no negative length."""
+    """The note gives events, times and the source; a wall clock that was set back gives no negative length."""
     late = at(4 * MINUTE, "recorder capture_heartbeat")
     (gap,) = _verified([*begun(), *beats(1), at(2 * MINUTE, "hook prompt"), late, *ended(4 * MINUTE)]).gaps
     assert (gap.kind, gap.seq, gap.to_seq, gap.source) == ("silence", 3, 5, "recorder")
@@ -153,7 +153,7 @@ def test_a_silence_says_from_where_to_where() -> None:
 
 
 def test_nothing_is_said_about_time_across_missing_events() -> None:
-    """A heartbeat, a jump or a receipt may stand in the batch that is not here."""
+    """The missing batch may have a heartbeat, a jump or a receipt."""
     beat = at(40 * MINUTE, "recorder capture_heartbeat", counts={"received": 1})
     told = [*begun(), *beats(1), *beats(2, 3), at(30 * MINUTE, "proxy prompt"), beat, *ended(41 * MINUTE)]
     world, data = session(told, (4, 2, 4), (MINUTE, 3 * MINUTE, 41 * MINUTE))
@@ -165,7 +165,7 @@ def test_nothing_is_said_about_time_across_missing_events() -> None:
 
 
 def test_a_hostile_session_costs_no_more_than_its_length() -> None:
-    """Thousands of pauses without a heartbeat, each looked at once."""
+    """Thousands of pauses without a heartbeat are each visited once."""
     words = ("candidate resumed", "candidate paused")
     told = [at(place * 3 * MINUTE, words[place % 2], mono=0) for place in range(2_500)]
     world, data = session(told)

@@ -46,7 +46,7 @@ def _policy(**changes: Any) -> Policy:
 
 
 def test_every_field_that_can_be_captured_is_announced() -> None:
-    """Each field's name belongs to a line of the text, and that line stands in it."""
+    """Each field's name belongs to a line of the text, and the text has that line."""
     text = _policy(kinds=Kind).text
     assert CAPTURED_FIELDS.keys() == FIELD_TYPES.keys()
     for name, phrases in CAPTURED_FIELDS.items():
@@ -56,7 +56,7 @@ def test_every_field_that_can_be_captured_is_announced() -> None:
 
 @pytest.mark.parametrize("kind", sorted(Kind))
 def test_every_kind_is_announced_with_all_its_fields(kind: Kind) -> None:
-    """Whoever agrees to a kind has read a line that covers each of its fields."""
+    """A candidate who agrees to a kind has read a line for each of its fields."""
     covered = frozenset[str]().union(*(topic.fields for topic in TOPICS if kind in topic.kinds))
     assert KINDS[kind] <= covered
 
@@ -71,7 +71,7 @@ def test_a_kind_that_is_not_allowed_is_not_announced() -> None:
 
 
 def test_what_nothing_records_is_neither_asked_for_nor_announced() -> None:
-    """A note and a redaction have no command yet: nobody is asked to agree to them, and no line names them."""
+    """A note and a redaction have no command yet: no policy asks for them, and no line names them."""
     policy = _policy()
     assert set(policy.kinds) == set(RECORDED_KINDS) == set(Kind) - NOT_YET_RECORDED
     assert not any(word in policy.text for word in ("note", "redact"))
@@ -124,7 +124,7 @@ def test_what_nothing_records_is_neither_asked_for_nor_announced() -> None:
     ],
 )
 def test_the_text_says_what_the_settings_are(changes: dict[str, Any], said: str, unsaid: str) -> None:
-    """Nothing in the text is written beside the settings."""
+    """Every statement in the text comes from the settings."""
     text = _policy(**changes).text
     assert said in text
     assert unsaid not in text
@@ -145,7 +145,7 @@ def test_the_text_says_what_the_settings_are(changes: dict[str, Any], said: str,
     ],
 )
 def test_the_text_names_what_it_must(words: str) -> None:
-    """What the law and fairness ask for stands in every policy."""
+    """Every policy has what the law and fairness ask for."""
     assert words in _policy().text
 
 
@@ -230,7 +230,7 @@ def _kept(name: str) -> Policy:
 
 @pytest.mark.parametrize("path", sorted(KEPT.iterdir()), ids=lambda path: path.stem)
 def test_a_policy_of_each_version_that_was_ever_written_still_has_its_own_text(path: Path) -> None:
-    """Read, written again and rendered, every byte is the same: nobody's consent changes with our words."""
+    """Read, written again and rendered, every byte is the same: a consent never changes with our texts."""
     policy = Policy.parse(path.read_bytes())
     assert policy.payload() == path.read_bytes()
     assert policy.text == (text_first.render(policy) if "first" in path.stem else render_text(policy))
@@ -238,7 +238,7 @@ def test_a_policy_of_each_version_that_was_ever_written_still_has_its_own_text(p
 
 
 def test_what_is_written_today_is_what_is_kept() -> None:
-    """The kept policies of the newest version are this program's, so that a changed text cannot keep its number."""
+    """The kept policies of the newest version are this program's, so that a changed text needs a new number."""
     plain = _policy(title="Rate limiter", time_limit_minutes=90)
     assert _kept("version-2-text-3") == plain
     stated = _policy(
@@ -282,7 +282,7 @@ def test_a_policy_of_version_1_leaves_all_agents_open() -> None:
     ],
 )
 def test_a_setting_that_the_text_does_not_say_is_refused(name: str, setting: str, value: Any) -> None:
-    """Whichever it is, and in either version."""
+    """It is refused whichever setting it is, and in either version."""
     with pytest.raises(DocumentError) as caught:
         require_own_text(replace(_kept(name), **{setting: value}))
     assert caught.value.code == "policy_text"
@@ -299,7 +299,7 @@ def test_a_setting_that_the_text_does_not_say_is_refused(name: str, setting: str
     ],
 )
 def test_what_version_2_adds_is_in_its_text(changes: dict[str, Any]) -> None:
-    """None of it can differ from what is read."""
+    """A text with other values than the settings is refused."""
     with pytest.raises(DocumentError) as caught:
         require_own_text(replace(_policy(), **changes))
     assert caught.value.code == "policy_text"
@@ -307,7 +307,7 @@ def test_what_version_2_adds_is_in_its_text(changes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", ["version-1", "version-2", "version-2-text-3"])
 def test_a_kind_that_a_text_knows_no_line_for_is_refused(name: str) -> None:
-    """A later kind of event cannot ride on an older text."""
+    """A later kind of event cannot be added to an older text."""
     with pytest.raises(DocumentError) as caught:
         render_text(replace(_kept(name), kinds=("consent", "keystroke")))
     assert caught.value.code == "policy_text"
@@ -343,7 +343,7 @@ _LISTS: dict[str, list[str]] = {
 
 
 def _changed(value: Any, name: str, rng: random.Random) -> Any:
-    """Something else that could stand there."""
+    """Another possible value in the same place."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
@@ -365,7 +365,7 @@ def _changed(value: Any, name: str, rng: random.Random) -> Any:
 
 @pytest.mark.parametrize("path", sorted(KEPT.iterdir()), ids=lambda path: path.stem)
 def test_no_single_field_can_be_changed_unseen(path: Path) -> None:
-    """Hundreds of changes of one field: refused, or of kinds that lines of the same text announce anyway."""
+    """Of hundreds of changes of one field, each is refused, or concerns kinds that the same lines announce anyway."""
     rng, honest = random.Random(path.stem), json.loads(path.read_bytes())  # noqa: S311 - the same changes every time
     before = Policy.parse(path.read_bytes())
     for name in honest:

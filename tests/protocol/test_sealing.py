@@ -49,7 +49,7 @@ def test_sealed_bytes_have_a_least_length() -> None:
 
 
 def test_keys_have_32_bytes() -> None:
-    """Other lengths are the caller's fault."""
+    """A key of another length is the caller's error."""
     for use in (
         lambda: aead_seal(b"", b"", aad=b"", random=os.urandom),
         lambda: JournalCipher(b"", SESSION),
@@ -64,7 +64,7 @@ def test_keys_have_32_bytes() -> None:
 
 @pytest.mark.parametrize("session", ["", "A" * 21, "A" * 23, "=" * 22, "é" * 22])
 def test_a_session_is_named_by_16_bytes(session: str) -> None:
-    """Other texts are refused by type."""
+    """Other names are refused by type."""
     with pytest.raises(SealError) as caught:
         sealing.session_bytes(session)
     assert caught.value.code == "session"
@@ -82,7 +82,7 @@ def test_the_content_key_reaches_the_collector_only() -> None:
 
 @pytest.mark.parametrize("point", [bytes(32), (1).to_bytes(32, "little")])
 def test_a_sealing_key_of_small_order_is_refused(point: bytes) -> None:
-    """Nobody else could read what is sealed to it, or everybody could."""
+    """Either no one else or everyone could read what is sealed to it."""
     with pytest.raises(SealError) as caught:
         sealing.seal_box(bytes(32), point)
     assert caught.value.code == "sealing_key"
@@ -98,7 +98,7 @@ def test_the_token_is_stable_and_bound_to_the_session() -> None:
 
 @pytest.mark.parametrize("length", [0, -1, 255 * 32 + 1])
 def test_hkdf_gives_what_the_standard_allows(length: int) -> None:
-    """Not nothing, and not more than 255 blocks."""
+    """Zero bytes, and more than 255 blocks, are refused."""
     with pytest.raises(SealError):
         sealing.hkdf(bytes(32), salt=b"", info=b"", length=length)
     assert len(sealing.hkdf(bytes(32), salt=b"", info=b"", length=255 * 32)) == 255 * 32

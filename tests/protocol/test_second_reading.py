@@ -32,7 +32,7 @@ BUNDLES = _bundles()
 
 
 def _of_package(verification: Verification) -> LogReading | None:
-    """What the package says about ``not_in_log``; ``None`` where it did not come so far."""
+    """What the package says about ``not_in_log``; ``None`` if it did not reach the log."""
     if verification.log is None:
         return None
     effects = {finding.effect for finding in verification.findings if finding.code == "not_in_log"}
@@ -51,7 +51,7 @@ def _second(data: bytes, trusted: list[str]) -> LogReading | None:
 
 @pytest.mark.parametrize(("name", "vector"), BUNDLES, ids=[name for name, _ in BUNDLES])
 def test_both_readings_agree_on_every_vector(name: str, vector: dict[str, Any]) -> None:
-    """On whether the log is reached, what is missing in it, and what that costs."""
+    """They agree on whether the log is reached, what is missing in it, and how that counts."""
     data, trusted = b64u_decode(vector["input"]["data"]), vector["input"]["trusted"]
     second = _second(data, trusted)
     assert second == _of_package(verify_bundle(data, trusted=trusted)), name
@@ -62,7 +62,7 @@ def test_both_readings_agree_on_every_vector(name: str, vector: dict[str, Any]) 
 
 
 def test_the_vectors_show_both_effects() -> None:
-    """There are bundles whose missing proofs count, ones where they are a note, and ones where none is missing."""
+    """In some bundles missing proofs count, in some they are a note, and in some none is missing."""
     seen: set[tuple[bool, bool]] = set()
     for _, vector in BUNDLES:
         second = _second(b64u_decode(vector["input"]["data"]), vector["input"]["trusted"])
@@ -72,7 +72,7 @@ def test_the_vectors_show_both_effects() -> None:
 
 
 def test_the_second_reading_is_one() -> None:
-    """It shares no code with the first."""
+    """The second reading shares no code with the first."""
     tree = ast.parse(Path(second_reading.__file__).read_text())
     named = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
     named += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
@@ -86,7 +86,7 @@ def test_whatever_is_taken_out_of_the_log_costs_what_the_certificate_says(
     checkpoint: bool,  # noqa: FBT001 - drawn
     log: int | None,
 ) -> None:
-    """With the promise 11 for any proof that is missing; without it never more than a note."""
+    """With the promise any missing proof gives exit code 11; without it, never more than a note."""
     world = World(log=log)
     parts = world.parts()
     proofs = tuple(proof for proof in parts.proofs if proof.n in left)

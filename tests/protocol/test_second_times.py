@@ -42,13 +42,13 @@ def _of_package(data: bytes, trusted: list[str]) -> Told:
 
 @pytest.mark.parametrize(("name", "vector"), VECTORS, ids=[name for name, _ in VECTORS])
 def test_both_readings_agree_on_every_good_bundle(name: str, vector: dict[str, Any]) -> None:
-    """On what is absent, which times cannot be true, and where the recorder was silent."""
+    """They agree on absent events, impossible times, and the recorder's silences."""
     data = b64u_decode(vector["input"]["data"])
     assert read_told(data) == _of_package(data, vector["input"]["trusted"]), name
 
 
 def test_the_vectors_show_every_note_and_silence() -> None:
-    """Each is told by some vector, and some vector has none."""
+    """Every note is in some vector, and some vector has none."""
     told = [read_told(b64u_decode(vector["input"]["data"])) for _, vector in VECTORS]
     assert frozenset[str]().union(*(each.notes for each in told)) == ABSENCES | TIMES
     assert {bool(each.silences) for each in told} == {True, False}
@@ -56,7 +56,7 @@ def test_the_vectors_show_every_note_and_silence() -> None:
 
 
 def test_the_second_reading_is_one() -> None:
-    """It shares no code with the first."""
+    """The second reading shares no code with the first."""
     tree = ast.parse(Path(second_times.__file__).read_text())
     named = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
     named += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
@@ -84,7 +84,7 @@ _STEPS = st.sampled_from(
 def test_both_readings_agree_on_whatever_a_session_tells(
     steps: list[tuple[str, int, int, int]], minutes: list[int], left_out: int
 ) -> None:
-    """Any kinds from any sources, at any times, received at any times, one event perhaps missing."""
+    """They agree for any kinds from any sources, with any times and times of receipt, and perhaps an event missing."""
     ms, mono = 20 * MINUTE, 20 * MINUTE
     told = [at(ms, "recorder opened")]
     for word, step, mono_step, received in steps:

@@ -33,7 +33,7 @@ def test_the_encoding_is_the_one_of_dsse() -> None:
 
 
 def test_the_blacklist_is_the_whole_small_subgroup() -> None:
-    """Adding a point of order 8 to itself visits every refused y, and nothing else comes round."""
+    """Adding a point of order 8 to itself visits exactly the refused values of y."""
     point = bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")
     seen, current = set[int](), point
     for _ in range(8):
@@ -94,13 +94,13 @@ def test_no_changed_signature_verifies(place: int, change: int) -> None:
 
 @given(st.binary(max_size=40), st.binary(max_size=70))
 def test_any_key_and_signature_are_judged_by_type(public_key: bytes, signature: bytes) -> None:
-    """No input raises anything but a signature error."""
+    """Only a signature error is ever raised."""
     with pytest.raises(SignatureError):
         verify(public_key, DocumentType.KEY, b"{}", signature)
 
 
 def test_an_envelope_survives_its_two_forms() -> None:
-    """As JSON and as a canonical document."""
+    """It is read unchanged from JSON and from a canonical document."""
     world = World()
     envelope = world.consent
     assert Envelope.from_json(envelope.to_json()) == envelope
@@ -122,14 +122,14 @@ def test_an_envelope_survives_its_two_forms() -> None:
     ],
 )
 def test_other_objects_are_no_envelopes(value: object) -> None:
-    """Exactly two texts, and a signature of 64 bytes."""
+    """An envelope is exactly two texts, with a signature of 64 bytes."""
     with pytest.raises(DocumentError) as caught:
         Envelope.from_json(value)
     assert caught.value.code == "envelope"
 
 
 def test_opening_checks_signature_and_type() -> None:
-    """An envelope opens only as what it is, and only under its signer's key."""
+    """An envelope opens only as its own type, and only under its signer's key."""
     world = World()
     withdrawal = Withdrawal(session=world.session, at_ms=1)
     envelope = world.session_key.sign(withdrawal)
@@ -141,7 +141,7 @@ def test_opening_checks_signature_and_type() -> None:
 
 
 def test_a_key_comes_from_32_bytes() -> None:
-    """Other lengths are the caller's fault."""
+    """A key of another length is the caller's error."""
     with pytest.raises(SignatureError) as caught:
         SigningKey(b"short")
     assert (caught.value.code, caught.value.fault) == ("seed_size", "local")

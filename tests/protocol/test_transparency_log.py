@@ -19,7 +19,7 @@ def _note(world: World) -> str:
 
 
 def test_a_note_comes_back_as_it_was_signed() -> None:
-    """Every part is read, and the log's signature holds."""
+    """Every part is read, and the log's signature is valid."""
     world = World()
     note = _note(world)
     checkpoint = Checkpoint.parse(note)
@@ -46,7 +46,7 @@ def test_any_changed_character_is_refused_by_type(data: st.DataObject) -> None:
 
 @given(st.text(st.characters(), max_size=100))
 def test_any_text_is_refused_by_type(text: str) -> None:
-    """Nothing raises anything but a log error."""
+    """Only a log error is ever raised."""
     with pytest.raises(LogError):
         Checkpoint.parse(text)
 
@@ -64,7 +64,7 @@ def test_witnesses_are_known_by_name_and_key() -> None:
 
 
 def test_a_note_cannot_hold_everything() -> None:
-    """Names with spaces, roots of other lengths and empty lines are the writer's fault."""
+    """Names with spaces, roots of other lengths and empty lines are the writer's error."""
     world = World()
     key = world.log
     attempts: list[Callable[[], object]] = [
@@ -82,13 +82,13 @@ def test_a_note_cannot_hold_everything() -> None:
 
 @pytest.mark.parametrize("size", ["9007199254740992", "-1", "1e3", ""])
 def test_a_size_is_a_number_that_exists(size: str) -> None:
-    """Up to 2^53-1, in its one spelling."""
+    """A size is at most 2^53-1, in its one spelling."""
     with pytest.raises(LogError):
         Checkpoint.parse(_note(World()).replace("\n5\n", f"\n{size}\n"))
 
 
 def test_a_proof_is_a_document() -> None:
-    """It survives its bytes, and holds for its receipt only."""
+    """It is read from its bytes unchanged, and holds only for its receipt."""
     world = World()
     receipts = [world.receipt(batch) for batch, _ in world.batches()]
     note, proofs = world.log_of(receipts)

@@ -1,4 +1,4 @@
-"""The vectors: their files are what the generator writes, and every one comes out as it says."""
+"""The vectors: their files are what the generator writes, and each has the result that it names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _read(path: str) -> dict[str, Any]:
 
 
 def test_the_files_are_what_the_generator_writes() -> None:
-    """No file was edited by hand, none is missing, none is left over."""
+    """No file was edited by hand, is missing or is left over."""
     generated = files()
     assert sorted(generated) == PATHS
     assert [path for path in PATHS if (FOLDER / path).read_bytes() != generated[path]] == []
@@ -45,6 +45,6 @@ def test_a_vector_comes_out_as_it_says(path: str) -> None:
 
 @pytest.mark.parametrize("path", [path for path in PATHS if path.startswith("hostile/")])
 def test_a_hostile_vector_is_never_accepted(path: str) -> None:
-    """What is named hostile is refused by name, or does not verify."""
+    """A vector that is named hostile is refused by name, or does not verify."""
     expected = _read(path)["expected"]
     assert "error" in expected or expected["exit_code"] != 0

@@ -1,4 +1,4 @@
-"""Verification: what is whole verifies; what is not is told apart by name."""
+"""Verification: whole bundles verify, and each fault has its own name."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from promptster.protocol.verification import verify_bundle, verify_parts
 
 
 def _codes(world: World, parts: BundleParts) -> tuple[int, set[str]]:
-    """Exit code and findings, but for what sessions of a few events lack: ``test_plausibility`` is about that."""
+    """Exit code and findings, without those about sessions of a few events: ``test_plausibility`` covers them."""
     result = verify_bundle(write_bundle(parts), trusted=world.trusted)
     return result.exit_code, {code for code, _ in result.findings} - ABSENCES
 
@@ -87,13 +87,13 @@ def _witnesses(world: World, parts: BundleParts, at_ms: int) -> tuple[int, tuple
 
 
 def test_a_witness_vouches_for_time() -> None:
-    """A known witness is named; an unknown one is not looked for; one that did not sign is not named."""
+    """A known witness is named; an unknown one, and one that did not sign, are not."""
     world = World()
     assert _witnesses(world, world.parts(), _RECEIVED) == (0, ("w.example",))
 
 
 def test_a_witness_is_no_word_about_receipts_without_a_proof() -> None:
-    """One proven receipt is needed, and it must be that of a header that is here."""
+    """At least one proven receipt is needed, and its header must be in the bundle."""
     world = World()
     parts = world.parts()
     one, _, _ = parts.proofs
@@ -111,14 +111,14 @@ def test_a_witness_is_no_word_about_receipts_without_a_proof() -> None:
     ("at_ms", "named"), [(_RECEIVED - 1002, ()), (_RECEIVED, ("w.example",)), (_RECEIVED + 10**9, ("w.example",))]
 )
 def test_a_witness_cannot_vouch_for_what_was_received_after_it_signed(at_ms: int, named: tuple[str, ...]) -> None:
-    """Its second counts to its end; a receipt that claims a later time is not borne out."""
+    """Its second counts to its end; a receipt with a later time is not confirmed."""
     world = World()
     assert _witnesses(world, world.parts(), at_ms) == (0, named)
 
 
 @pytest.mark.parametrize(("pinned", "trusted"), [(0, True), (1, True), (2, False), (None, False)])
 def test_a_pin_at_or_before_the_signing_key_is_trust(pinned: int | None, trusted: bool) -> None:  # noqa: FBT001 - drawn
-    """With the second key signing: its own pin and the first's count, a later one does not."""
+    """If the second key signs, its own pin and the first key's count, a later one does not."""
     world = World()
     second, records = succession(world)
     third = SigningKey.generate(world.random)
@@ -141,7 +141,7 @@ def test_a_pin_at_or_before_the_signing_key_is_trust(pinned: int | None, trusted
 def test_signed_bytes_that_are_no_document_are_held_against_one_key(
     signer: str, named: str | None, exit_code: int
 ) -> None:
-    """The one that they name, or the newest; who signed what cannot be read is told apart from who did not."""
+    """They are checked with the key that they name, or the newest; a wrong signature and bad content differ in code."""
     world = World()
     second, records = succession(world)
     world.key_records = records
@@ -154,7 +154,7 @@ def test_signed_bytes_that_are_no_document_are_held_against_one_key(
 
 
 def test_malformed_documents_cost_one_check_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many keys the succession has."""
+    """The number of keys in the succession does not matter."""
     world = World()
     newest = world.collector
     for _ in range(20):
@@ -177,7 +177,7 @@ def test_malformed_documents_cost_one_check_each(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_log_of_a_key_in_front_of_the_pinned_one_is_no_log() -> None:
-    """Anybody can put themselves in front of a known key; logs are believed from the pinned key on only."""
+    """Anyone can put a key before a known one, so logs are trusted from the pinned key on only."""
     stranger = World("stranger")
     world = World()
     promoted = key_succession.next_key(stranger.collector, world.collector.public_key, created_ms=START)
@@ -225,7 +225,7 @@ def test_the_strongest_finding_decides(
     trusted: bool,  # noqa: FBT001 - drawn
     exit_code: int,
 ) -> None:
-    """Precedence 12, 10, 13, 11, 0."""
+    """The order is 12, 10, 13, 11, 0."""
     world = World()
     parts = world.parts()
     for change in changes:
@@ -239,7 +239,7 @@ _CONTENT = write_bundle(World().parts())
 @settings(max_examples=400)
 @given(st.data())
 def test_no_changed_byte_of_a_bundle_verifies(data: st.DataObject) -> None:
-    """Wherever it stands, whatever it becomes, and even if nobody pinned the key."""
+    """This holds for any byte and any value, and even without a pinned key."""
     content = bytearray(_CONTENT)
     place = data.draw(st.integers(0, len(content) - 1))
     content[place] ^= data.draw(st.integers(1, 255))
@@ -249,7 +249,7 @@ def test_no_changed_byte_of_a_bundle_verifies(data: st.DataObject) -> None:
 @settings(max_examples=400)
 @given(st.data())
 def test_no_changed_byte_of_a_member_verifies(data: st.DataObject) -> None:
-    """Also when the zip was written anew around it, with right checksums."""
+    """It does not verify even if the zip is rebuilt around it with correct checksums."""
     members = read_archive(_CONTENT)
     place = data.draw(st.integers(0, len(members) - 1).filter(lambda i: members[i].data))
     content = bytearray(members[place].data)
@@ -271,7 +271,7 @@ def test_any_member_may_be_anything(name: str, content: bytes) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_file_gets_a_verdict(data: bytes) -> None:
-    """A file that is no bundle is unreadable, with a word why."""
+    """A file that is not a bundle is unreadable, with the reason."""
     result = verify_bundle(data, trusted=[])
     assert (result.verdict, result.exit_code, result.signer) == ("unreadable", 12, None)
     assert result.findings
@@ -280,7 +280,7 @@ def test_any_file_gets_a_verdict(data: bytes) -> None:
 @settings(max_examples=80)
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=4), st.integers(0, 2**32))
 def test_what_happened_to_events_is_told_apart_by_name(sizes: list[int], seed: int) -> None:
-    """Truncation, a gap, reordering, duplication and conflict each have their own word."""
+    """Truncation, a gap, reordering, duplication and conflict each have a name."""
     chosen = pseudo.Random(seed)  # noqa: S311 - picks cases, not secrets
     world = World(told=_plain(sum(sizes)))
     parts = world.parts(sizes, checkpoint=None, proofs=())
@@ -311,7 +311,7 @@ def _plain(count: int) -> list[Draft]:
 @settings(max_examples=60)
 @given(st.integers(2, 6), st.integers(0, 2**32))
 def test_what_happened_to_batches_is_told_apart_by_name(count: int, seed: int) -> None:
-    """The same words for headers."""
+    """Batches' faults have the same names as events'."""
     chosen = pseudo.Random(seed)  # noqa: S311 - picks cases, not secrets
     world = World(told=_plain(count * 2))
     parts = world.parts([2] * count, checkpoint=None, proofs=())
@@ -345,7 +345,7 @@ def test_a_hostile_chain_cannot_make_a_verifier_count_to_the_end() -> None:
 
 
 def test_what_was_received_late_is_untimed() -> None:
-    """More than five minutes after it happened, or never."""
+    """These are events received more than five minutes after they happened, or never."""
     world = World()
     batches = world.batches()
     late = world.receipt(batches[1][0], received_ms=START + 5_000 + 5 * 60_000 + 1)
@@ -362,7 +362,7 @@ def test_what_was_received_late_is_untimed() -> None:
 
 
 def test_what_was_recorded_after_the_time_limit_is_noted() -> None:
-    """The certificate's time bounds the recorder; a breach is said and does not change the code."""
+    """The certificate's time limits the recorder; a later event is noted and does not change the code."""
     world = World()
     world.certificate = world.collector.sign(world.certificate_document(record_until=START + 10_500))
     result = verify_parts(world.parts(), trusted=world.trusted)
@@ -371,7 +371,7 @@ def test_what_was_recorded_after_the_time_limit_is_noted() -> None:
 
 
 def test_discarded_events_are_noted() -> None:
-    """What the collector discarded unread is said."""
+    """The number of events that the collector discarded unread is shown."""
     world = World()
     batches = world.batches()
     checks = tuple(world.check(batch, discarded=batch.header.n) for batch, _ in batches)
@@ -388,14 +388,14 @@ def test_discarded_events_are_noted() -> None:
 
 
 def test_without_a_policy_kinds_are_not_judged() -> None:
-    """Another policy than the certified one is altered, and nothing is said about kinds."""
+    """A policy other than the certified one is altered, and kinds are not judged."""
     world = World()
     parts = dataclasses.replace(world.parts(), policy=b"{}")
     assert _codes(world, parts) == (10, {"policy_mismatch"})
 
 
 def test_a_block_with_a_short_salt_is_altered() -> None:
-    """A block's name never matches what is no block."""
+    """The name of a block never matches bytes that are not a block."""
     world = World()
     world.events[1] = with_block(world.events[1], "text", random=world.random)
     parts = world.parts()
@@ -406,7 +406,7 @@ def test_a_block_with_a_short_salt_is_altered() -> None:
 
 @pytest.mark.parametrize(("length", "found"), [(MAX_BLOCK, set[str]()), (MAX_BLOCK + 1, {"block_altered"})])
 def test_a_block_is_no_longer_in_a_bundle_than_in_a_batch(length: int, found: set[str]) -> None:
-    """Longer ones count as not here, although their id is right and a signed value refers to them."""
+    """Longer ones count as missing, although their id is right and a signed value refers to them."""
     world = World()
     block = Block(bytes(16), b"x" * length)
     secret = Secret(bytes(16), bytes([BLOCK]) + block.id)
@@ -441,7 +441,7 @@ def test_a_block_may_be_withheld_by_a_record_that_names_it() -> None:
 
 
 def test_an_event_without_any_value_verifies_when_none_is_due() -> None:
-    """Events of no fields are whole."""
+    """Events without fields are complete."""
     world = World(told=_plain(2))
     parts = world.parts((2,))
     assert set(parts.values) == {0}
@@ -473,7 +473,7 @@ def test_a_session_of_no_batches_has_the_certificate_as_its_head() -> None:
 
 
 def test_a_receipt_of_a_batch_inside_a_gap_says_nothing_new() -> None:
-    """The gap is told once, by the headers."""
+    """The gap is reported once, for the headers."""
     world = World()
     parts = world.parts()
     values = {seq: secrets for seq, secrets in parts.values.items() if not 5 <= seq < 9}
@@ -483,7 +483,7 @@ def test_a_receipt_of_a_batch_inside_a_gap_says_nothing_new() -> None:
 
 
 def test_a_receipt_without_a_proof_is_noted_or_counts() -> None:
-    """A log that the certificate promises is due for every receipt; one that it does not is a further vouch."""
+    """A promised log needs a proof for every receipt; otherwise a proof is only additional evidence."""
     for log, exit_code in ((None, 0), (0, 0), (1, 11)):
         world = World(log=log)
         parts = world.parts()
@@ -499,7 +499,7 @@ def _told_of_log(world: World, parts: BundleParts) -> list[str]:
 
 
 def test_what_is_missing_in_the_log_is_said_in_one_finding() -> None:
-    """By the batches' numbers, in runs, and with the reason where it is one for all."""
+    """It names the batches by number, in runs, and the reason if all have the same."""
     world = World(log=1)
     parts = world.parts()
     one, _, three = parts.proofs
@@ -522,7 +522,7 @@ def test_what_is_missing_in_the_log_is_said_in_one_finding() -> None:
 
 
 def test_what_is_known_of_the_log_is_reported() -> None:
-    """How many receipts there are, which stand there, in which log, and whether that was promised."""
+    """The report has the number of receipts, those in the log, the log's name, and whether it was promised."""
     world = World(log=1)
     parts = world.parts()
     log = verify_parts(parts, trusted=world.trusted).log
@@ -537,7 +537,7 @@ def test_what_is_known_of_the_log_is_reported() -> None:
 
 
 def test_what_headers_claim_costs_nothing() -> None:
-    """Five thousand events claimed by every tiny header: memory and findings follow from what is here."""
+    """Every tiny header claims five thousand events: memory and findings depend on what is in the bundle."""
     world = World()
     header = parse_batch(world.wires()[0]).header
     claims = [
@@ -555,7 +555,7 @@ def test_what_headers_claim_costs_nothing() -> None:
 
 
 def test_a_source_that_skips_arrivals_is_a_gap_of_capture() -> None:
-    """Loss inside the recorder is drawn; it does not change the code."""
+    """Loss inside the recorder is shown; it does not change the code."""
     world = World()
     world.events[5] = _renumbered(world, 5, src_seq=3)
     world.events[8] = _renumbered(world, 8, src_seq=0)
@@ -572,7 +572,7 @@ def _renumbered(world: World, place: int, **changes: Any) -> RecordedEvent:
 
 
 def test_a_gap_in_the_chain_is_not_a_loss_of_the_recorder() -> None:
-    """Where events are missing, arrivals cannot be counted; counting starts again behind it."""
+    """If events are missing, arrivals cannot be counted; counting starts again after the gap."""
     world = World()
     parts = world.parts()
     events = (*parts.events[:5], *parts.events[9:])
@@ -581,7 +581,7 @@ def test_a_gap_in_the_chain_is_not_a_loss_of_the_recorder() -> None:
 
 
 def test_many_findings_of_a_kind_are_counted() -> None:
-    """The first ones are told, the last one counts the rest, and the verdict is the strongest of all."""
+    """The first ones are listed, the last one counts the rest, and the verdict is the strongest of all."""
     report = Report()
     for i in range(MAX_FINDINGS_OF_A_CODE + 7):
         report.incomplete("gap", str(i))
@@ -610,7 +610,7 @@ def test_runs_are_spoken_shortly() -> None:
 
 
 def test_a_large_session_is_one_pass() -> None:
-    """5,000 events in 100 batches verify; their number decides the work, not their order."""
+    """For 5,000 events in 100 batches the work depends on their number, not on their order."""
     told = _plain(5000)
     world = World(told=told)
     result = verify_parts(world.parts([50] * 100, checkpoint=None, proofs=()), trusted=world.trusted)
@@ -629,7 +629,7 @@ _ODD_VALUES: list[Any] = [None, True, -1, 0, 1, 2**53 - 1, "", "x", "A" * 22, "A
 
 
 def _resigned(draw: st.DataObject, envelope: Envelope, key: SigningKey, document_type: DocumentType) -> Envelope:
-    """The document with one key given another value, signed again by whoever may."""
+    """The document with another value for one key, signed again by its signer."""
     document = decode(envelope.payload)
     name = draw.draw(st.sampled_from(sorted(document)))
     payload = encode({**document, name: draw.draw(st.sampled_from(_ODD_VALUES))})
@@ -639,7 +639,7 @@ def _resigned(draw: st.DataObject, envelope: Envelope, key: SigningKey, document
 @settings(max_examples=150)
 @given(st.data())
 def test_whatever_the_key_holders_sign_gets_a_verdict(data: st.DataObject) -> None:
-    """Hostile documents under good signatures raise nothing."""
+    """Hostile documents with valid signatures raise nothing."""
     world = World()
     parts = world.parts(redactions=[world.redaction(1, "text")])
     single = {

@@ -1,4 +1,4 @@
-"""Two real loopback ends for the proxy: an agent that writes raw bytes, and a provider that answers by a script."""
+"""Two real loopback ends for the proxy: an agent that writes raw bytes, and a provider that answers from a script."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TOKEN = "a-token-of-these-tests-0123456789_-abcdefg"
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop turn until something is so that announces itself by no event."""
+    """Let the event loop run until this is true; no event announces it."""
     while not condition():  # noqa: ASYNC110 - the loop's own turns are what is waited for
         await asyncio.sleep(0)
 

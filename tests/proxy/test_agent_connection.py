@@ -1,4 +1,4 @@
-"""Connections from agents, and from whoever else connects."""
+"""Connections from agents, and from other clients."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def _echo(talk: Talk) -> None:
 
 @asynccontextmanager
 async def slow_agent(here: Proxied, *, length: int = 0, by_us: bool = True) -> AsyncGenerator[socket.socket]:
-    """An agent that has sent the head of a request, and reads the answer only where a test does.
+    """An agent that has sent the head of a request, and reads the answer only in a test.
 
     Args:
         here: the proxy that it asks.
@@ -159,7 +159,7 @@ async def test_a_head_that_does_not_end_times_out() -> None:
 
 
 async def test_strangers_cannot_crowd_agents_out() -> None:
-    """Beyond the limit the oldest connection that never showed the token goes first."""
+    """Beyond the limit the oldest connection that never showed the token is closed first."""
     async with provider(_echo) as there, proxied(there.upstream(), limits=Limits(connections=3)) as here:
         agent = await here.connect()
         await agent.ask("/a")
@@ -185,7 +185,7 @@ async def test_connections_are_gone_when_everybody_left() -> None:
 
 
 async def test_broken_chunks_behind_the_beginning_of_an_answer_cut_it() -> None:
-    """Once an answer has begun, nothing of our own is written into it."""
+    """Once an answer has begun, nothing of the proxy's own is written into it."""
 
     async def script(talk: Talk) -> None:
         await talk.head()
@@ -234,7 +234,7 @@ async def test_an_early_answer_reaches_an_agent_that_reads_slowly(held: str) -> 
 
 
 def _read_to_the_end(sock: socket.socket) -> tuple[bytes, bool]:
-    """What a socket that blocks still gets, and whether a reset ended it."""
+    """What a blocking socket still receives, and whether a reset ended it."""
     parts: list[bytes] = []
     try:
         while part := sock.recv(65536):
@@ -246,7 +246,7 @@ def _read_to_the_end(sock: socket.socket) -> tuple[bytes, bool]:
 
 @pytest.mark.parametrize("fields", [b"", b"Content-Length: 300000\r\n"], ids=["open", "sized"])
 async def test_a_reset_is_passed_on_behind_the_bytes_before_it(fields: bytes) -> None:
-    """An agent that reads slowly gets all that came, as it would without us, and then no end that looks proper."""
+    """An agent that reads slowly gets all bytes, as without the proxy, and then an end that shows the reset."""
     head, size = b"HTTP/1.1 200 OK\r\n%s\r\n" % fields, 200_000
 
     async def script(talk: Talk) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def _connected() -> AsyncGenerator[tuple[asyncio.Transport, socket.socket]]:
-    """One side as a transport, the other as a socket that blocks: two ends of one connection."""
+    """One side as a transport, the other as a blocking socket: two ends of one connection."""
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as ours:
         ours.connect(server.getsockname())
         ours.setblocking(False)
@@ -39,7 +39,7 @@ def _read_all(sock: socket.socket) -> int:
 
 
 async def test_a_reset_is_no_proper_end() -> None:
-    """After the choice of a reset the other side sees one, and not an end of the stream."""
+    """After a reset was chosen the other side sees one, and not the end of the stream."""
     async with _connected() as (transport, theirs):
         reset_on_close(transport, on=True)
         transport.close()
@@ -48,7 +48,7 @@ async def test_a_reset_is_no_proper_end() -> None:
 
 
 async def test_a_reset_can_be_taken_back() -> None:
-    """After the other choice the connection is closed properly, and everything arrives."""
+    """After the opposite choice the connection is closed properly, and everything arrives."""
     async with _connected() as (transport, theirs):
         reset_on_close(transport, on=True)
         reset_on_close(transport, on=False)
@@ -58,7 +58,7 @@ async def test_a_reset_can_be_taken_back() -> None:
 
 
 async def test_everything_is_sent_once_the_other_side_has_read() -> None:
-    """What waits in our buffer or in the system's is not sent yet."""
+    """Bytes in the proxy's buffer or in the system's do not count as sent."""
     async with _connected() as (transport, theirs):
         assert all_sent(transport)
         transport.write(b"x" * 16_000_000)

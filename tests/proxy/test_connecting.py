@@ -40,7 +40,7 @@ async def test_a_provider_behind_tls(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("reset", [False, True])
 async def test_a_stream_behind_tls_is_cut_as_such(tmp_path: Path, *, reset: bool) -> None:
-    """A TLS connection that ends in the middle is not taken for a proper end."""
+    """A TLS connection that ends in the middle does not count as a proper end."""
 
     async def script(talk: Talk) -> None:
         await talk.request()
@@ -65,7 +65,7 @@ async def test_a_stream_behind_tls_is_cut_as_such(tmp_path: Path, *, reset: bool
 
 
 async def test_an_unknown_authority_is_named(tmp_path: Path) -> None:
-    """Without the authority's file the path is not there, and the reason is the certificate."""
+    """Without the authority's file the provider cannot be reached, and the reason is the certificate."""
     _, tls = make_server(tmp_path, "provider.test")
     async with provider(_serve, tls=tls) as there:
         check = await check_reachability(there.upstream(scheme="https"))
@@ -74,7 +74,7 @@ async def test_an_unknown_authority_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_provider_that_speaks_no_tls_is_named() -> None:
-    """So is a handshake that fails."""
+    """A failed handshake has its own reason."""
 
     async def script(talk: Talk) -> None:
         await talk.reader.read(1)
@@ -87,7 +87,7 @@ async def test_a_provider_that_speaks_no_tls_is_named() -> None:
 
 
 async def test_an_unreadable_certificate_file_is_named(tmp_path: Path) -> None:
-    """A setting that cannot work says so when it is used."""
+    """A setting that cannot work is reported when it is used."""
     broken = tmp_path / "broken.pem"
     broken.write_text("nothing")
     for file in (broken, tmp_path / "absent.pem"):
@@ -128,7 +128,7 @@ def _proxy(port: int, asked: list[bytes], answer: bytes = ESTABLISHED) -> Script
 
 @pytest.mark.parametrize("secured", [False, True])
 async def test_a_provider_behind_a_corporate_proxy(tmp_path: Path, *, secured: bool) -> None:
-    """The proxy is asked for a tunnel with its credentials; the rest is TLS that it cannot read. It may use TLS too."""
+    """The proxy is asked for a tunnel with its credentials, and cannot read the TLS inside. It may use TLS too."""
     asked: list[bytes] = []
     ca_file, tls = make_server(tmp_path, "provider.test")
     between_tls = tls if secured else None
@@ -159,7 +159,7 @@ async def test_a_provider_behind_a_corporate_proxy(tmp_path: Path, *, secured: b
     ],
 )
 async def test_a_proxy_that_opens_no_tunnel_is_named(answer: bytes, reason: str) -> None:
-    """Its own words are the reason that the agent and the path check get."""
+    """The proxy's own words are the reason that the agent and the path check get."""
 
     async def script(talk: Talk) -> None:
         await talk.head()
@@ -173,7 +173,7 @@ async def test_a_proxy_that_opens_no_tunnel_is_named(answer: bytes, reason: str)
 
 
 async def test_a_proxy_that_is_not_there_is_named() -> None:
-    """The proxy's address is part of the reason, so that nobody looks at the provider."""
+    """The proxy's address is part of the reason, so that nobody suspects the provider."""
     async with provider(_serve) as gone:
         port = gone.port
     check = await check_reachability(
@@ -215,7 +215,7 @@ async def test_a_certificate_for_another_name_is_refused_through_a_tunnel(tmp_pa
     ],
 )
 def test_reasons_are_words(exc: Exception, code: str, text: str) -> None:
-    """Each kind of failure has a word for scripts and a text for people."""
+    """Each kind of failure has a code for scripts and a text for people."""
     explained = explain(exc, "h.example")
     assert explained.code == code
     assert text in explained.message
@@ -223,7 +223,7 @@ def test_reasons_are_words(exc: Exception, code: str, text: str) -> None:
 
 
 async def test_a_provider_that_never_finishes_its_handshake_times_out() -> None:
-    """Reaching a provider takes a bounded time."""
+    """Reaching a provider takes a limited time."""
 
     async def script(talk: Talk) -> None:
         await talk.reader.read()
@@ -235,7 +235,7 @@ async def test_a_provider_that_never_finishes_its_handshake_times_out() -> None:
 
 @pytest.mark.parametrize("told", [False, True])
 async def test_an_open_answer_behind_tls_ends_with_the_word_for_it(tmp_path: Path, *, told: bool) -> None:
-    """An answer that ends with its connection is whole only where TLS says that it ended (RFC 9112, 8 and 9.8).
+    """An answer that ends with its connection is complete only if TLS says that it ended (RFC 9112, 8 and 9.8).
 
     Anyone on the way can close a connection; the agent then must not get the end that means a whole answer.
     """
@@ -265,7 +265,7 @@ async def test_an_open_answer_behind_tls_ends_with_the_word_for_it(tmp_path: Pat
 
 
 async def test_a_proxy_that_cannot_be_used_is_a_reason() -> None:
-    """An agent whose provider would have to be reached through it gets the words that name it."""
+    """An agent whose provider would have to be reached through it gets a message that names it."""
     network = Network(proxy_fault="ALL_PROXY names a SOCKS proxy")
     upstream = Upstream("anthropic", "https://provider.test")
     check = await check_reachability(upstream, network)

@@ -55,7 +55,7 @@ def test_every_coding_is_undone_at_any_cut(name: str, data: bytes, step: int) ->
 
 @pytest.mark.parametrize("name", CODINGS)
 def test_a_bomb_stops_at_the_limit(name: str) -> None:
-    """A small body that would decode to 64 MiB gives 16 MiB and the fault, holding little more than them twice."""
+    """A small body that would decode to 64 MiB gives 16 MiB and the fault, in little more than twice that memory."""
     encoding, pack = CODINGS[name]
     bomb = pack(bytes(64 * 1024 * 1024)) if pack is not bytes else bytes(MAX_DECODED + 1)
     tracemalloc.start()
@@ -117,7 +117,7 @@ def test_members_and_frames_in_a_row_are_one_body() -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "br,gzip", "compress", "aes128gcm", "gzip identity", "*"])
 def test_nested_and_unknown_codings_are_not_undone(encoding: str) -> None:
-    """They are a fault from the start."""
+    """Nested and unknown codings are a fault from the start."""
     decoder = ContentDecoder(encoding)
     assert decoder.feed(gzip.compress(gzip.compress(b"x"))) == b""
     assert decoder.finish() == "unsupported"
@@ -144,7 +144,7 @@ def test_the_coding_is_read_from_the_message() -> None:
 @pytest.mark.parametrize("name", CODINGS)
 @given(pieces=st.lists(st.binary(max_size=50), max_size=6), keep=st.integers(0, 60))
 def test_arbitrary_bytes_never_raise(name: str, pieces: list[bytes], keep: int) -> None:
-    """Any data, also after a valid beginning, is decoded or a fault."""
+    """Any data, also after a valid beginning, is decoded or reported as a fault."""
     encoding, pack = CODINGS[name]
     decoder = ContentDecoder(encoding)
     for piece in (pack(b"beginning" * 9)[:keep], *pieces):

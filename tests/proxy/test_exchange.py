@@ -1,4 +1,4 @@
-"""One request and its response: the same bytes, at once, to the same kind of end."""
+"""One request and its response: the same bytes, without delay, to the same kind of end."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def test_a_request_reaches_the_provider_and_its_answer_the_agent_unchanged
 
 
 async def test_observers_see_no_credentials() -> None:
-    """Keys, tokens and cookies are forwarded and not told, whatever a provider calls them; nor is the proxy's token."""
+    """Keys, tokens and cookies, whatever their names, and the proxy's token are forwarded but not observed."""
 
     async def script(talk: Talk) -> None:
         await talk.request()
@@ -70,7 +70,7 @@ async def test_observers_see_no_credentials() -> None:
 
 
 async def test_what_a_credential_was_is_known_to_observers_alone() -> None:
-    """So that they can keep it out of what they write: the word itself, in no text that describes the request."""
+    """Observers get the word itself, to keep it out of what they write, but no text about the request has it."""
 
     async def script(talk: Talk) -> None:
         await talk.request()
@@ -146,7 +146,7 @@ async def test_request_bytes_arrive_as_they_are_sent() -> None:
     "final", [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", b"HTTP/1.1 417 No\r\nContent-Length: 2\r\n\r\nno"]
 )
 async def test_expect_100_continue_is_between_agent_and_provider(final: bytes) -> None:
-    """Interim answers go through, in order, and the body follows only when the provider asks for it."""
+    """Interim answers pass in order, and the body follows only when the provider asks for it."""
 
     async def script(talk: Talk) -> None:
         head = await talk.head()
@@ -216,7 +216,7 @@ async def test_a_body_ended_by_its_connection() -> None:
 
 
 async def test_an_agent_that_wants_its_connection_closed_gets_that() -> None:
-    """Connection: close is the agent's word for its own side; the provider's connection is kept."""
+    """Connection: close concerns the agent's own side; the provider's connection is kept."""
 
     async def script(talk: Talk) -> None:
         while True:
@@ -244,7 +244,7 @@ async def test_an_agent_that_wants_its_connection_closed_gets_that() -> None:
 )
 @pytest.mark.parametrize("reset", [False, True])
 async def test_a_cut_stream_is_cut_for_the_agent_in_the_same_way(sent: bytes, *, reset: bool) -> None:
-    """The agent gets the bytes that came, no proper end, and the same kind of end; the observer is told who cut."""
+    """The agent gets the bytes that came, no proper end, and the same kind of end; the observer gets who cut."""
     arrived = asyncio.Event()
 
     async def script(talk: Talk) -> None:
@@ -273,7 +273,7 @@ async def test_a_cut_stream_is_cut_for_the_agent_in_the_same_way(sent: bytes, *,
 
 
 async def test_broken_chunks_cut_the_stream() -> None:
-    """What the agent could read in another way than we do does not reach it."""
+    """What the agent could read in another way than the proxy does not reach it."""
 
     async def script(talk: Talk) -> None:
         await talk.request()
@@ -395,7 +395,7 @@ async def test_an_early_answer_is_delivered_although_the_agent_still_sends() -> 
 
 
 async def test_broken_chunks_of_the_agent_are_refused() -> None:
-    """The provider's connection is closed, the agent is told."""
+    """The provider's connection is closed, and the agent gets a refusal."""
     async with provider(Talk.request) as there, proxied(there.upstream()) as here:
         agent = await here.connect()
         await agent.send(
@@ -407,7 +407,7 @@ async def test_broken_chunks_of_the_agent_are_refused() -> None:
 
 
 async def test_redirects_are_the_agents_business() -> None:
-    """A redirect is passed on like any answer, and nobody else is asked."""
+    """A redirect is passed on like any answer, and no other host is asked."""
 
     async def script(talk: Talk) -> None:
         await talk.request()
@@ -425,7 +425,7 @@ HELD = 1024 * 1024
 
 
 async def test_a_slow_agent_slows_the_provider_down() -> None:
-    """While an agent reads 48 MiB little by little, the proxy never holds more than a socket's worth of it."""
+    """While an agent reads 48 MiB little by little, the proxy never holds more than a socket's buffer of it."""
 
     async def script(talk: Talk) -> None:
         await talk.request()
@@ -448,7 +448,7 @@ async def test_a_slow_agent_slows_the_provider_down() -> None:
 
 
 async def test_a_slow_provider_slows_the_agent_down() -> None:
-    """The same for a large request: what the provider has not read is not piled up."""
+    """Of a large request the proxy does not collect what the provider has not read."""
 
     async def script(talk: Talk) -> None:
         await talk.head()
@@ -511,7 +511,7 @@ def test_any_exchange_is_byte_identical(
     chunked: tuple[bool, bool],
     seed: int,
 ) -> None:
-    """Any heads, bodies, framings, cuts: each end gets the bytes that the other sent, three times in a row."""
+    """For any heads, bodies, framings and cuts, each end gets the bytes that the other sent, three times in a row."""
     request_framing, request_wire = _framed(request_body, chunked=chunked[0], seed=seed)
     response_framing, response_wire = _framed(response_body, chunked=chunked[1], seed=seed + 1)
     request_head = b"".join(f"{name}: {value}\r\n".encode() for name, value in request_fields) + request_framing
@@ -568,7 +568,7 @@ async def test_a_provider_that_hangs_up_on_connecting() -> None:
 
 
 async def test_a_large_request_waits_for_its_provider() -> None:
-    """While the provider is being connected to, only so much of the request is taken from the agent."""
+    """While the connection to the provider is made, only a limited part of the request is read from the agent."""
     async with provider(Talk.request) as there, proxied(there.upstream()) as here:
         agent = await here.connect()
         await agent.send(

@@ -54,7 +54,7 @@ def test_chunked_bytes_pass_unchanged_at_any_cut(
 
 @given(data=st.binary(max_size=60), rest=st.binary(max_size=9), cuts=CUTS)
 def test_a_sized_body_ends_at_its_length(data: bytes, rest: bytes, cuts: list[int]) -> None:
-    """Exactly so many bytes are the body's."""
+    """Exactly that many bytes are the body's."""
     tracker = SizedBody(len(data))
     wire, payload, behind = _run(tracker, _cut(data + rest, cuts))
     assert (wire, payload, behind) == (data, data, rest)
@@ -81,7 +81,7 @@ def test_the_last_chunk_is_forwarded_when_it_arrives() -> None:
 
 
 def test_a_requests_last_chunk_waits_for_its_trailers() -> None:
-    """A provider cannot take a request for whole whose trailers may still prove broken."""
+    """Until the trailers are read they may prove broken, so the provider must not yet see the request as complete."""
     tracker = ChunkedBody(hold_last=True)
     assert tracker.feed(b"3\r\nabc\r\n0;a=b\r\n")[0] == b"3\r\nabc\r\n"
     assert tracker.feed(b"X: y\r\n\r")[0] == b""
@@ -110,7 +110,7 @@ def test_a_requests_last_chunk_waits_for_its_trailers() -> None:
     ],
 )
 def test_broken_chunks_are_an_error(data: bytes) -> None:
-    """Whatever two readers could cut differently is refused."""
+    """Bytes that two readers could frame differently are refused."""
     with pytest.raises(FramingError):
         ChunkedBody().feed(data)
     with pytest.raises(FramingError):

@@ -22,18 +22,18 @@ def test_credentials_are_taken_out_of_a_request(name: bytes) -> None:
 
 @pytest.mark.parametrize("name", [b"X-Monkey", b"Keyboard", b"Author", b"X-Tokens-Left", b"Content-Type"])
 def test_other_fields_are_kept_as_sent(name: bytes) -> None:
-    """A name that only contains such a word is no credential's, however its value looks."""
+    """A name that only contains such a word does not mark a credential, however its value looks."""
     assert split_credentials(((name, SECRET),)) == (((name, SECRET),), frozenset())
 
 
 def test_short_words_of_a_credential_are_no_secrets() -> None:
-    """A scheme or a cookie's name is not looked for in recordings, though the field is left out."""
+    """A scheme or a cookie's name is not searched for in recordings, although the field is left out."""
     shown, secrets = split_credentials(((b"Authorization", b"Basic short"), (b"Cookie", b"theme=dark; id=" + SECRET)))
     assert shown == ()
     assert secrets == {SECRET}
 
 
 def test_what_a_provider_hands_out_is_left_out_of_a_response() -> None:
-    """Cookies and the like are left out in any case; the rest keeps its order."""
+    """Cookies and similar fields are left out in any case of their names; the rest keeps its order."""
     fields = ((b"A", b"1"), (b"sEt-CoOkIe", b"s"), (b"Authentication-Info", b"n"), (b"B", b"2"))
     assert without_response_credentials(fields) == ((b"A", b"1"), (b"B", b"2"))

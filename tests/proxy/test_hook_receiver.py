@@ -16,7 +16,7 @@ async def _echo(talk: Talk) -> None:
 
 
 async def test_hooks_are_handed_over_before_they_are_answered() -> None:
-    """The payload is there when the answer is, and one connection serves them all."""
+    """The receiver has the payload before the answer is sent, and one connection serves them all."""
     async with provider(_echo) as there, proxied(there.upstream()) as here:
         agent = await here.connect()
         for number in range(3):
@@ -30,7 +30,7 @@ async def test_hooks_are_handed_over_before_they_are_answered() -> None:
 
 
 async def test_a_hook_may_come_in_chunks_and_in_pieces() -> None:
-    """Any framing, and a client that waits for 100 Continue."""
+    """Any framing works, and a client that waits for 100 Continue."""
     async with provider(_echo) as there, proxied(there.upstream()) as here:
         agent = await here.connect()
         await agent.hook(b"Transfer-Encoding: chunked\r\n", b"2\r\nab\r\n")
@@ -44,7 +44,7 @@ async def test_a_hook_may_come_in_chunks_and_in_pieces() -> None:
 
 
 async def test_a_hook_without_a_payload_is_answered_too() -> None:
-    """Whether it makes sense is for others to say."""
+    """The receiver does not judge its content."""
     async with provider(_echo) as there, proxied(there.upstream()) as here:
         agent = await here.connect()
         await agent.hook(b"Content-Length: 0\r\n")
@@ -53,7 +53,7 @@ async def test_a_hook_without_a_payload_is_answered_too() -> None:
 
 
 async def test_a_large_hook_is_taken_and_a_larger_one_refused() -> None:
-    """16 MiB is the limit, announced or counted; what is over it is told with its size and first bytes."""
+    """16 MiB is the limit, announced or counted; a larger hook is reported with its size and first bytes."""
     async with provider(_echo) as there, proxied(there.upstream()) as here:
         agent = await here.connect()
         await agent.hook(b"Content-Length: %d\r\n" % LIMIT, b"x" * LIMIT)
@@ -76,7 +76,7 @@ async def test_a_large_hook_is_taken_and_a_larger_one_refused() -> None:
 
 
 async def test_half_a_hook_is_none() -> None:
-    """An agent that dies in the middle of a payload has not sent it; broken chunks neither."""
+    """A payload that an agent did not finish, or with broken chunks, does not count as sent."""
     async with provider(_echo) as there, proxied(there.upstream()) as here:
         agent, other = await here.connect(), await here.connect()
         await agent.hook(b"Content-Length: 10\r\n", b"half")
@@ -88,7 +88,7 @@ async def test_half_a_hook_is_none() -> None:
 
 
 async def test_a_failing_receiver_does_not_fail_the_agent() -> None:
-    """The hook is answered whatever happens to us, and the fault is reported."""
+    """The hook is answered even if the receiver fails, and the fault is reported."""
 
     def fail(agent: str, payload: bytes) -> None:
         raise ValueError(agent, payload)

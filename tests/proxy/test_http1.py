@@ -68,7 +68,7 @@ HOSTILE_REQUESTS = {
 
 @pytest.mark.parametrize("name", HOSTILE_REQUESTS)
 def test_hostile_request_heads_are_refused(name: str) -> None:
-    """Whatever h11 would let pass and two readers could understand differently is refused with its status."""
+    """Heads that h11 would accept and two readers could understand differently are refused with their status."""
     head, status = HOSTILE_REQUESTS[name]
     with pytest.raises(RefusedError) as caught:
         read_request(head)
@@ -133,7 +133,7 @@ def test_the_end_of_a_head_is_found_at_any_cut(cuts: list[int]) -> None:
     "start", [b"GET /x HTTP/1.1\n", b"GET /x HTTP/1.1\r\nA: b\n", b"GET\rx", b"\n", b"\x16\x03\x01\n"]
 )
 def test_a_bare_line_break_is_refused_before_the_head_is_whole(start: bytes) -> None:
-    """Nobody waits for the rest of a head that is already wrong."""
+    """A wrong head is refused without waiting for its rest."""
     with pytest.raises(RefusedError, match="CR LF"):
         head_end(start, len(start) - 1)
 
@@ -238,7 +238,7 @@ VALUES = st.from_regex(rb"[\x21-\x7e\x80-\xff]([ \t]?[\x21-\x7e\x80-\xff]){0,30}
 
 @given(st.lists(st.tuples(NAMES, st.sampled_from([b":", b": ", b":  ", b":\t"]), VALUES), max_size=20))
 def test_any_end_to_end_field_survives_both_ways(fields: list[tuple[bytes, bytes, bytes]]) -> None:
-    """Names, values, spacing and order of ordinary fields are the same bytes behind the proxy, in both directions."""
+    """Names, values, spacing and order of ordinary fields are the same bytes on both sides of the proxy."""
     block = b"".join(name + colon + value + b"\r\n" for name, colon, value in fields)
     request = read_request(b"POST /x HTTP/1.1\r\n" + HOST + block + b"\r\n")
     assert http1.request_bytes(request, b"/x", ANTHROPIC) == (
@@ -249,7 +249,7 @@ def test_any_end_to_end_field_survives_both_ways(fields: list[tuple[bytes, bytes
 
 
 def test_this_module_reads_no_sockets() -> None:
-    """The gate is sans-io."""
+    """The module does no input or output."""
     source = Path(http1.__file__).read_text()
     assert "import socket" not in source
     assert "asyncio" not in source

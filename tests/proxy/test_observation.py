@@ -33,7 +33,7 @@ MESSAGES: tuple[Observation, ...] = (
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
 def test_a_message_cannot_be_changed(message: Observation) -> None:
-    """Observers may keep what they receive: nobody changes it later."""
+    """Observers may keep what they receive, since it cannot be changed later."""
     name = next(iter(type(message).__slots__), "data")
     with pytest.raises((FrozenInstanceError, TypeError)):
         setattr(message, name, b"other")
@@ -51,7 +51,7 @@ def test_an_observer_takes_each_kind_of_message() -> None:
 
 
 async def test_an_exchange_may_have_no_watcher() -> None:
-    """With the null observer the exchange is forwarded as ever, and nothing is reported as a fault."""
+    """With the null observer the exchange is forwarded as usual, and nothing is reported as a fault."""
 
     async def script(talk: Talk) -> None:
         await talk.request()

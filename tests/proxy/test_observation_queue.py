@@ -23,7 +23,7 @@ INFO = RequestInfo(upstream="anthropic", method="POST", target="/", headers=(), 
 
 
 async def test_what_does_not_fit_is_counted_and_the_exchange_goes_on() -> None:
-    """A body larger than the queue is forwarded whole; what the observer got and what it missed add up."""
+    """A body larger than the queue is forwarded whole; observed and missed bytes add up to it."""
     size = 4 * 1024 * 1024
 
     async def script(talk: Talk) -> None:
@@ -128,7 +128,7 @@ def _queue(room: int, faults: list[Exception]) -> ObservationQueue:
 
 
 async def test_delivering_makes_room() -> None:
-    """What was delivered no longer counts: the queue takes as much again, and nothing is missed."""
+    """Delivered data no longer counts: the queue takes as much again, and nothing is missed."""
     faults: list[Exception] = []
     queue, seen = _queue(2000, faults), Seen(INFO)
     reporter = ExchangeReporter(queue, lambda _info: seen, INFO)
@@ -140,7 +140,7 @@ async def test_delivering_makes_room() -> None:
 
 
 async def test_missed_data_is_reported_before_the_data_after_it() -> None:
-    """An observer learns of a gap where it is, not at the end."""
+    """An observer learns of a gap at its place, not at the end."""
     faults: list[Exception] = []
     queue, seen = _queue(2000, faults), Seen(INFO)
     reporter = ExchangeReporter(queue, lambda _info: seen, INFO)

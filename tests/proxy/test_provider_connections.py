@@ -29,7 +29,7 @@ async def test_one_connection_serves_agents_one_after_the_other() -> None:
 
 
 async def test_parallel_requests_have_connections_of_their_own_and_few_stay() -> None:
-    """As many connections as requests at a time; afterwards no more than the limit."""
+    """There are as many connections as parallel requests, and afterwards no more than the limit."""
     all_here = asyncio.Barrier(6)
 
     async def script(talk: Talk) -> None:
@@ -113,7 +113,7 @@ async def test_a_provider_that_says_close_is_not_asked_again_on_the_same_connect
 
 
 async def test_extra_bytes_behind_an_answer_end_the_connection() -> None:
-    """A provider that says more than was asked for cannot answer the next request in advance."""
+    """A provider that sends more than was asked for cannot answer the next request in advance."""
 
     async def script(talk: Talk) -> None:
         await talk.request()
@@ -132,7 +132,7 @@ async def test_extra_bytes_behind_an_answer_end_the_connection() -> None:
 
 @pytest.mark.parametrize(("method", "body", "outcome"), [(b"GET", b"", "complete"), (b"POST", b"x", "cut_by_provider")])
 async def test_a_lost_race_is_repeated_only_where_that_is_harmless(method: bytes, body: bytes, outcome: str) -> None:
-    """A reused connection that dies under a request: GET is sent once more, POST is the agent's to repeat."""
+    """If a reused connection fails during a request, GET is sent once more, and POST is left to the agent."""
     closed: list[bytes] = []
 
     async def script(talk: Talk) -> None:
@@ -156,7 +156,7 @@ async def test_a_lost_race_is_repeated_only_where_that_is_harmless(method: bytes
 
 
 async def test_idle_connections_are_closed() -> None:
-    """A connection nobody uses ends by itself."""
+    """A connection that is not used ends by itself."""
     over = asyncio.Event()
 
     async def script(talk: Talk) -> None:

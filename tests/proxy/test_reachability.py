@@ -16,7 +16,7 @@ async def _serve(talk: Talk) -> None:
 
 @pytest.mark.parametrize("status", [b"200 OK", b"401 Unauthorized", b"404 Not Found", b"529 Overloaded"])
 async def test_any_status_proves_the_path(status: bytes) -> None:
-    """One unauthenticated request below the base URL, whatever the provider says to it."""
+    """One unauthenticated request below the base URL is enough, whatever the provider answers."""
     asked: list[bytes] = []
 
     async def script(talk: Talk) -> None:
@@ -31,7 +31,7 @@ async def test_any_status_proves_the_path(status: bytes) -> None:
 
 
 async def test_a_path_that_is_not_there_says_why() -> None:
-    """Refused, cut off, silent: each in words."""
+    """A refused, cut or silent connection is each described in words."""
 
     async def hang_up(talk: Talk) -> None:
         await talk.head()

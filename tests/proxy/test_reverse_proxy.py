@@ -36,7 +36,7 @@ async def test_only_the_literal_loopback_address_is_served(address: str) -> None
 
 
 async def test_the_port_cannot_be_taken_beside_us() -> None:
-    """Nobody else binds the port while we listen, and we have not asked the system for leniency."""
+    """No other process can bind the port while the proxy listens, and the socket does not share its address."""
     async with provider(_serve) as there, proxied(there.upstream()) as here:
         assert not here.reuses_addresses()
         with socket.socket() as other:
@@ -46,7 +46,7 @@ async def test_the_port_cannot_be_taken_beside_us() -> None:
 
 
 async def test_closing_cuts_what_is_under_way_and_tells_everything() -> None:
-    """An exchange under way is told to its end, with what came of it."""
+    """An exchange that is open is reported to its end, with its outcome."""
     begun = asyncio.Event()
 
     async def script(talk: Talk) -> None:
@@ -67,7 +67,7 @@ async def test_closing_cuts_what_is_under_way_and_tells_everything() -> None:
 
 
 async def test_closing_never_ends_an_open_ended_answer_properly() -> None:
-    """A response that ends with its connection is ended by a reset, also if the proxy itself stops."""
+    """A response that ends with its connection is ended by a reset, even if the proxy itself stops."""
 
     async def script(talk: Talk) -> None:
         await talk.request()

@@ -38,7 +38,7 @@ SHOWN = b"X-Promptster-Token: " + TOKEN.encode() + b"\r\n"
     ],
 )
 def test_the_path_prefix_chooses_the_destination(target: str, fields: bytes, upstream: str, rest: bytes) -> None:
-    """Token by path or by field, then the upstream's name; the rest is the target, byte for byte."""
+    """The token is in the path or a field, then comes the upstream's name; the rest is the target, byte for byte."""
     assert _route(target.encode(), fields) == UpstreamRoute(upstream, rest)
 
 
@@ -75,7 +75,7 @@ def test_the_path_prefix_chooses_the_destination(target: str, fields: bytes, ups
     ],
 )
 def test_other_requests_are_refused(target: str, fields: bytes, status: int) -> None:
-    """A wrong or missing token, a web page, another protocol, an unknown path: refused with its status."""
+    """A wrong or missing token, a web page, another protocol, an unknown path: each is refused with its status."""
     with pytest.raises(RefusedError) as caught:
         _route(target.encode(), fields)
     assert caught.value.status == status

@@ -51,12 +51,12 @@ def test_the_byte_order_mark_counts_once_and_at_the_start_only() -> None:
 
 
 def test_broken_utf8_is_replaced() -> None:
-    """Bytes that are no text become the replacement character."""
+    """Bytes that are not text become the replacement character."""
     assert _parse(b"data: a\xff\xfeb\n\n") == [("message", "a\ufffd\ufffdb")]
 
 
 def test_an_oversized_event_is_given_up_and_the_next_one_is_good() -> None:
-    """Memory stays bounded, by one long line and by many short ones; comments do not count."""
+    """One long line and many short ones use limited memory; comments do not count."""
     for long in (b"data: " + b"x" * 100, b"data: xxxx\n" * 20):
         parser = SseParser(limit=64)
         assert parser.feed(long + b"\n\n") == []
@@ -67,7 +67,7 @@ def test_an_oversized_event_is_given_up_and_the_next_one_is_good() -> None:
 
 
 def test_an_endless_line_is_not_kept() -> None:
-    """What is held of an overlong line does not grow with it."""
+    """The memory for an overlong line does not grow with it."""
     parser = SseParser(limit=1000)
     for _ in range(1000):
         parser.feed(b"x" * 1000)
@@ -83,7 +83,7 @@ LINES = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs
     cuts=st.lists(st.integers(0, 200), max_size=12),
 )
 def test_what_was_sent_is_what_is_parsed(events: list[list[str]], ends: list[str], cuts: list[int]) -> None:
-    """Any data, any line ends, any cut: the data lines come back joined by line feeds."""
+    """For any data, line ends and cuts, the data lines are returned joined by line feeds."""
     end = ends[0]
     text = "".join("".join(f"data: {line}{end}" for line in lines) + end for lines in events)
     data = text.encode()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from promptster.errors import ConfigurationError
-from promptster.proxy.upstreams import DEFAULT_UPSTREAMS, Upstream, at_usual_address
+from promptster.proxy.upstreams import DEFAULT_UPSTREAMS, Upstream
 
 
 def test_the_default_table() -> None:
-    """Three providers, all by TLS, each under its own name."""
+    """There are three providers, all with TLS, each under its own name."""
     assert {name: upstream.base_url for name, upstream in DEFAULT_UPSTREAMS.items()} == {
         "anthropic": "https://api.anthropic.com",
         "openai": "https://api.openai.com/v1",
@@ -55,7 +55,7 @@ def test_a_base_url_is_taken_apart(url: str, host: str, port: int, header: bytes
     ],
 )
 def test_an_unusable_base_url_is_refused(url: str) -> None:
-    """Before anything is forwarded there."""
+    """It is refused before anything is forwarded there."""
     with pytest.raises(ConfigurationError):
         Upstream("x", url)
 
@@ -65,9 +65,3 @@ def test_an_unusable_name_is_refused(name: str) -> None:
     """A name is one path segment, and not that of the hooks."""
     with pytest.raises(ConfigurationError):
         Upstream(name, "https://h.example")
-
-
-def test_usual_addresses_are_told_from_others() -> None:
-    """A known name at another address, or an unknown name, is not usual."""
-    given = {"anthropic": "https://api.anthropic.com", "openai": "http://127.0.0.1:1/v1", "own": "https://own.example"}
-    assert at_usual_address(given) == ["anthropic"]

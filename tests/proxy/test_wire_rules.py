@@ -38,7 +38,7 @@ _AT_ONCE = 16 * 1024
 
 
 def test_every_section_has_rows_or_a_reason() -> None:
-    """Each section asks something, and what it asks has rows that show it or a reason why it is not the proxy's."""
+    """Each section's requirements have rows that show them, or a reason why they do not concern the proxy."""
     assert {one.section for one in REQUIREMENTS} == set(SECTIONS)
     assert all(one.rows or one.why.endswith(".") for one in REQUIREMENTS)
     assert all(one.asks.endswith(".") for one in REQUIREMENTS)
@@ -46,7 +46,7 @@ def test_every_section_has_rows_or_a_reason() -> None:
 
 
 def test_the_table_holds_every_rule() -> None:
-    """Each row that a requirement names is there once, and each row shows a requirement of its own section."""
+    """Each row that a requirement names exists once, and each row shows a requirement of its own section."""
     held = Counter(row.name for row in ROWS)
     assert set(held.values()) == {1}
     assert set(held) == {name for one in REQUIREMENTS for name in one.rows}
@@ -74,7 +74,7 @@ def _cases(kind: type[Rule], sort: str) -> list[object]:
 
 @dataclass
 class Landings:
-    """Connections that reached the provider, each with its bytes; requests are answered as they get whole."""
+    """Connections that reached the provider, each with its bytes; complete requests are answered."""
 
     awaited: Sequence[bytes] = ()
     received: list[bytearray] = field(default_factory=list[bytearray])
@@ -86,7 +86,7 @@ class Landings:
         return b"".join(self.received)
 
     async def script(self, talk: Talk) -> None:
-        """Keep what comes."""
+        """Keep what arrives."""
         mine = bytearray()
         self.received.append(mine)
         try:
@@ -131,7 +131,7 @@ def _complete(data: bytes, role: type[h11.CLIENT | h11.SERVER], method: bytes = 
 
 
 def _content(data: bytes) -> bytes:
-    """The content of the first request in these bytes; its reader knows no space before extensions."""
+    """The content of the first request in these bytes; its reader accepts no space before extensions."""
     reader = h11.Connection(h11.SERVER)
     reader.receive_data(data.replace(b"2 ; a = b", b"2"))
     content = b""
@@ -204,7 +204,7 @@ async def _check_refusal(row: RequestRule, case: Refused, *, late: bool) -> None
 
 @pytest.mark.parametrize(("row", "case"), _cases(RequestRule, "refused"))
 async def test_what_breaks_the_rule_does_not_arrive(row: RequestRule, case: Refused) -> None:
-    """Refused with its status and closed, before the provider is connected to where all of it is there."""
+    """A broken request is refused with its status and closed, before connecting to the provider if it is complete."""
     if not row.late or len(case.raw) <= _AT_ONCE:
         await _check_refusal(row, case, late=False)
     if row.late:

@@ -1,4 +1,4 @@
-"""The recorder's no: who asks is told by the system, and what cannot be told is not done."""
+"""Refusals by the recorder: the system identifies the caller, and an unidentified caller is refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FINAL: dict[str, Any] = {"src": "workspace", "kind": "submission_final", "fields
 
 
 def test_the_system_tells_who_asks(tmp_path: Path) -> None:
-    """The process at the other end, not one that the request names."""
+    """It is the process at the other end, not one that the request names."""
     path = tmp_path / "s"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
@@ -36,12 +36,12 @@ def test_the_system_tells_who_asks(tmp_path: Path) -> None:
 
 
 def _guard(state: Path) -> AgentRefusal:
-    """One that needs no recording, because nothing of it is asked here."""
+    """A guard without recording, which is not needed here."""
     return AgentRefusal(cast("Any", None), state)
 
 
 async def test_somebody_who_ended_gets_nothing_done(tmp_path: Path) -> None:
-    """A request may not outlive who asked: whose it was cannot be told any more."""
+    """If the caller has ended before its request is read, it can no longer be identified."""
     ended = await asyncio.create_subprocess_exec(sys.executable, "-ISc", "")
     await ended.wait()
     with pytest.raises(SessionError) as caught:
@@ -63,7 +63,7 @@ async def test_what_reads_is_everybodys(tmp_path: Path) -> None:
 @pytest.mark.parametrize("recorded", [True, False])
 @pytest.mark.parametrize("asks", [True, False])
 def test_the_words_say_only_what_is_so(recorded: bool, asks: bool) -> None:  # noqa: FBT001 - a table
-    """``--yes`` is named where it exists, and the record where the attempt stands in it."""
+    """``--yes`` is named if the command has it, and the record if the attempt was recorded."""
     error = refusal("promptster stop", recorded=recorded, asks=asks)
     assert isinstance(error, InsideAgentError)
     assert (error.exit_code, error.code) == (6, "inside_agent")

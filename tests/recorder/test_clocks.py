@@ -1,4 +1,4 @@
-"""What a recording says about its clocks: set back while no recorder ran, and gone on without the recorder."""
+"""What a recording says about its clocks: set back while no recorder ran, or ahead of a recorder that was stopped."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running
 def test_a_clock_that_was_set_back_while_no_recorder_ran_is_told(
     running: Running, back: int, *, told: bool, paused: bool
 ) -> None:
-    """It is the first thing that the next recorder says, also in a pause; time that went on is none."""
+    """It is the next recorder's first event, also in a pause; time that moved forward is not reported."""
     clock = HandClock()
     asyncio.run(_run(running, clock, 1, paused=paused))
     count = len(running.events())
@@ -57,7 +57,7 @@ def test_a_clock_that_was_set_back_while_no_recorder_ran_is_told(
 
 
 def test_a_recorder_that_stood_still_tells_it_and_the_reader_sees_it(running: Running) -> None:
-    """Three minutes without a look at the clock: its own word with the span, and a heartbeat that came too late."""
+    """After three minutes without a look at the clock there is an event with the span, and a late heartbeat."""
     clock = HandClock()
     asyncio.run(_run(running, clock, 1, 3))
     told = [(gap.kind, gap.text, gap.to_ms - gap.from_ms) for gap in read_gaps(running.events()) if gap.to_ms]

@@ -1,4 +1,4 @@
-"""Hook calls are taken exactly once, and whatever else arrives at the socket costs nobody anything."""
+"""Hook calls are taken exactly once, and anything else that arrives at the socket affects no other call."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Intake:
             raise RuntimeError("capture failed")
 
     async def call(self, data: bytes, *, listen: bool = True) -> bytes:
-        """Send bytes as a hook process does; what came back."""
+        """Send bytes as a hook process does, and return the answer."""
         reader, writer = await asyncio.open_unix_connection(self.path)
         sock: socket.socket = writer.get_extra_info("socket")
         if not listen:
@@ -54,7 +54,7 @@ class Intake:
 
 @asynccontextmanager
 async def receiving(tmp_path: Path) -> AsyncGenerator[Intake]:
-    """An intake over a real socket."""
+    """An intake with a real socket."""
     intake = Intake(tmp_path / "s")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(intake.path)
@@ -68,7 +68,7 @@ async def receiving(tmp_path: Path) -> AsyncGenerator[Intake]:
 
 
 async def test_a_call_is_answered_and_taken(tmp_path: Path) -> None:
-    """One frame, one byte back, one call."""
+    """One frame gets one byte as answer and is one call."""
     async with receiving(tmp_path) as intake:
         assert await intake.call(frame.encode("claude", b"{}")) == frame.ACK
         assert intake.taken == [("claude", b"{}")]
@@ -87,7 +87,7 @@ async def test_many_at_once_are_all_taken(tmp_path: Path) -> None:
     "data", [b"", b"PS", b"GET / HTTP/1.1\r\n\r\n", frame.encode("claude", b"{}")[:-1], b"PSH1\xff"]
 )
 async def test_what_is_no_call_is_not_answered(tmp_path: Path, data: bytes) -> None:
-    """Half a frame, another protocol, nothing: no answer, nothing taken, and the next call works."""
+    """Half a frame, another protocol or no bytes: there is no answer, nothing is taken, and the next call works."""
     async with receiving(tmp_path) as intake:
         assert await intake.call(data) == b""
         assert intake.taken == []
@@ -95,7 +95,7 @@ async def test_what_is_no_call_is_not_answered(tmp_path: Path, data: bytes) -> N
 
 
 async def test_a_call_whose_answer_cannot_be_written_is_not_taken(tmp_path: Path) -> None:
-    """A hook process that stopped listening keeps its call in the spool; taking it too would double it."""
+    """A hook process that no longer listens keeps its call in the spool; taking it too would double it."""
     async with receiving(tmp_path) as intake:
         await intake.call(frame.encode("claude", b"{}"), listen=False)
         assert intake.taken == []
@@ -103,7 +103,7 @@ async def test_a_call_whose_answer_cannot_be_written_is_not_taken(tmp_path: Path
 
 
 async def test_a_call_that_cannot_be_understood_costs_itself_only(tmp_path: Path) -> None:
-    """An error behind the hand-over reaches neither the hook process nor the next call."""
+    """An error after the hand-over reaches neither the hook process nor the next call."""
     async with receiving(tmp_path) as intake:
         intake.fails = True
         assert await intake.call(frame.encode("claude", b"1")) == frame.ACK
@@ -112,7 +112,7 @@ async def test_a_call_that_cannot_be_understood_costs_itself_only(tmp_path: Path
 
 
 async def test_an_answer_means_that_the_call_is_on_disk(tmp_path: Path) -> None:
-    """Whoever was answered finds the call in the spool, under the times that capture got, until it is told."""
+    """An answered call is in the spool, with the times that capture got, until it is recorded."""
     async with receiving(tmp_path) as intake:
         assert await intake.call(frame.encode("codex", b"1")) == frame.ACK
         intake.intake.receive("claude", b"2")
@@ -128,7 +128,7 @@ async def test_an_answer_means_that_the_call_is_on_disk(tmp_path: Path) -> None:
 
 
 def test_a_call_is_kept_until_its_events_are_durable(tmp_path: Path) -> None:
-    """A disk that refuses for a while keeps the file there, and so does capture as long as it holds the call."""
+    """The file stays while the disk refuses, and as long as capture holds the call."""
     drained = Drained(tmp_path / "spool")
     drained.drain.receive("claude", b"1")
     times = drained.times[0]
@@ -143,7 +143,7 @@ def test_a_call_is_kept_until_its_events_are_durable(tmp_path: Path) -> None:
 
 
 def test_what_is_not_recorded_is_not_written_down(tmp_path: Path) -> None:
-    """During a pause a call reaches capture, which counts it, and no file."""
+    """During a pause a call reaches capture, which counts it, but no file."""
     taken: list[bytes] = []
     folder = tmp_path / "spool"
     intake = HookIntake(
@@ -154,7 +154,7 @@ def test_what_is_not_recorded_is_not_written_down(tmp_path: Path) -> None:
 
 
 def test_a_spool_that_refuses_costs_no_call(tmp_path: Path) -> None:
-    """Without a disk to write to, calls are held in memory as events are."""
+    """If nothing can be written, calls are held in memory as events are."""
     (tmp_path / "spool").write_bytes(b"in the way")
     taken: list[bytes] = []
     intake = HookIntake(
@@ -200,7 +200,7 @@ def test_spooled_calls_are_taken_once_and_then_removed(tmp_path: Path) -> None:
 
 
 def test_a_call_that_the_journal_holds_is_not_taken_again(tmp_path: Path) -> None:
-    """After a crash between writing and removing, the file's own times tell that it was taken."""
+    """After a crash between writing and removing, the file's own times show that it was taken."""
     first = Drained(tmp_path / "spool")
     spool.keep(str(first.folder), "claude", b"one")
     first.drain.drain()
@@ -211,13 +211,13 @@ def test_a_call_that_the_journal_holds_is_not_taken_again(tmp_path: Path) -> Non
 
 
 def _left_at(folder: Path, times: tuple[int, int], *payloads: bytes) -> None:
-    """What hook processes leave that run in the same millisecond."""
+    """The files of hook processes that run in the same millisecond."""
     for payload in payloads:
         spool.write(str(folder), KEY, "claude", payload, times)
 
 
 def test_calls_of_one_millisecond_are_told_apart(tmp_path: Path) -> None:
-    """Where a crash lets only some of them into the journal, the others are taken again and those are not."""
+    """If only some of them reached the journal before a crash, only the others are taken again."""
     first = Drained(tmp_path / "spool")
     _left_at(first.folder, (7, 5), b"one", b"two", b"three")
     assert first.drain.drain() == 3
@@ -233,7 +233,7 @@ def test_calls_of_one_millisecond_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_a_call_that_nobody_had_taken_is_not_held_for_another(tmp_path: Path) -> None:
-    """It has the times of one in the journal, or of one that an earlier run took, and is taken nevertheless."""
+    """A call with the same times as one in the journal, or one that an earlier run took, is taken all the same."""
     folder = tmp_path / "spool"
     Drained(folder)
     _left_at(folder, (7, 5), b"of a hook")
@@ -245,7 +245,7 @@ def test_a_call_that_nobody_had_taken_is_not_held_for_another(tmp_path: Path) ->
 
 
 def test_a_call_that_cannot_be_claimed_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder that refuses a new name costs time, and no call."""
+    """A folder that refuses a new name causes a delay, but loses no call."""
     drained = Drained(tmp_path / "spool")
     _left_at(drained.folder, (7, 5), b"one")
 
@@ -260,7 +260,7 @@ def test_a_call_that_cannot_be_claimed_waits(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_damaged_file_is_told_and_removed(tmp_path: Path) -> None:
-    """What cannot be read is counted as lost, once."""
+    """A file that cannot be read is counted as lost, once."""
     drained = Drained(tmp_path / "spool")
     spool.keep(str(drained.folder), "claude", b"one")
     (path,) = drained.folder.glob("*.hook")
@@ -273,7 +273,7 @@ def test_a_damaged_file_is_told_and_removed(tmp_path: Path) -> None:
 
 
 def test_a_damaged_key_is_replaced_and_what_it_sealed_is_told(tmp_path: Path) -> None:
-    """A recorder finds an empty or another key: it starts, tells what cannot be read, and takes what comes then."""
+    """A recorder with an empty or another key starts, reports what cannot be read, and takes what comes then."""
     folder = tmp_path / "spool"
     folder.mkdir(mode=0o700)
     spool.write_key(str(folder), bytes(32))

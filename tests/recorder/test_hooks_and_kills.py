@@ -1,4 +1,4 @@
-"""Hooks that were answered, and a recorder that is killed the moment after: each is recorded, and once."""
+"""Hooks are answered and the recorder is killed right after: each call is recorded, and once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Hooks:
         return prompt, json.dumps(body).encode()
 
     def over_http(self) -> None:
-        """As Claude Code reports."""
+        """Report as Claude Code does."""
         prompt, payload = self._payload()
         answer = httpx.post(
             self._ticket.hook_url("claude"),
@@ -53,7 +53,7 @@ class Hooks:
         self.answered.append(prompt)
 
     def over_the_socket(self) -> None:
-        """As the forwarder reports, without its patience."""
+        """Report as the forwarder does, without its patience."""
         prompt, payload = self._payload()
         with socket.socket(socket.AF_UNIX) as link:
             link.connect(self._ticket.hook_socket)
@@ -62,7 +62,7 @@ class Hooks:
         self.answered.append(prompt)
 
     def forward(self) -> None:
-        """Start the forwarder itself; whichever way it gets rid of the call, it answers for it."""
+        """Start the forwarder itself; it answers for its call in either case."""
         prompt, payload = self._payload()
         words = [*hook_command(), "claude", self._ticket.hook_socket, self._ticket.spool]
         process = subprocess.Popen(words, stdin=subprocess.PIPE)
@@ -90,7 +90,7 @@ def _fight(running: Running, kills: int) -> None:
         else:
             hooks.over_the_socket()
             hooks.over_http()
-        kill_and_wait(running.recorder_pid)  # right behind the last answer
+        kill_and_wait(running.recorder_pid)  # right after the last answer
         assert running.control.status().restarts == number + 1
         hooks.wait()
     running.control.close([])
@@ -100,7 +100,7 @@ def _fight(running: Running, kills: int) -> None:
 
 
 def test_an_answered_hook_outlives_the_recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The short form of the one below, for every day."""
+    """This is the short form of the test below."""
     with prepared(tmp_path, monkeypatch) as running:
         _fight(running, 5)
 
@@ -109,6 +109,6 @@ def test_an_answered_hook_outlives_the_recorder(tmp_path: Path, monkeypatch: pyt
 def test_none_of_six_hundred_hooks_is_lost_in_two_hundred_kills(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three ways, an answer each, and a kill behind every third answer: none lost, none doubled."""
+    """With three ways, an answer each, and a kill after every third answer, none is lost and none doubled."""
     with prepared(tmp_path, monkeypatch) as running:
         _fight(running, 200)

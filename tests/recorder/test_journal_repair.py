@@ -15,7 +15,7 @@ from promptster.recorder.journal_repair import Repair
 
 
 def lose_journal(disk: MemoryDisk) -> None:
-    """Somebody deleted it."""
+    """Delete the journal."""
     for path in disk.paths():
         if path.parent == JOURNAL:
             disk.unlink(path)
@@ -37,7 +37,7 @@ def test_nothing_lost_is_nothing_done() -> None:
 
 
 def test_a_lost_journal_is_filled_from_the_batches() -> None:
-    """Every sealed event comes back in its place with its exact bytes."""
+    """Every sealed event returns to its place with its exact bytes."""
     certified, disk = Certified(), MemoryDisk()
     bench = Bench(certified, disk)
     for text in "abc":
@@ -51,7 +51,7 @@ def test_a_lost_journal_is_filled_from_the_batches() -> None:
 
 
 def test_numbers_of_batches_that_only_the_collector_holds_are_skipped() -> None:
-    """What was adopted has no events here; numbering goes on behind it."""
+    """The events of adopted batches are not here; numbering continues after them."""
     certified, disk = Certified(), MemoryDisk()
     bench = Bench(certified, disk)
     bench.record(note("a"))
@@ -65,7 +65,7 @@ def test_numbers_of_batches_that_only_the_collector_holds_are_skipped() -> None:
 
 
 def test_events_entered_anew_keep_content_times_and_references() -> None:
-    """New numbers, nothing else: references follow, ``closed`` is made again, a second start changes nothing."""
+    """Only the numbers are new: references follow, ``closed`` is made again, a second start changes nothing."""
     certified, disk = Certified(), MemoryDisk()
     bench = Bench(certified, disk)
     bench.record(note("a"), note("b"))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Fight:
-    """One session between two ends that die."""
+    """One session whose recorder and collector are killed."""
 
     def __init__(self, hiring: Stage, invited: Invited, relay: Relay, chance: random.Random) -> None:
         started = invited.start("--collector", relay.url)
@@ -36,7 +36,7 @@ class Fight:
         self.kills = {"recorder": 0, "collector": 0}
 
     def record(self) -> None:
-        """Some events; those whose answer came are promised."""
+        """Record some events; those that were answered are promised."""
         for _ in range(self.chance.randint(1, 5)):
             text = f"note {self.told}"
             self.told += 1
@@ -45,7 +45,7 @@ class Fight:
                 self.promised.append(text)
 
     def kill(self) -> None:
-        """One end, at whatever it is doing just now."""
+        """Kill one of the two, whatever it is doing."""
         if self.chance.random() < 0.3:
             self.relay.lose_answer_to(b"PUT ")
         if self.chance.random() < 0.75:
@@ -58,7 +58,7 @@ class Fight:
             self.kills["collector"] += 1
 
     def close(self) -> int:
-        """Submit; the number of events, all of them received."""
+        """Submit and return the number of events, all of them received."""
         events = self.control.close([])
         received = 0
         while received < events:
@@ -68,13 +68,13 @@ class Fight:
 
 @pytest.fixture
 def fight(tmp_path: Path) -> Iterator[Fight]:
-    """A session that records, with a wire that loses answers."""
+    """A session that records, with a connection that loses answers."""
     with stage(tmp_path) as hiring, hiring.invited("carla") as invited, Relay(hiring.running.url) as relay:
         yield Fight(hiring, invited, relay, seeded(11))
 
 
 def _judge(fight: Fight) -> None:
-    """What is promised stands in the collector's bundle once, in order, and the bundle holds."""
+    """Check that promised events are in the collector's bundle once, in order, and that the bundle verifies."""
     events = fight.close()
     session = fight.folder.path.name
     while fight.control.status().checked < events:
@@ -91,7 +91,7 @@ def _judge(fight: Fight) -> None:
 
 
 def test_a_few_kills(fight: Fight) -> None:
-    """The short form of the long fight below, for every day."""
+    """This is the short form of the long test below."""
     for _ in range(4):
         fight.record()
         fight.kill()
@@ -100,7 +100,7 @@ def test_a_few_kills(fight: Fight) -> None:
 
 @pytest.mark.kills
 def test_a_hundred_kills(fight: Fight) -> None:
-    """At least a hundred kills over both ends, with lost answers on the way."""
+    """There are at least a hundred kills of both ends, with lost answers in between."""
     while sum(fight.kills.values()) < 110:
         fight.record()
         fight.kill()

@@ -26,7 +26,7 @@ from promptster.session_folder.wording import last_thing
     ],
 )
 def test_what_was_done_is_told_in_a_few_words(event: Event, words: str) -> None:
-    """Who, and what on; a prompt's text is not repeated."""
+    """It says who did what and on what; a prompt's text is not repeated."""
     latest = LastActivity()
     latest.see(event, 5)
     assert latest.document()["ms"] == 5
@@ -34,14 +34,14 @@ def test_what_was_done_is_told_in_a_few_words(event: Event, words: str) -> None:
 
 
 def test_a_long_command_is_cut() -> None:
-    """The answer stays small whatever an agent ran."""
+    """The answer stays short whatever an agent ran."""
     latest = LastActivity()
     latest.see(kinds.Command(command="x" * 1_000_000), 1)
     assert len(latest.document()["subject"]) == 60
 
 
 def test_what_tells_nothing_does_not_hide_what_does() -> None:
-    """A tool's result follows its call, and the session's own events are nobody's work."""
+    """A tool's result follows its call, and the session's own events are not activity."""
     latest = LastActivity()
     assert latest.document() == {}
     latest.see(kinds.ToolCall(name="Read"), 1)
@@ -57,7 +57,7 @@ def test_what_tells_nothing_does_not_hide_what_does() -> None:
 
 
 def test_a_pause_lasts_from_its_first_word_to_the_resumption() -> None:
-    """A recorder that stops in a pause does not begin another one."""
+    """A recorder that stops during a pause does not begin another one."""
     latest = LastActivity()
     course = ((kinds.Paused(), 3, 3), (kinds.Paused(), 7, 3), (kinds.Resumed(), 9, 0), (kinds.Paused(), 11, 11))
     for event, ms, since in course:

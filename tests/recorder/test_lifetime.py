@@ -1,4 +1,4 @@
-"""A recorder whose session is over goes, but never under an agent at work."""
+"""A recorder whose session is over ends, but never while an agent works."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GOES_ON = [SessionState.PREPARING, SessionState.RECORDING, SessionState.PAUSED, 
 
 @pytest.mark.parametrize("state", GOES_ON)
 def test_a_session_that_goes_on_keeps_its_recorder(state: SessionState) -> None:
-    """However long nobody calls: a candidate may think for hours."""
+    """It stays however long no request comes: a candidate may think for hours."""
     clock = HandClock()
     linger = Lifetime(clock, upload_until=0)
     for _ in range(3):
@@ -25,7 +25,7 @@ def test_a_session_that_goes_on_keeps_its_recorder(state: SessionState) -> None:
 
 @pytest.mark.parametrize("state", ENDED)
 def test_after_the_end_it_answers_a_little_longer(state: SessionState) -> None:
-    """So that whoever asks just then still learns how the session ended."""
+    """A command that asks just then still learns how the session ended."""
     clock = HandClock()
     linger = Lifetime(clock, upload_until=0)
     assert not linger.may_go(state, None)
@@ -36,7 +36,7 @@ def test_after_the_end_it_answers_a_little_longer(state: SessionState) -> None:
 
 
 def test_an_agent_at_work_is_not_cut_off() -> None:
-    """Its calls go on unrecorded; the recorder waits until there was none for ten minutes."""
+    """Its calls continue unrecorded; the recorder waits until there was none for ten minutes."""
     clock = HandClock()
     linger = Lifetime(clock, upload_until=0)
     last_call = clock.mono
@@ -49,7 +49,7 @@ def test_an_agent_at_work_is_not_cut_off() -> None:
 
 
 def test_submit_has_time_to_end_it_itself() -> None:
-    """What arrived whole is usually concluded by the command that waits for it."""
+    """A complete submission is usually concluded by the command that waits for it."""
     clock = HandClock()
     linger = Lifetime(clock, upload_until=0)
     assert not linger.may_go(SessionState.CLOSED, None)
@@ -60,7 +60,7 @@ def test_submit_has_time_to_end_it_itself() -> None:
 
 
 def test_a_collector_that_never_says_the_end_is_not_waited_for() -> None:
-    """A day behind the time for upload nothing will be taken any more; a clock that is a day off is no reason."""
+    """A day after the time for upload nothing is accepted any longer; a clock that is a day wrong is no reason."""
     clock = HandClock()
     linger = Lifetime(clock, upload_until=NOW_MS)
     clock.pass_by(UPLOAD_OVERDUE_MS)
@@ -72,7 +72,7 @@ def test_a_collector_that_never_says_the_end_is_not_waited_for() -> None:
 
 
 def test_an_end_that_was_none_starts_anew() -> None:
-    """A clock that was set back belongs to a session that goes on."""
+    """If the clock was set back and the session continues, the countdown starts again."""
     clock = HandClock(wall=NOW_MS + UPLOAD_OVERDUE_MS + 1)
     linger = Lifetime(clock, upload_until=NOW_MS)
     assert not linger.may_go(SessionState.RECORDING, None)

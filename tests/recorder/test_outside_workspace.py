@@ -1,4 +1,4 @@
-"""An agent that works outside the workspace is on record as such, once, and what it did still is."""
+"""An agent that works outside the workspace is reported once, and its actions are still recorded."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def capture_in(workspace: Path) -> tuple[PlacedCapture, list[str], list[Draft]]:
-    """Capture, what it told, and what it wrote."""
+    """Capture, its events, and the file that it wrote."""
     told: list[str] = []
     drafts: list[Draft] = []
 
@@ -56,7 +56,7 @@ def prompt_from(folder: object) -> bytes:
 
 
 def test_each_agent_is_told_once(workspace: Path) -> None:
-    """By the first hook from outside, without the folder's name; the prompt is recorded all the same."""
+    """The first hook from outside is reported, without the folder's name; the prompt is recorded all the same."""
     capture, told, drafts = capture_in(workspace)
     for folder in (workspace, workspace / "sub", workspace.parent / "link" / "sub"):
         capture.hook("claude", prompt_from(str(folder)))
@@ -71,7 +71,7 @@ def test_each_agent_is_told_once(workspace: Path) -> None:
 
 
 def test_what_says_no_folder_is_not_judged(workspace: Path) -> None:
-    """Nor is anything while the session is paused, or when the workspace itself is gone."""
+    """Nothing is reported without a folder, during a pause, or if the workspace itself is gone."""
     capture, told, _ = capture_in(workspace)
     for folder in (None, 5, "", "a\0b"):
         capture.hook("claude", prompt_from(folder))
@@ -86,7 +86,7 @@ def test_what_says_no_folder_is_not_judged(workspace: Path) -> None:
 
 
 def test_the_recorder_puts_it_on_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workspace: Path) -> None:
-    """A real recorder, a real hook process."""
+    """A real recorder reports a real hook process."""
     with prepared(tmp_path, monkeypatch) as running:
         running.folder.update(workspace=str(workspace))
         running.spawn()

@@ -1,4 +1,4 @@
-"""The recorder's process, whole: what it records, when it stops, what it delivers, what it survives."""
+"""The recorder's whole process: what it records, when it stops, what it delivers, what it survives."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running
 
 
 def test_the_first_events_tell_what_was_agreed_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Consent, opening, and where traffic goes instead of to the provider, in this order, once."""
+    """Consent, opening, and where traffic goes instead of to the provider are recorded once, in this order."""
     certified = Certified(
         record_until=FAR,
         upload_until=FAR,
@@ -57,7 +57,7 @@ def test_the_first_events_tell_what_was_agreed_to(tmp_path: Path, monkeypatch: p
 
 
 def test_events_of_commands_are_durable_when_answered(running: Running) -> None:
-    """The answer to ``record`` comes after the disk's; a baseline is there once however often it is told."""
+    """The answer to ``record`` comes after the disk's; a baseline is recorded once however often it is sent."""
     baseline = [{"src": "workspace", "kind": "submission_baseline", "fields": {"commit": "c"}}]
     seqs = running.control.record(
         [*baseline, {"src": "launcher", "kind": "capture_degraded", "fields": {"detail": "x"}}]
@@ -83,7 +83,7 @@ def test_events_of_commands_are_durable_when_answered(running: Running) -> None:
     ],
 )
 def test_commands_cannot_speak_for_others(running: Running, draft: dict[str, Any]) -> None:
-    """What a command tells is checked: its own sources, known kinds and fields."""
+    """Only a command's own sources, known kinds and known fields are accepted."""
     before = running.kinds()
     with pytest.raises(SessionError):
         running.control.record([draft])
@@ -113,7 +113,7 @@ def test_pauses_are_events_and_outlast_a_crash(running: Running) -> None:
 
 
 def test_a_hook_process_is_heard(running: Running) -> None:
-    """The real forwarder process hands over by the socket, the event is the candidate's prompt, and no file is left."""
+    """The real forwarder process delivers by the socket, the event is the candidate's prompt, and no file is left."""
     hook(running, PROMPT)
     until(running, lambda status: status.sources.get("hook", 0) == 1)
     running.control.flush(seconds=0.1)
@@ -124,7 +124,7 @@ def test_a_hook_process_is_heard(running: Running) -> None:
 
 
 def test_what_waited_in_the_spool_is_recorded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hook calls made while no recorder ran are recorded at its start with their own times, and then gone."""
+    """Hook calls made while no recorder ran are recorded at its start with their own times, and then removed."""
     with prepared(tmp_path, monkeypatch) as running:
         running.spawn()
         ticket = running.control.launch()
@@ -143,7 +143,7 @@ def test_what_waited_in_the_spool_is_recorded_once(tmp_path: Path, monkeypatch: 
 
 
 def test_a_model_call_is_forwarded_and_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Through the real proxy to a provider and back; both sides become events, the key stays with the agent."""
+    """Through the real proxy to a provider and back, both sides become events; the key stays with the agent."""
     with provider() as url:
         upstreams = {"anthropic": url}
         certified = Certified(record_until=FAR, upload_until=FAR, upstreams=upstreams, overrides=("anthropic",))
@@ -180,7 +180,7 @@ def test_a_submitted_session_ends_with_every_event_received(delivering: tuple[Ru
 
 
 def test_a_submission_survives_a_crash_and_an_absent_collector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A whole session offline: closed without a collector, killed, started again; when there is one, all arrives."""
+    """A whole session offline: closed without a collector, killed, started again; all arrives once there is one."""
     with prepared(tmp_path, monkeypatch) as running:
         running.spawn()
         running.record("offline")
@@ -199,7 +199,7 @@ def test_a_submission_survives_a_crash_and_an_absent_collector(tmp_path: Path, m
 
 
 def test_flush_sends_what_there_is(delivering: tuple[Running, Shelf]) -> None:
-    """After a flush everything recorded so far has its receipt; the session goes on."""
+    """After a flush everything recorded so far has its receipt, and the session continues."""
     running, shelf = delivering
     running.record("x")
     received, events = running.control.flush()
@@ -208,7 +208,7 @@ def test_flush_sends_what_there_is(delivering: tuple[Running, Shelf]) -> None:
 
 
 def test_a_flush_without_a_collector_ends_in_time(running: Running) -> None:
-    """Asking for delivery while offline costs the asked-for patience and no more."""
+    """A flush while offline takes the requested time at most."""
     assert running.control.flush(seconds=0.2) == (0, 2)
     assert (
         until(running, lambda s: s.collector["reachable"] is False).collector["last_error"] == "collector_unreachable"
@@ -216,7 +216,7 @@ def test_a_flush_without_a_collector_ends_in_time(running: Running) -> None:
 
 
 def test_a_withdrawn_session_writes_nothing_more(running: Running) -> None:
-    """After a withdrawal no event is added, not even the end's own, and the files can be deleted."""
+    """After a withdrawal no event is added, not even about the end, and the files can be deleted."""
     before = running.kinds()
     running.control.stop(withdrawn=True)
     assert running.folder.facts().state is SessionState.WITHDRAWN
@@ -224,7 +224,7 @@ def test_a_withdrawn_session_writes_nothing_more(running: Running) -> None:
 
 
 def test_a_damaged_journal_costs_its_tail_and_is_told(running: Running) -> None:
-    """Flipped bits on the candidate's disk never stop the recorder; what was sealed comes back from the batches."""
+    """Flipped bits on the candidate's disk never stop the recorder; sealed events are restored from the batches."""
     for number in range(6):
         running.record(f"note {number}")
     running.control.flush(seconds=0.1)
@@ -245,7 +245,7 @@ def test_a_damaged_journal_costs_its_tail_and_is_told(running: Running) -> None:
 
 
 def test_deleted_journal_is_filled_from_the_batches(running: Running) -> None:
-    """Even without any journal, numbering goes on behind what was sealed."""
+    """Even without any journal, numbering continues after what was sealed."""
     running.record("a")
     running.control.flush(seconds=0.1)
     running.control.stop()
@@ -269,7 +269,7 @@ def test_a_disk_that_fails_at_the_start_is_told(tmp_path: Path, monkeypatch: pyt
 
 
 def test_agents_work_on_while_the_disk_fails(running: Running) -> None:
-    """A recorder that comes back to an unreadable disk forwards, unrecorded, and records again when it can."""
+    """A recorder that restarts on an unreadable disk forwards, unrecorded, and records again when it can."""
     running.record("before")
     hidden = running.folder.path / "hidden"
     running.folder.journal.rename(hidden)
@@ -286,7 +286,7 @@ def test_agents_work_on_while_the_disk_fails(running: Running) -> None:
 
 
 def test_status_is_complete(running: Running) -> None:
-    """Everything a person is shown is there, with plain values."""
+    """It has everything that a person is shown, with plain values."""
     status = running.control.status()
     assert status.session == running.certified.session
     assert len(b64u_decode(status.session)) == 16

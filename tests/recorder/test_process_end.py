@@ -1,4 +1,4 @@
-"""How the recorder's process comes to its end when the collector ends the session, and whom it believes until then."""
+"""How the recorder's process ends when the collector ends the session, and which keys it trusts until then."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_session_that_the_collector_ended_says_so_and_ends(delivering: tuple[R
 def test_an_agent_works_on_unrecorded_when_the_collector_ends_the_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its calls reach the provider as before; nothing of them is kept."""
+    """Its calls reach the provider as before, and nothing of them is recorded."""
     with provider() as url, ExitStack() as stack:
         certified = Certified(record_until=FAR, upload_until=FAR, upstreams={"anthropic": url})
         running = stack.enter_context(prepared(tmp_path, monkeypatch, certified=certified))
@@ -87,7 +87,7 @@ def test_an_agent_works_on_unrecorded_when_the_collector_ends_the_session(
 
 
 def test_a_collector_that_went_on_to_a_new_key_is_believed_across_starts(delivering: tuple[Running, Shelf]) -> None:
-    """Its receipts count, its key file is kept, and the next recorder believes what was received."""
+    """Its receipts count, its key file is kept, and the next recorder trusts what was received."""
     running, shelf = delivering
     old, new = running.certified.collector_key, SigningKey.generate(running.certified.named("new"))
     shelf.keyfile = write_keyfile([first_key(old, created_ms=NOW_MS), next_key(old, new.public_key, created_ms=NOW_MS)])

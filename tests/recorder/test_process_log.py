@@ -1,4 +1,4 @@
-"""Logs say what happened and never what was said."""
+"""Logs say what happened, without content."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def raised(error: Exception) -> Exception:
 
 
 def test_an_exception_is_its_type_and_its_places() -> None:
-    """The text of an exception quotes what was being read, so it stays out."""
+    """The text of an exception quotes what was being read, so it is left out."""
     told = describe(raised(ValueError("a prompt: plant-77")))
     assert told.startswith("ValueError@test_process_log.raised:")
     assert "plant" not in told
@@ -33,7 +33,7 @@ def test_an_exception_is_its_type_and_its_places() -> None:
 
 
 def test_lines_have_a_time_a_word_and_numbers(tmp_path: Path) -> None:
-    """One line each, easy to read for people and programs."""
+    """Each line is easy to read for people and programs."""
     handle = os.open(tmp_path / "log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     log = Log(handle, now=lambda: 12.5)
     log.write("start", restarts=3)
@@ -45,7 +45,7 @@ def test_lines_have_a_time_a_word_and_numbers(tmp_path: Path) -> None:
 
 
 def test_a_log_does_not_grow_for_ever(tmp_path: Path) -> None:
-    """Over a megabyte it is begun anew; a log that cannot be written is no reason to stop."""
+    """At a megabyte it is begun anew; a log that cannot be written does not stop the recorder."""
     path = tmp_path / "log"
     path.write_bytes(b"x" * (1024 * 1024 + 1))
     handle = os.open(path, os.O_WRONLY | os.O_APPEND)

@@ -1,4 +1,4 @@
-"""What a recorder says when it starts."""
+"""The events that a recorder writes when it starts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CLEAN = Recovery(torn_bytes=0, refused_files=0)
 
 
 def test_an_opening_tells_consent_choices_and_other_addresses(tmp_path: Path) -> None:
-    """In this order, each once; what the path check found stands apart from what was chosen."""
+    """Each is recorded once, in this order; what the path check found is separate from what was chosen."""
     certified = Certified(
         upstreams={"anthropic": "http://127.0.0.1:1", "openai": "https://api.openai.com/v1"}, overrides=("anthropic",)
     )
@@ -37,13 +37,13 @@ def test_an_opening_tells_consent_choices_and_other_addresses(tmp_path: Path) ->
 
 
 def test_a_consent_that_stands_already_is_not_told_twice(tmp_path: Path) -> None:
-    """A first start that was cut off behind it is taken up where it was."""
+    """A first start that was cut off after the consent continues from there."""
     folder = Certified().folder(paths_below(tmp_path))
     assert [entry.event.kind for entry in opening(folder, consented=True)] == ["opened"]
 
 
 def test_an_opening_needs_the_documents(tmp_path: Path) -> None:
-    """Nothing is made up in their place."""
+    """Without the documents no event is invented."""
     folder = Certified().folder(paths_below(tmp_path))
     (folder.documents / "consent.json").unlink()
     with pytest.raises(SessionError):
@@ -61,7 +61,7 @@ def test_an_opening_needs_the_documents(tmp_path: Path) -> None:
     ],
 )
 def test_every_loss_is_told(*, clean_end: bool, found: Recovery, repair: Repair, words: list[str]) -> None:
-    """And nothing is told where nothing was lost."""
+    """Nothing is reported if nothing was lost."""
     told = losses(clean_end=clean_end, found=found, repair=repair)
     assert len(told) == len(words)
     assert all(word in text for word, text in zip(words, told, strict=True))

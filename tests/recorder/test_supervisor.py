@@ -1,4 +1,4 @@
-"""The supervisor keeps one recorder running behind the same sockets, whatever kills it."""
+"""The supervisor keeps one recorder running on the same sockets, whatever kills it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def test_a_killed_recorder_is_back_behind_the_same_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kill -9 costs nothing that was promised; port and token stay, and the journal tells of the restart."""
+    """After kill -9 all promises hold; port and token stay, and the journal reports the restart."""
     with prepared(tmp_path, monkeypatch) as running:
         port = running.spawn()
         before = running.control.launch()
@@ -52,7 +52,7 @@ def test_a_connection_made_while_the_recorder_is_down_waits(tmp_path: Path, monk
 
 
 def test_many_kills_with_lost_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed again and again while a third of the collector's answers is lost: every promised event arrives once."""
+    """Killed again and again while a third of the collector's answers is lost, every promised event arrives once."""
     chance = seeded(3)
     with prepared(tmp_path, monkeypatch) as running:
         shelf = Shelf(running.certified)
@@ -66,7 +66,7 @@ def test_many_kills_with_lost_answers(tmp_path: Path, monkeypatch: pytest.Monkey
                     try:
                         running.record(text)
                     except SessionError:
-                        continue  # killed under way: nothing was promised
+                        continue  # killed meanwhile: nothing was promised
                     promised.append(text)
                 kill_and_wait(running.recorder_pid)
             events = running.control.close([])
@@ -92,7 +92,7 @@ def test_a_second_recorder_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_recorder_without_its_supervisor_goes_on_and_keeps_the_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When only the supervisor dies, recording continues, and nobody else may write beside it."""
+    """If only the supervisor dies, recording continues, and no second recorder may write."""
     with prepared(tmp_path, monkeypatch) as running:
         running.spawn()
         kill_and_wait(running.supervisor_pid)
@@ -106,7 +106,7 @@ def test_a_recorder_without_its_supervisor_goes_on_and_keeps_the_lock(
 
 
 def test_an_orphaned_recorder_is_replaced_for_running_agents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says that its supervisor is gone; the next one has the same port and token, with an agent still connected."""
+    """It reports that its supervisor is gone; the next one has the same port and token for a connected agent."""
     with prepared(tmp_path, monkeypatch) as running:
         port = running.spawn()
         assert running.control.status().supervised
@@ -128,7 +128,7 @@ def test_an_orphaned_recorder_is_replaced_for_running_agents(tmp_path: Path, mon
 
 
 def test_after_a_reboot_the_session_continues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both processes gone without notice: a new start continues the same journal, at the same port if it is free."""
+    """After both processes were lost, a new start continues the same journal, at the same port if it is free."""
     with prepared(tmp_path, monkeypatch) as running:
         port = running.spawn()
         running.record("before")
@@ -140,7 +140,7 @@ def test_after_a_reboot_the_session_continues(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_taken_port_is_not_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If another program took the port meanwhile, the recorder takes a new one."""
+    """If another program took the port meanwhile, the recorder uses a new one."""
     with prepared(tmp_path, monkeypatch) as running, socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -149,7 +149,7 @@ def test_a_taken_port_is_not_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_nobody_else_can_bind_the_port_while_it_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The listener overlooks lingering connections only: another program with the same option wins no share of it."""
+    """The listener only overrides lingering connections: another program with the same option gets no share."""
     with prepared(tmp_path, monkeypatch) as running:
         port = running.spawn()
         with socket.socket() as other:
@@ -159,7 +159,7 @@ def test_nobody_else_can_bind_the_port_while_it_is_ours(tmp_path: Path, monkeypa
 
 
 def test_stop_ends_both_and_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After ``stop`` returned, no process runs, no socket stands, and the lock is free."""
+    """After ``stop`` returned, no process runs, no socket exists, and the lock is free."""
     with prepared(tmp_path, monkeypatch) as running:
         running.spawn()
         pids = (running.supervisor_pid, running.recorder_pid)
@@ -176,7 +176,7 @@ def test_stop_ends_both_and_leaves_nothing_behind(tmp_path: Path, monkeypatch: p
 
 
 def test_a_deleted_folder_ends_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody is left with two processes that record into nothing; their sockets go too."""
+    """Both processes end rather than record into nothing, and their sockets are removed."""
     with prepared(tmp_path, monkeypatch) as running:
         running.spawn()
         supervisor, recorder = running.supervisor_pid, running.recorder_pid
@@ -192,7 +192,7 @@ def test_a_deleted_folder_ends_both(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_recorder_that_dies_with_its_folder_is_not_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The supervisor looks for the folder first, and ends in order."""
+    """The supervisor checks the folder first, and ends in order."""
     with prepared(tmp_path, monkeypatch) as running:
         running.spawn()
         supervisor, recorder = running.supervisor_pid, running.recorder_pid
@@ -207,7 +207,7 @@ def test_a_recorder_that_dies_with_its_folder_is_not_started_again(
 def test_a_terminated_supervisor_ends_the_recorder_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    """A shutdown of the machine is an orderly end: no recovery is needed, the absence shows as a pause."""
+    """At a shutdown of the machine they end in order: no recovery is needed, the absence shows as a pause."""
     with prepared(tmp_path, monkeypatch) as running:
         running.spawn()
         recorder = running.recorder_pid
@@ -219,7 +219,7 @@ def test_a_terminated_supervisor_ends_the_recorder_in_order(
 
 
 def test_a_closed_terminal_is_survived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIGHUP and SIGINT, as a closing terminal sends them, do nothing; both have a session of their own."""
+    """SIGHUP and SIGINT, as a closing terminal sends them, have no effect; both have a session of their own."""
     with prepared(tmp_path, monkeypatch) as running:
         running.spawn()
         for pid in (running.supervisor_pid, running.recorder_pid):
@@ -242,7 +242,7 @@ print(spawn_recorder(SessionFolder(Path(told["folder"])), SessionSecrets.from_js
 
 
 def test_nothing_holds_the_caller_s_streams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A script that reads a command's output to its end gets that end, though recorder and supervisor live on."""
+    """A script can read a command's output to its end while recorder and supervisor keep running."""
     with prepared(tmp_path, monkeypatch) as running:
         told = {"folder": str(running.folder.path), "secrets": running.certified.secrets.to_json()}
         extra_read, extra_write = os.pipe()
@@ -266,7 +266,7 @@ def test_nothing_holds_the_caller_s_streams(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_everything_on_disk_is_private_and_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files are 0600, folders 0700, and neither what was recorded nor any secret lies in the clear."""
+    """Files are 0600, folders 0700, and neither what was recorded nor any secret is readable."""
     with prepared(tmp_path, monkeypatch) as running:
         running.spawn()
         running.record("plant-4711 in a prompt")
@@ -292,7 +292,7 @@ def test_everything_on_disk_is_private_and_sealed(tmp_path: Path, monkeypatch: p
 def test_a_session_that_cannot_be_recorded_is_refused_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What will not get better is told to the command at once, and not tried for ever."""
+    """The command gets a permanent failure at once, and the start is not repeated for ever."""
     with prepared(tmp_path, monkeypatch) as running:
         (running.folder.documents / "certificate.json").unlink()
         with pytest.raises(SessionError) as refused:
@@ -302,7 +302,7 @@ def test_a_session_that_cannot_be_recorded_is_refused_with_its_reason(
 
 
 def test_provider_keys_do_not_reach_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The recorder's environment holds no credentials of the candidate's shell."""
+    """The recorder's environment has no credentials of the candidate's shell."""
     monkeypatch.setenv("HOME", "/home/x")
     for name in ("ANTHROPIC_API_KEY", "openai_api_key", "GITHUB_TOKEN", "DB_PASSWORD"):
         monkeypatch.setenv(name, "secret")
@@ -312,7 +312,7 @@ def test_provider_keys_do_not_reach_the_background(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_supervisor_imports_next_to_nothing() -> None:
-    """What outlives everything stays small: no asyncio, no network library, no cryptography, little of ours."""
+    """The longest-living process stays small: no asyncio, no network library, no cryptography, little of ours."""
     code = "import sys, promptster.recorder.supervisor; print('\\n'.join(sys.modules))"
     plain = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=plain)

@@ -23,7 +23,7 @@ def make(dist: Path) -> None:
         dist: where; existing files are replaced.
 
     Raises:
-        ReleaseError: there is no release of this commit.
+        ReleaseError: this commit cannot be released.
     """
     found = list(disagreements(ROOT))
     if found:

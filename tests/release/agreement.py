@@ -1,4 +1,4 @@
-"""Whether a release's version, changelog, fragments and tag say the same."""
+"""Whether a release's version, changelog, fragments and tag agree."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def version_of(root: Path) -> str:
 
 
 def disagreements(root: Path) -> Iterator[str]:
-    """What keeps this commit from being released, each with what to do.
+    """The reasons that keep this commit from being released, each with what to do.
 
     A final version needs a section in CHANGELOG.md, no fragments left, and no other tag. A preview (``.devN``) has no
     section and no tag yet.

@@ -1,4 +1,4 @@
-"""The bill of materials of a release: what it runs with, as CycloneDX, read off a fresh installation."""
+"""The bill of materials of a release: what it runs with, as CycloneDX, taken from a fresh installation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def bill(program: str, version: str, dist: Path, scratch: Path, pyproject: Path) -> Path:
-    """Install a program from its requirement file and write down what came along.
+    """Install a program from its requirement file and list what was installed.
 
     Args:
         program: which of the two.

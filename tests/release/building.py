@@ -1,4 +1,4 @@
-"""The wheel and the sdist of a commit, built twice: equal to the last byte, or there is no release."""
+"""The wheel and the sdist of a commit, built twice: if they are not equal to the last byte, there is no release."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PACKAGES = {"promptster", "promptster_collector", "promptster_hooks"}
 
 
 class ReleaseError(Exception):
-    """There is no release of this commit, and why."""
+    """Why this commit cannot be released."""
 
 
 def run(words: Sequence[str], cwd: Path, **environment: str) -> None:

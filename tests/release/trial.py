@@ -57,7 +57,7 @@ def run(words: list[str], cwd: Path, environment: Mapping[str, str], expected: i
     """Run a command and return what it printed.
 
     Raises:
-        TrialError: it ended otherwise than expected.
+        TrialError: it ended with another exit code than expected.
     """
     done = subprocess.run(words, cwd=cwd, env=environment, check=False, capture_output=True, text=True)
     if done.returncode != expected:

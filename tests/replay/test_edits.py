@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BOTH = ("proxy", "hook")
 RECORDED = json.loads((RECORDINGS / "promptster-0.1" / "edits.json").read_bytes())
-"""Tool calls and edits as version 0.1 recorded them of the recordings beside them."""
+"""Tool calls and edits as version 0.1 recorded them from the recordings in the same folder."""
 REPORTED = [line["payload"] for line in recorded_hooks("claude", "2.1.330", "edits")]
 WHOLE = {
     "tabs.py": "@@ -1,4 +1,4 @@\n def f():\n \tif x:\n-\t\treturn 1\n+\t\treturn 3\n \treturn 2",

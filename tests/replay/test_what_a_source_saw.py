@@ -39,11 +39,11 @@ class Told:
     given: dict[str, Any]
     """The tool's arguments, which is all that the proxy sees."""
     answer: dict[str, Any]
-    """What the hook's response has beside the path."""
+    """What the hook's response has in addition to the path."""
     extent: Extent
     diff: str | None
     proxy: str | None
-    """What the proxy alone can tell."""
+    """What the proxy alone can know."""
     proxy_extent: Extent = PASSAGES
 
 

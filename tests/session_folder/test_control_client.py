@@ -1,4 +1,4 @@
-"""Asking the recorder: one line each way, typed errors, no half answers."""
+"""Asking the recorder: one line each way, typed errors, no partial answers."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def client(tmp_path: Path, log_file: Path) -> Iterator[ControlClient]:
 
 
 def test_a_request_is_answered(client: ControlClient) -> None:
-    """Arguments arrive, and the answer comes back, large ones too."""
+    """Arguments arrive, and the answer is returned, large ones too."""
     large: list[dict[str, Any]] = [{"kind": "x" * 3_000_000}]
     assert client.record(large) == [len(json.dumps(large))]
 
@@ -115,7 +115,7 @@ def test_every_request_gets_a_typed_answer(tmp_path: Path, log_file: Path, line:
 
 @pytest.mark.usefixtures("client")
 def test_fields_of_a_newer_command_are_left_aside(tmp_path: Path) -> None:
-    """What this recorder does not know does not stop it from doing the rest."""
+    """Unknown fields do not keep this recorder from doing the rest."""
     assert _exchange(tmp_path, b'{"op": "record", "drafts": [], "urgent": 1}') == {"ok": True, "seqs": [2]}
 
 
@@ -128,7 +128,7 @@ def test_every_call_reads_back_as_it_was_written(call: type[ControlCall]) -> Non
 
 
 def _exchange(tmp_path: Path, line: bytes) -> Any:
-    """One line to the server, one back."""
+    """Send one line to the server and return its answer."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(SessionFolder(tmp_path / "s").control_socket))
         connection.sendall(line + b"\n")
@@ -137,7 +137,7 @@ def _exchange(tmp_path: Path, line: bytes) -> Any:
 
 
 def test_a_line_that_is_no_request_is_refused(client: ControlClient, tmp_path: Path) -> None:
-    """Bytes that are not JSON get an answer too, and the connection goes on."""
+    """Bytes that are not JSON get an answer too, and the connection stays open."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(SessionFolder(tmp_path / "s").control_socket))
         answers = connection.makefile("rb")
@@ -150,7 +150,7 @@ def test_a_line_that_is_no_request_is_refused(client: ControlClient, tmp_path: P
 
 
 def test_nobody_there_is_told_as_such(tmp_path: Path) -> None:
-    """No socket, or nobody behind it: one code that commands can act on."""
+    """Without a socket, or without a server on it, the error has one code that commands can act on."""
     folder = SessionFolder(tmp_path / "s")
     with pytest.raises(RecorderUnreachableError) as error:
         ControlClient(folder).status()
@@ -158,7 +158,7 @@ def test_nobody_there_is_told_as_such(tmp_path: Path) -> None:
 
 
 def _dying(folder: SessionFolder, answers: list[bytes]) -> tuple[threading.Thread, list[bytes]]:
-    """A recorder that dies under the first requests: an empty answer is a closed connection."""
+    """A recorder that dies during the first requests: an empty answer is a closed connection."""
     seen: list[bytes] = []
     listener = socket.socket(socket.AF_UNIX)
     folder.run.mkdir(mode=0o700, parents=True)
@@ -180,7 +180,7 @@ def _dying(folder: SessionFolder, answers: list[bytes]) -> tuple[threading.Threa
 
 
 def test_a_recorder_that_died_is_asked_again(tmp_path: Path) -> None:
-    """Its supervisor keeps the socket: what may be repeated is repeated to the next recorder."""
+    """Its supervisor keeps the socket open: what may be repeated is sent again to the next recorder."""
     folder = SessionFolder(tmp_path / "s")
     thread, seen = _dying(folder, [b"", b"", b'{"ok": true, "seq": 1}\n'])
     assert ControlClient(folder).pause() == 1
@@ -224,7 +224,7 @@ def _ask(client: ControlClient, op: str) -> object:
 
 
 def _broken(answer: dict[str, Any]) -> Iterator[bytes]:
-    """Every way to spoil one good answer: a field away, or of another type; and what is no answer at all."""
+    """Every way to spoil one good answer: a missing field, a field of another type, or an answer of another form."""
     yield from (b"nonsense\n", b"7\n", b"[]\n", b"null\n", b"{}\n", b'{"ok": 1}\n', b"[" * 100_000 + b"\n")
     yield from (b'{"ok": false}\n', b'{"ok": false, "error": 7}\n', b'{"ok": false, "error": {"code": 7}}\n')
     yield b'{"ok": true}\n'
@@ -238,7 +238,7 @@ def _broken(answer: dict[str, Any]) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("op", sorted(GOOD))
 def test_whatever_is_answered_is_a_type_or_a_typed_error(tmp_path: Path, op: str) -> None:
-    """A missing field, another type or no JSON at all: one error by name, and a good answer behind it is read."""
+    """A missing field, another type or no JSON is one named error, and a good answer after it is read."""
     broken = list(_broken(GOOD[op]))
     good = json.dumps({"ok": True, **GOOD[op], "newer": 1}).encode() + b"\n"
     folder = SessionFolder(tmp_path / "s")
@@ -253,7 +253,7 @@ def test_whatever_is_answered_is_a_type_or_a_typed_error(tmp_path: Path, op: str
 
 
 def test_recording_is_not_repeated_blindly(tmp_path: Path) -> None:
-    """An event might be recorded twice; whether the first try came through is for the caller to find out."""
+    """A repeated event might be recorded twice; the caller has to find out whether the first try arrived."""
     folder = SessionFolder(tmp_path / "s")
     thread, seen = _dying(folder, [b""])
     with pytest.raises(SessionError) as error:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def test_facts_come_back_as_written(tmp_path: Path) -> None:
-    """What is written is what the next program reads."""
+    """The next program reads the facts that were written."""
     folder = Certified().folder(paths_below(tmp_path), collector_url="https://c.example")
     facts = folder.facts()
     assert facts.collector_url == "https://c.example"
@@ -62,7 +62,7 @@ def test_a_newer_program_s_facts_are_left_aside(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"state": "unheard of"}', b"\xff"])
 def test_a_damaged_file_is_said_to_be_one(tmp_path: Path, content: bytes) -> None:
-    """Whatever stands in ``session.json``, the error is typed."""
+    """The error is typed, whatever ``session.json`` contains."""
     folder = Certified().folder(paths_below(tmp_path))
     folder.facts_file.write_bytes(content)
     with pytest.raises(SessionError) as error:
@@ -71,7 +71,7 @@ def test_a_damaged_file_is_said_to_be_one(tmp_path: Path, content: bytes) -> Non
 
 
 def test_the_active_session_is_the_one_that_was_activated(tmp_path: Path) -> None:
-    """``current`` names a folder; without it, or when the folder is gone, there is no session."""
+    """``current`` names a folder; without it, or if the folder is gone, there is no session."""
     paths = paths_below(tmp_path)
     assert SessionFolder.active(paths) is None
     folder = Certified().folder(paths)
@@ -87,7 +87,7 @@ def test_the_active_session_is_the_one_that_was_activated(tmp_path: Path) -> Non
 
 
 def test_documents_keep_their_exact_bytes(tmp_path: Path) -> None:
-    """What was signed is stored as it is; a missing document is named."""
+    """What was signed is stored unchanged; a missing document is named."""
     folder = Certified().folder(paths_below(tmp_path))
     folder.write_document("x.bin", b"\x00\xff")
     assert folder.read_document("x.bin") == b"\x00\xff"
@@ -98,7 +98,7 @@ def test_documents_keep_their_exact_bytes(tmp_path: Path) -> None:
 
 
 def test_sockets_stay_reachable_below_long_paths(tmp_path: Path) -> None:
-    """A unix socket's path has a limit that home folders do not know of."""
+    """A unix socket's path has a limit that home folders may exceed."""
     deep = tmp_path / ("d" * 60) / ("e" * 60)
     folder = SessionFolder(deep)
     assert len(str(folder.control_socket)) < 108

@@ -1,4 +1,4 @@
-"""Our lines in ``.git/info/exclude`` come, keep our files out of commits, and go without a trace."""
+"""Our lines in ``.git/info/exclude`` are added, keep our files out of commits, and are removed without a trace."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def work(tmp_path: Path) -> Path:
     "before", [None, b"", b"# mine\n/build\n", b"no newline at its end", b"\n", b"a\r\nb\r\n", b"\xff\n"]
 )
 def test_they_come_and_go(work: Path, before: bytes | None) -> None:
-    """Whatever the list held, or if there was none, both files are out of git meanwhile and the bytes come back."""
+    """With any list or none, git ignores both files meanwhile, and afterwards the bytes are as before."""
     exclude = work / ".git" / "info" / "exclude"
     exclude.unlink()
     if before is None:
@@ -73,7 +73,7 @@ def test_they_come_and_go(work: Path, before: bytes | None) -> None:
 
 @pytest.mark.parametrize("end", ["\n", ""])
 def test_what_somebody_writes_meanwhile_stays(work: Path, end: str) -> None:
-    """Lines before and behind ours are theirs, also where the marker at the end got lost."""
+    """Lines of others before and after ours stay, even if our end marker is lost."""
     exclude = work / ".git" / "info" / "exclude"
     exclude.write_text(f"/before{end}")
     hide(work, CLAUDE)
@@ -85,7 +85,7 @@ def test_what_somebody_writes_meanwhile_stays(work: Path, end: str) -> None:
 
 
 def test_a_list_that_somebody_filled_is_not_removed(work: Path) -> None:
-    """It was not there before us, but it is theirs now."""
+    """The list did not exist before, but it has other people's lines now."""
     exclude = work / ".git" / "info" / "exclude"
     exclude.unlink()
     hide(work, CLAUDE)
@@ -113,7 +113,7 @@ def test_a_linked_work_tree_and_a_folder_inside(work: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("what", ["link", "pipe", "folder", "linked folder"])
 def test_no_link_is_followed_and_no_pipe_waited_for(work: Path, tmp_path: Path, what: str) -> None:
-    """A hostile repository leads nowhere: what its list points to is not written, and the error comes at once."""
+    """The target of a link in a hostile repository is not written to, and the error comes at once."""
     info = work / ".git" / "info"
     exclude, outside = info / "exclude", tmp_path / "outside"
     outside.mkdir()
@@ -139,7 +139,7 @@ def test_no_link_is_followed_and_no_pipe_waited_for(work: Path, tmp_path: Path, 
 
 
 def test_without_a_repository_there_is_nothing_to_hide(tmp_path: Path) -> None:
-    """No list is made where git does not look."""
+    """No list is made in a place that git does not read."""
     hide(tmp_path, CLAUDE)
     require_hideable(tmp_path)
     show_again(tmp_path)
@@ -147,7 +147,7 @@ def test_without_a_repository_there_is_nothing_to_hide(tmp_path: Path) -> None:
 
 
 def test_a_leftover_of_a_crash_is_in_nobodys_way(work: Path) -> None:
-    """Cut off between two steps, the next time works."""
+    """After a crash between two steps, the next time works."""
     (work / ".git" / "info" / ".exclude.promptster-new").write_text("half")
     hide(work, CLAUDE)
     show_again(work)
@@ -155,14 +155,14 @@ def test_a_leftover_of_a_crash_is_in_nobodys_way(work: Path) -> None:
 
 
 def test_a_tracked_file_is_known(work: Path) -> None:
-    """No list helps there."""
+    """Ignoring has no effect on a tracked file."""
     assert not is_tracked(work, CLAUDE)
     _git(work, "add", CLAUDE)
     assert is_tracked(work, CLAUDE)
 
 
 def test_a_workspace_that_is_yet_to_be_made_holds_nothing(tmp_path: Path) -> None:
-    """A start looks at its editors' files before it makes the folder."""
+    """A start checks its editors' files before it makes the folder."""
     assert not is_tracked(tmp_path / "new", CLAUDE)
     require_hideable(tmp_path / "new")
     show_again(tmp_path / "new")
@@ -170,7 +170,7 @@ def test_a_workspace_that_is_yet_to_be_made_holds_nothing(tmp_path: Path) -> Non
 
 
 def test_a_link_in_the_workspaces_place_is_not_followed(work: Path) -> None:
-    """Another repository stands behind it, and what it holds is none of ours, whatever it says."""
+    """The link leads to another repository, whose files are not ours."""
     _hide(work)
     other = work.parent / "other"
     work.rename(work.parent / "away")

@@ -1,4 +1,4 @@
-"""Taking our entries out of a file that others changed after us."""
+"""Removing our entries from a file that others changed after us."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_an_untouched_file_becomes_what_it_was(before: dict[str, Any], written: 
 
 
 def test_a_file_that_has_nothing_of_ours_stays_byte_for_byte() -> None:
-    """Whoever put another file in its place keeps it as they wrote it, and is not told that our entries are in it."""
+    """A file that was replaced stays as it was written, and no message says that it has our entries."""
     now = b'{"theirs":   1,\n "list": [1]}'
     assert remove_entries(b'{"mine": 1}\n', b'{"mine": 1, "ours": 2}', now) == now
     assert remove_entries(None, b'{"ours": {"a": 1}}', now) == now
@@ -48,7 +48,7 @@ def test_where_we_changed_nothing_everything_stays(before: dict[str, Any], now: 
 
 
 def test_our_entries_go_and_theirs_stay() -> None:
-    """In lists and objects, at every depth."""
+    """This holds in lists and objects, at every depth."""
     before = {"env": {"A": "1"}, "hooks": {"Stop": [{"command": "theirs"}]}}
     written = {"env": {"A": "1", "URL": "ours"}, "hooks": {"Stop": [{"command": "theirs"}, {"command": "ours"}]}}
     now = {
@@ -64,7 +64,7 @@ def test_our_entries_go_and_theirs_stay() -> None:
 
 
 def test_a_file_that_was_absent_goes_if_nothing_of_others_is_left() -> None:
-    """An empty shell of ours is not left behind."""
+    """An empty shell of ours is not left over."""
     written = {"version": 1, "hooks": {"stop": [{"command": "ours"}]}}
     assert remove_entries(None, _json(written), _json({**written, "hooks": {}})) is None
     assert remove_entries(None, _json(written), _json({"version": 1})) is None
@@ -80,7 +80,7 @@ def test_a_file_that_others_began_to_use_stays_readable() -> None:
 
 
 def test_a_value_that_we_replaced_comes_back() -> None:
-    """Unless somebody set it anew."""
+    """It comes back unless it was set again meanwhile."""
     before, written = {"off": True, "x": 1}, {"off": False, "x": 1}
     assert (
         remove_entries(_json(before), _json(written), _json({"off": False, "x": 2}))
@@ -91,6 +91,6 @@ def test_a_value_that_we_replaced_comes_back() -> None:
 
 @pytest.mark.parametrize("now", [b"{", b"[]", b"\xff"])
 def test_what_is_no_object_is_not_guessed_at(now: bytes) -> None:
-    """The caller then leaves the file as it is, and says so."""
+    """The caller then leaves the file unchanged and says so."""
     with pytest.raises(NotAnObjectError):
         remove_entries(b"{}", b'{"a":1}', now)

@@ -32,12 +32,12 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def touched_files(workspace: Path) -> TouchedFiles:
-    """As a new process would see them."""
+    """The files as a new process sees them."""
     return TouchedFiles(workspace, Vault(workspace.parent / "touched", KEY, SESSION))
 
 
 def test_bytes_mode_and_times_come_back(workspace: Path) -> None:
-    """Whatever stood there, byte for byte; while our content stands there, only the owner can read it."""
+    """The former content comes back byte for byte; while ours is in the file, only the owner can read it."""
     file = workspace / NAME
     file.parent.mkdir()
     file.write_bytes(b'{ "theirs":\t1 }\r\n')
@@ -55,7 +55,7 @@ def test_bytes_mode_and_times_come_back(workspace: Path) -> None:
 
 
 def test_what_was_absent_is_absent_again(workspace: Path) -> None:
-    """Folders that were made for it go too, unless somebody put something there."""
+    """Folders that were made for it are removed too, unless others put something there."""
     files = touched_files(workspace)
     files.write(NAME, OURS)
     files.write(".cursor/hooks.json", b"{}")
@@ -83,7 +83,7 @@ def test_the_former_state_is_durable_before_the_change(workspace: Path, monkeypa
 
 
 def test_leftovers_of_a_crash_are_cleaned_up(workspace: Path) -> None:
-    """New content that never took the name goes with the rest."""
+    """New content that was not yet renamed is removed with the rest."""
     files = touched_files(workspace)
     files.write("a.json", OURS)
     (workspace / ".a.json.promptster-new").write_bytes(b"half")
@@ -92,7 +92,7 @@ def test_leftovers_of_a_crash_are_cleaned_up(workspace: Path) -> None:
 
 
 def test_other_peoples_changes_are_not_lost(workspace: Path) -> None:
-    """Only our entries are taken out of a file that somebody changed meanwhile."""
+    """Only our entries are removed from a file that others changed meanwhile."""
     (workspace / "a.json").write_bytes(b'{"theirs": 1}')
     files = touched_files(workspace)
     files.write("a.json", b'{"theirs": 1, "ours": 2}')
@@ -120,7 +120,7 @@ def test_changes_between_two_writes_of_ours_are_not_lost(workspace: Path) -> Non
 
 
 def test_writing_again_keeps_the_first_state(workspace: Path) -> None:
-    """However often we renew our entries, what comes back is what was there before the first time."""
+    """However often our entries are renewed, what comes back is the content before the first time."""
     (workspace / "a.json").write_bytes(b"{}")
     files = touched_files(workspace)
     files.write("a.json", b'{"ours": 1}')
@@ -131,7 +131,7 @@ def test_writing_again_keeps_the_first_state(workspace: Path) -> None:
 
 
 def test_a_file_that_cannot_be_understood_is_left(workspace: Path) -> None:
-    """And said: nobody guesses what is ours in it."""
+    """A message says so: we do not guess which entries are ours."""
     files = touched_files(workspace)
     files.write("a.json", OURS)
     (workspace / "a.json").write_bytes(b"not json any more")
@@ -141,7 +141,7 @@ def test_a_file_that_cannot_be_understood_is_left(workspace: Path) -> None:
 
 
 def test_a_deleted_file_is_not_brought_back_over_a_decision(workspace: Path) -> None:
-    """Whoever deleted the file wanted it gone; our entries are gone with it."""
+    """The person who deleted the file wanted it gone; our entries are gone with it."""
     (workspace / "a.json").write_bytes(b"{}")
     files = touched_files(workspace)
     files.write("a.json", OURS)
@@ -152,7 +152,7 @@ def test_a_deleted_file_is_not_brought_back_over_a_decision(workspace: Path) -> 
 
 @pytest.mark.parametrize("name", ["../out.json", "/etc/passwd", "link/file.json", "file-link.json", "folder"])
 def test_nothing_outside_the_workspace_is_written(workspace: Path, name: str) -> None:
-    """Not by a path, not through a link, and nothing that is no file."""
+    """Neither a path nor a link leads outside, and only regular files are written."""
     outside = workspace.parent / "outside"
     outside.mkdir()
     (outside / "target.json").write_bytes(b"{}")
@@ -190,7 +190,7 @@ def test_what_cannot_be_put_back_is_named_and_can_be_tried_again(
 
 
 def test_the_journal_is_sealed(workspace: Path) -> None:
-    """Neither content nor path stands in the state folder in clear, and another key opens nothing."""
+    """Neither content nor path is readable in the state folder, and another key opens nothing."""
     (workspace / "a.json").write_bytes(b'{"secret-entry": 1}')
     touched_files(workspace).write("a.json", OURS)
     folder = workspace.parent / "touched"
@@ -202,19 +202,19 @@ def test_the_journal_is_sealed(workspace: Path) -> None:
 
 
 def swapped_folder(workspace: Path) -> None:
-    """The folder became a link to another."""
+    """Replace the folder with a link to another."""
     (workspace / ".claude").rename(workspace / "moved")
     (workspace / ".claude").symlink_to(workspace.parent / "outside")
 
 
 def swapped_file(workspace: Path) -> None:
-    """The file became a link to another."""
+    """Replace the file with a link to another."""
     (workspace / NAME).rename(workspace / "moved")
     (workspace / NAME).symlink_to(workspace.parent / "outside" / "settings.local.json")
 
 
 def piped(workspace: Path) -> None:
-    """The file became a named pipe."""
+    """Replace the file with a named pipe."""
     (workspace / NAME).rename(workspace / "moved")
     os.mkfifo(workspace / NAME)
 
@@ -224,7 +224,7 @@ def piped(workspace: Path) -> None:
 def test_nothing_is_put_back_through_what_came_later(
     workspace: Path, before: bytes | None, swap: Callable[[Path], None]
 ) -> None:
-    """It is named with our entries and what to do; once it is gone, the file is what it was."""
+    """The obstacle is named with our entries and what to do; once it is gone, the file is put back."""
     outside = workspace.parent / "outside"
     outside.mkdir()
     (outside / "settings.local.json").write_bytes(b'{"precious": 1}')
@@ -255,7 +255,7 @@ def test_nothing_is_put_back_through_what_came_later(
 
 @pytest.mark.parametrize("theirs", [b"", b', "theirs": 2'])
 def test_entries_behind_a_link_are_found(workspace: Path, theirs: bytes) -> None:
-    """Who moved our file away and left a link to it hears where it is, and how to take our entries out."""
+    """If our file was moved away and a link to it left, the message names its place and how to remove our entries."""
     (workspace / ".claude").mkdir()
     touched_files(workspace).write(NAME, OURS)
     away = workspace.parent / "away"
@@ -272,7 +272,7 @@ def test_entries_behind_a_link_are_found(workspace: Path, theirs: bytes) -> None
 
 
 def test_a_file_behind_a_link_that_has_no_entries_of_ours_is_said_so(workspace: Path) -> None:
-    """However it is written: nobody is sent to take out what is not there."""
+    """Whatever form the link has, the message does not ask to remove what the file does not contain."""
     (workspace / ".claude").mkdir()
     (workspace / NAME).write_bytes(b'{"mine": 1}\n')
     touched_files(workspace).write(NAME, b'{"mine": 1, "env": {"URL": "ours"}}')
@@ -282,11 +282,11 @@ def test_a_file_behind_a_link_that_has_no_entries_of_ours_is_said_so(workspace: 
     (workspace / NAME).symlink_to(other)
     with pytest.raises(WorkspaceError) as refused:
         touched_files(workspace).restore()
-    assert f"are not in {other}, to which it leads now" in (refused.value.hint or "")
+    assert f"are not in {other}, where the link leads now" in (refused.value.hint or "")
 
 
 def test_an_end_that_cannot_wait_keeps_what_a_file_held(workspace: Path) -> None:
-    """The rest is put back, the journal is empty, and nothing is lost or said to be done."""
+    """The rest is put back, the journal is empty, and nothing is lost or reported as done."""
     for name in (NAME, "b.json"):
         (workspace / name).parent.mkdir(exist_ok=True)
         (workspace / name).write_bytes(b'{"mine": 1}')
@@ -308,7 +308,7 @@ def test_an_end_that_cannot_wait_keeps_what_a_file_held(workspace: Path) -> None
 
 
 def test_a_disk_that_refuses_is_named_with_what_helps(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is no matter of links; the journal still knows everything."""
+    """The error is not about links; the journal still knows everything."""
     (workspace / "a.json").write_bytes(b"{}")
     touched_files(workspace).write("a.json", OURS)
 
@@ -325,7 +325,7 @@ def test_a_disk_that_refuses_is_named_with_what_helps(workspace: Path, monkeypat
 
 
 def test_what_a_crash_left_goes_where_the_file_is_as_it_was(workspace: Path) -> None:
-    """Killed before the new content took the name, the file is what it was and the token beside it must go."""
+    """After a crash before the rename, the file is unchanged and the leftover with the token must be removed."""
     (workspace / "a.json").write_bytes(b"{}")
     touched_files(workspace).write("a.json", OURS)
     (workspace / "a.json").write_bytes(b"{}")

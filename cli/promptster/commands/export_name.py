@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from promptster.paths import slug
+from promptster.times import file_day
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,13 +13,6 @@ if TYPE_CHECKING:
     from promptster.replay.loading import Replay
 
 _ID = 8
-
-
-def _day(ms: int | None) -> str:
-    """``2026-11-30`` in local time; empty for a time outside the calendar."""
-    with contextlib.suppress(ValueError, OverflowError, OSError):
-        return "" if ms is None else datetime.fromtimestamp(ms / 1000, UTC).astimezone().strftime("%Y-%m-%d")
-    return ""
 
 
 def file_name(replay: Replay, suffix: str, *, given: Path | None) -> str:
@@ -31,6 +23,7 @@ def file_name(replay: Replay, suffix: str, *, given: Path | None) -> str:
         suffix: the format's ending.
         given: the file it was read from, whose name is used if nothing else is known.
     """
-    parts = [_day(replay.timeline.started_ms), slug(replay.facts.title), replay.facts.session[:_ID]]
+    started = replay.timeline.started_ms
+    parts = ["" if started is None else file_day(started), slug(replay.facts.title), replay.facts.session[:_ID]]
     known = "-".join(part for part in parts if part)
     return (known or (given.stem if given is not None else "session")) + suffix

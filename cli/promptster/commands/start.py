@@ -32,8 +32,8 @@ if TYPE_CHECKING or needed.work:
     from promptster.session.resuming import prepare_editors
     from promptster.session.workspace.preparing import prepare
     from promptster.session_folder.collector_keys import KEYS
-    from promptster.session_folder.wording import one_line, shell_path, utc
-    from promptster.times import soon, until
+    from promptster.session_folder.wording import one_line, shell_path
+    from promptster.times import soon, until, utc
     from promptster.ui.labels import sentence_lines
     from promptster.ui.output import Output
     from promptster.ui.questions import confirm, is_terminal

@@ -11,8 +11,8 @@ from promptster.replay.formatting import counted
 from promptster.session.current import CERTIFICATE, TOMBSTONE, Current, finished_bundle
 from promptster.session.delivery_messages import undelivered
 from promptster.session_folder.folder import SessionState
-from promptster.session_folder.wording import last_thing, one_line, shell_path, utc
-from promptster.times import soon, span, until
+from promptster.session_folder.wording import last_thing, one_line, shell_path
+from promptster.times import soon, span, until, utc
 from promptster.ui.labels import labelled, sentence_lines
 from promptster.ui.output import Output
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from promptster.replay.model import Timeline
     from promptster.session.current import Current
     from promptster.session.leaving.submitting import Prepared
-    from promptster.session.workspace.snapshot import Change
+    from promptster.session.workspace.snapshot import Change, ChangeStatus
 
 _NAMES_WIDTH = 60
 """The width for names of files; the rest are only counted."""
@@ -81,7 +81,7 @@ def _files(sent: Sequence[Change], lines: tuple[int, int]) -> str:
     if not sent:
         return "none changed since the start"
     statuses = Counter(change.status for change in sent)
-    words = (("modified", "changed"), ("added", "new"), ("deleted", "deleted"))
+    words: tuple[tuple[ChangeStatus, str], ...] = (("modified", "changed"), ("added", "new"), ("deleted", "deleted"))
     told = ", ".join(f"{statuses[status]:,} {word}" for status, word in words if statuses[status])
     return f"{told} (+{lines[0]:,} -{lines[1]:,}): {names([_name(change) for change in sent])}"
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING or needed.work:
     from promptster.session.leaving.withdrawing import save_certificate, withdraw, withdraw_again, withdraw_submitted
     from promptster.session_folder.folder import SessionFolder, SessionState, sessions_here
     from promptster.session_folder.touched_files import describe
-    from promptster.session_folder.wording import one_line, utc
-    from promptster.times import day, soon
+    from promptster.session_folder.wording import one_line
+    from promptster.times import day, soon, utc
     from promptster.ui.labels import labelled, named, sentence_lines
     from promptster.ui.output import Output
     from promptster.ui.questions import confirm_by_word, require_person

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.deliver.outbox import Adoption
 from promptster.deliver.receipts import read_ending
-from promptster.deliver.trust import UNKNOWN_SIGNER
+from promptster.deliver.trust import UnknownSignerError
 from promptster.deliver.uploader import Ended, Next
 from promptster.errors import PromptsterError
 from promptster.protocol import merkle
 from promptster.protocol.batch import BatchHeader, header_sha256
 from promptster.protocol.encoding import b64u_decode
-from promptster.protocol.errors import BatchError, SignatureError
+from promptster.protocol.errors import BatchError
 from promptster.protocol.receipt import Receipt
 from promptster.protocol.signing import Envelope
 
@@ -80,8 +80,8 @@ class Refusals:
         try:
             try:
                 return await self._act(error, n)
-            except SignatureError as unknown:
-                if unknown.code != UNKNOWN_SIGNER or not await self._keys.learn(self._collector):
+            except UnknownSignerError:
+                if not await self._keys.learn(self._collector):
                     raise
                 return await self._act(error, n)
         except (PromptsterError, OSError):  # an answer that cannot be believed changes nothing

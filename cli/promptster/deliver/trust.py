@@ -7,7 +7,7 @@ were checked from the pinned key on.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from promptster.errors import CollectorError
 from promptster.protocol.errors import KeyringError, ProtocolError, SignatureError
@@ -16,8 +16,11 @@ from promptster.protocol.key_succession import KeySuccession, parse_keyfile
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-UNKNOWN_SIGNER: Final = "unknown_signer"
-"""The code of an error that a newer key file may resolve."""
+
+class UnknownSignerError(SignatureError):
+    """No trusted key has this name; a newer key file of the collector may contain it."""
+
+    default_code = "unknown_signer"
 
 
 class KeySource(Protocol):
@@ -57,11 +60,11 @@ class TrustedKeys:
         """Return the public key named ``kid``.
 
         Raises:
-            SignatureError: it is not believed, or not known yet; code ``unknown_signer``.
+            UnknownSignerError: it is not trusted, or not known yet.
         """
         key = self._keys.find(kid)
         if key is None:
-            raise SignatureError("a document is signed by a key that nobody vouches for", code=UNKNOWN_SIGNER)
+            raise UnknownSignerError("a document is signed by a key that nobody vouches for")
         return key
 
     def take_over(self, keyfile: bytes) -> bool:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from promptster.client import PutAnswer, RefusedError
 from promptster.deliver.limits import UploadTiming
-from promptster.deliver.trust import UNKNOWN_SIGNER, KeySource
+from promptster.deliver.trust import KeySource, UnknownSignerError
 from promptster.errors import CollectorError
-from promptster.protocol.errors import ProtocolError, SignatureError
+from promptster.protocol.errors import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -217,8 +217,8 @@ class Uploader:
         """
         try:
             await asyncio.to_thread(self._outbox.accept, n, receipt)
-        except SignatureError as error:
-            if error.code != UNKNOWN_SIGNER or not await self._keys.learn(self._collector):
+        except UnknownSignerError:
+            if not await self._keys.learn(self._collector):
                 raise
             await asyncio.to_thread(self._outbox.accept, n, receipt)
 

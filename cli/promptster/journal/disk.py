@@ -1,4 +1,4 @@
-"""The disk operations of journal and outbox, behind an interface that tests can replace.
+"""The disk operations of journal and outbox, as an interface that tests can replace.
 
 ``Files`` contains the few calls that durability depends on; each may fail, write less than asked, or be the last before
 a crash. ``SystemFiles`` is the computer's own disk. Two functions combine these calls: ``write_all`` writes every byte

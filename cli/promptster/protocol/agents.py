@@ -4,8 +4,6 @@ Everything else about an agent is in its folder, ``promptster.agents.<id>``. ``d
 line means.
 """
 
-from __future__ import annotations
-
 from typing import Final, NamedTuple
 
 

@@ -3,6 +3,7 @@
 ``ProtocolError``
 ├── ``EncodingError``      base64url text, or a value that has no wire form
 ├── ``DocumentError``      bytes that are not a canonical document of the type asked for
+│   ├── ``PolicyTextError``    a policy whose text does not match its settings
 │   └── ``NewerVersionError``  what only a newer version of Promptster knows
 ├── ``SignatureError``     a key, a signature or the bytes it covers
 ├── ``KeyringError``       the succession of the collector's keys
@@ -51,6 +52,12 @@ class DocumentError(ProtocolError):
     """Bytes are not a canonical document of the type asked for."""
 
     default_code = "document"
+
+
+class PolicyTextError(DocumentError):
+    """A policy's text does not match its settings."""
+
+    default_code = "policy_text"
 
 
 class NewerVersionError(DocumentError):

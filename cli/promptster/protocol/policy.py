@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from promptster.protocol.agents import IDS
-from promptster.protocol.errors import DocumentError, NewerVersionError
+from promptster.protocol.errors import DocumentError, NewerVersionError, PolicyTextError
 from promptster.protocol.events.kinds import Kind
 from promptster.protocol.policies import text_1, text_2, text_3, text_first
 from promptster.protocol.policies.settings import (
@@ -26,7 +26,6 @@ from promptster.protocol.policies.settings import (
     PolicyV2,
 )
 from promptster.protocol.policies.text_3 import TOPICS
-from promptster.protocol.policies.topics import TEXT_DIFFERS
 
 __all__ = [
     "AGENTS",
@@ -41,7 +40,6 @@ __all__ = [
     "RECORDED_KINDS",
     "STOP",
     "SUBMIT",
-    "TEXT_DIFFERS",
     "TOPICS",
     "Policy",
     "PolicyV2",
@@ -91,7 +89,7 @@ def render_text(policy: Policy) -> str:
     The policy names the rendering. A policy of version 1 names none and gets text 1.
 
     Raises:
-        DocumentError: the policy allows events that no line of this text announces.
+        PolicyTextError: the policy allows events that no line of this text announces.
         NewerVersionError: this program does not know the rendering or a setting.
     """
     if not isinstance(policy, PolicyV2):
@@ -106,14 +104,14 @@ def require_own_text(policy: Policy) -> None:
     """Refuse a policy whose text differs from the one rendered from its settings, which are what is enforced.
 
     Raises:
-        DocumentError: the text differs.
+        PolicyTextError: the text differs.
         NewerVersionError: only a newer version of Promptster can compare them.
     """
     own = [render_text(policy)]
     if not isinstance(policy, PolicyV2):  # does not name its text, and there were two
         own.append(text_first.render(policy))
     if policy.text not in own:
-        raise DocumentError("the policy's text does not match its settings", code=TEXT_DIFFERS)
+        raise PolicyTextError("the policy's text does not match its settings")
 
 
 def make_policy(

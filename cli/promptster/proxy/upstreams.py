@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from promptster.errors import ConfigurationError
+from promptster.protocol.providers import USUAL_ADDRESSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,18 +77,6 @@ class Upstream:
 
 
 DEFAULT_UPSTREAMS: Mapping[str, Upstream] = MappingProxyType(
-    {
-        upstream.name: upstream
-        for upstream in (
-            Upstream("anthropic", "https://api.anthropic.com"),
-            Upstream("openai", "https://api.openai.com/v1"),
-            Upstream("chatgpt", "https://chatgpt.com/backend-api/codex"),
-        )
-    }
+    {name: Upstream(name, base_url) for name, base_url in USUAL_ADDRESSES.items()}
 )
-"""The usual addresses of the providers that policies name; ``chatgpt`` is Codex with a ChatGPT login."""
-
-
-def at_usual_address(base_urls: Mapping[str, str]) -> list[str]:
-    """The names of those upstreams, given with their base URLs, that are at the address in `DEFAULT_UPSTREAMS`."""
-    return sorted(name for name, upstream in DEFAULT_UPSTREAMS.items() if base_urls.get(name) == upstream.base_url)
+"""The providers that policies name, at their usual addresses."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 from promptster.agents.registry import base_urls
 from promptster.deliver.uploader import Ended
 from promptster.errors import SessionError
-from promptster.proxy.upstreams import at_usual_address
+from promptster.protocol.providers import at_usual_address
 from promptster.recorder.assembly import left_out
 from promptster.session_folder.control_calls import (
     CloseCall,

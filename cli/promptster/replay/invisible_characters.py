@@ -11,6 +11,7 @@ the few of these that are drawn (signs that come before a number in Arabic and o
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -95,8 +96,14 @@ def for_script() -> str:
     )
 
 
-_ONE = re.compile(INVISIBLE)
-_CONTROLS = bytes(byte for byte in range(0x80) if _ONE.match(chr(byte)))
+_CONTROLS = bytes((*range(0x09), *range(0x0B, 0x20), 0x7F))
+"""The ASCII characters that ``INVISIBLE`` matches."""
+
+
+@cache
+def _one() -> re.Pattern[str]:
+    """``INVISIBLE``, compiled when it is first needed: that takes longer than many a command."""
+    return re.compile(INVISIBLE)
 
 
 def is_encodable(text: str) -> bool:
@@ -111,4 +118,4 @@ def replace_invisible(text: str, code: Callable[[int], str]) -> str:
         data = text.encode()
         if len(data.translate(None, _CONTROLS)) == len(data):
             return text
-    return _ONE.sub(lambda match: code(ord(match[0])), text)
+    return _one().sub(lambda match: code(ord(match[0])), text)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from promptster.protocol.errors import DocumentError, NewerVersionError
-from promptster.protocol.policy import TEXT_DIFFERS, require_own_text
+from promptster.protocol.errors import DocumentError, NewerVersionError, PolicyTextError
+from promptster.protocol.policy import require_own_text
 from promptster.protocol.verdict import Effect, Finding
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 TEXT_UNKNOWN: Final = "policy_text_unknown"
 """A text that only a newer version of Promptster can render."""
+TEXT_DIFFERS: Final = PolicyTextError.default_code
+"""A text that does not match the policy's settings."""
 TEXTS: Final = frozenset({TEXT_DIFFERS, TEXT_UNKNOWN})
 """Notes about the text that was agreed to."""
 

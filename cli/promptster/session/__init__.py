@@ -1,1 +1,1 @@
-"""One assessment session on the candidate's machine: its folder, its consent, its recorder and its workspace."""
+"""What the candidate's commands do with a session: start it, run agents in it, submit, stop or withdraw it."""

@@ -1,4 +1,4 @@
-"""Which agents the policy that the candidate agreed to lets them use, by the names that ``promptster run`` takes."""
+"""Which agents the agreed policy allows, by the names that ``promptster run`` accepts."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ if TYPE_CHECKING:
 
 
 def may_be_used(agent: str, policy: Policy) -> bool:
-    """Whether a policy allows the agent of this id, and names the provider that its traffic usually goes to."""
+    """Return whether a policy allows the agent with this id and names the provider that the agent usually uses."""
     upstreams = BY_ID[agent].upstreams if agent in BY_ID else ()
     return policy.allows_agent(agent) and all(provider in policy.providers for provider in upstreams[:1])
 
 
 def allowed_names(folder: SessionFolder) -> tuple[str, ...]:
-    """Return the agents that may follow ``promptster run`` in this session.
+    """Return the agents that ``promptster run`` may start in this session.
 
     Raises:
         SessionError: the policy is missing.
-        ProtocolError: it cannot be read.
+        ProtocolError: the policy cannot be read.
     """
     policy = Policy.parse(folder.read_document("policy.json"))
     return tuple(agent.program for agent in CATALOGUE if may_be_used(agent.id, policy))
 
 
 def require_allowed(name: str, folder: SessionFolder) -> None:
-    """Return if this agent may be used in this session.
+    """Require that this agent may be used in this session.
 
     Raises:
-        LaunchError: it may not be (125).
+        LaunchError: it may not be used (exit code 125).
         SessionError: the policy is missing.
-        ProtocolError: it cannot be read.
+        ProtocolError: the policy cannot be read.
     """
     allowed = allowed_names(folder)
     if name in allowed:
         return
     instead = " or ".join(f"`promptster run {other}`" for other in allowed)
     raise LaunchError(
-        f"{name} may not be used in this assessment",
+        f"this assessment does not allow {name}",
         hint=f"Use {instead}." if instead else "Ask the hiring team: it allows no agent that can be recorded here.",
         code="agent_not_allowed",
     )

@@ -1,6 +1,6 @@
-"""The session that commands act on, with everything that belongs to it: secrets, recorder, work tree, touched files.
+"""The session that commands act on, with its secrets, recorder, work tree and touched files.
 
-Slow modules are imported when they are first needed: ``promptster status`` needs the folder and the recorder only.
+Heavy modules are imported on first use, because ``promptster status`` needs only the folder and the recorder.
 """
 
 from __future__ import annotations
@@ -12,43 +12,43 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptster.errors import RecorderRunningError, RecorderUnreachableError, SessionError
-from promptster.session_folder.control_client import ControlClient
 from promptster.session_folder.folder import SessionFolder
 
 if TYPE_CHECKING:
     from promptster.keys import SecretStore, SessionSecrets
     from promptster.paths import Paths
     from promptster.session.workspace.worktree import WorkTree
+    from promptster.session_folder.control_client import ControlClient
     from promptster.session_folder.control_messages import RecorderStatus
     from promptster.session_folder.folder import SessionFacts
     from promptster.session_folder.touched_files import TouchedFiles
     from promptster.session_folder.vault import Vault
 
 BUNDLE = "bundle.txt"
-"""Document that names the candidate's own bundle once it is written."""
+"""Document that holds the path of the candidate's own bundle, once it is written."""
 VAULT = "vault"
-"""Folder of the session's sealed small files; it goes last of all when a session is concluded."""
+"""Folder of the session's small sealed files; it is deleted last when a session is concluded."""
 
 CERTIFICATE = "certificate.json"
 TOMBSTONE = "tombstone.json"
 
 
 class Current:
-    """One session; what needs a secret or a running recorder is looked up when it is asked for."""
+    """One session; secrets and the recorder are looked up on first use."""
 
     def __init__(self, folder: SessionFolder) -> None:
-        """Name the session's folder."""
+        """Use this session's folder."""
         self.folder = folder
 
     @classmethod
     def find(cls, paths: Paths) -> Current | None:
-        """The active session, or ``None``."""
+        """Return the active session, or ``None``."""
         folder = SessionFolder.active(paths)
         return None if folder is None else cls(folder)
 
     @classmethod
     def require(cls, paths: Paths) -> Current:
-        """The active session.
+        """Return the active session.
 
         Raises:
             SessionError: there is none.
@@ -62,22 +62,22 @@ class Current:
 
     @property
     def facts(self) -> SessionFacts:
-        """The session's small facts, read anew each time."""
+        """The content of ``session.json``, read again each time."""
         return self.folder.facts()
 
     @cached_property
     def store(self) -> SecretStore:
-        """Where its secrets are."""
+        """The store that holds the session's secrets."""
         from promptster.keys import open_store  # noqa: PLC0415 - not every command needs it
 
-        return open_store("keyring" if self.facts.secrets == "keyring" else "file", self.folder.secrets_file)
+        return open_store(self.facts.secret_store, self.folder.secrets_file)
 
     @cached_property
     def secrets(self) -> SessionSecrets:
-        """Its secrets.
+        """The session's secrets.
 
         Raises:
-            SessionError: they are gone.
+            SessionError: they were deleted.
         """
         from promptster.keys import load_secrets  # noqa: PLC0415 - not every command needs it
 
@@ -85,26 +85,26 @@ class Current:
 
     @property
     def access_token(self) -> str | None:
-        """The candidate's token, which outlives the keys."""
+        """The candidate's access token, which is kept when the keys are deleted."""
         from promptster.keys import load_access_token  # noqa: PLC0415 - not every command needs it
 
         return load_access_token(self.store, self.facts.session)
 
     @property
     def workspace(self) -> Path:
-        """Where the candidate works."""
+        """The candidate's work tree."""
         return Path(self.facts.workspace)
 
     @cached_property
     def vault(self) -> Vault:
-        """Sealed small files of the session."""
+        """The session's small sealed files."""
         from promptster.session_folder.vault import Vault  # noqa: PLC0415 - not every command needs it
 
         return Vault(self.folder.path / VAULT, self.secrets.content_key, self.facts.session)
 
     @cached_property
     def touched(self) -> TouchedFiles:
-        """Files of other programs that are changed for the session."""
+        """Files of other programs that were changed for the session."""
         from promptster.session_folder.touched_files import TouchedFiles  # noqa: PLC0415 - not every command needs it
         from promptster.session_folder.vault import Vault  # noqa: PLC0415 - not every command needs it
 
@@ -113,25 +113,27 @@ class Current:
 
     @cached_property
     def tree(self) -> WorkTree:
-        """The work tree, read through a private repository."""
+        """The candidate's work tree, with the private repository that keeps its contents."""
         from promptster.session.workspace.worktree import WorkTree  # noqa: PLC0415 - not every command needs it
 
         return WorkTree(self.workspace, self.folder.path / "worktree")
 
     @property
     def control(self) -> ControlClient:
-        """The line to the recorder."""
+        """The connection to the recorder."""
+        from promptster.session_folder.control_client import ControlClient  # noqa: PLC0415 - needs a session
+
         return ControlClient(self.folder)
 
     def recorder_status(self) -> RecorderStatus | None:
-        """Return the recorder's status; ``None`` if none runs."""
+        """Return the recorder's status; ``None`` if no recorder runs."""
         try:
             return self.control.status()
         except RecorderUnreachableError:
             return None
 
     def ensure_recorder(self) -> int:
-        """Start the recorder unless it runs; returns the proxy's port.
+        """Start the recorder unless it already runs; returns the proxy's port.
 
         Raises:
             SessionError: it cannot be started.
@@ -146,10 +148,10 @@ class Current:
         return self.control.status().port
 
     def replace_recorder(self) -> int:
-        """End a recorder in order and start another with a supervisor; agents that run keep port and token.
+        """Stop the recorder and start another one, with a supervisor; running agents keep their port and token.
 
         Raises:
-            SessionError: it does not end, or no other can be started.
+            SessionError: the recorder does not end, or the other one cannot be started.
         """
         from promptster.recorder.spawning import spawn_recorder  # noqa: PLC0415 - not every command needs it
 
@@ -159,7 +161,7 @@ class Current:
 
 
 def finished_bundle(current: Current) -> Path | None:
-    """Return the bundle of a session that was already submitted."""
+    """Return the path of the bundle of a submitted session; ``None`` if it was not submitted."""
     if not current.folder.has_document(BUNDLE):
         return None
     return Path(os.fsdecode(current.folder.read_document(BUNDLE)))

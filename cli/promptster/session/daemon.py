@@ -1,6 +1,6 @@
-"""Where recorders of version 0.1 are started: a supervisor that runs while Promptster is upgraded restarts them here.
+"""The entry point that supervisors of version 0.1 use to restart their recorder, also after Promptster was upgraded.
 
-It runs ``python -m promptster.session.daemon FOLDER HANDLE``; the recorder itself is ``promptster.recorder.process``.
+They run ``python -m promptster.session.daemon FOLDER HANDLE``; the recorder itself is ``promptster.recorder.process``.
 """
 
 from __future__ import annotations

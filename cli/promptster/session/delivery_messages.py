@@ -14,15 +14,15 @@ _KEPT = "Everything recorded is kept on this computer. `promptster submit` write
 
 
 def undelivered(facts: SessionFacts) -> list[str]:
-    """Return the message for a session whose delivery stopped; empty while it continues, or if it was completed."""
+    """Return the lines about a session whose delivery stopped; empty while it continues or if it is complete."""
     organisation = one_line(facts.organisation)
     if facts.state is SessionState.LAPSED:
         return [f"The time for upload is over: {organisation} no longer accepts uploads for this session.", _KEPT]
     if facts.refused and (facts.state.records or facts.state is SessionState.CLOSING):
         return [
             f"warning: {organisation} no longer accepts uploads for this session ({one_line(facts.refused)})",
-            f"Tell {organisation}: they may be able to make room for it.",
+            f"Tell {organisation}: they may be able to make room.",
             _KEPT,
-            "`promptster submit` and `promptster resume` ask again; `promptster stop` ends without submitting.",
+            "`promptster submit` and `promptster resume` try again; `promptster stop` ends without submitting.",
         ]
     return []

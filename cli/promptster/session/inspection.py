@@ -1,4 +1,4 @@
-"""What has been captured so far, read from the encrypted journal on this computer; nothing is asked of anybody."""
+"""Reads what was recorded so far from the encrypted journal on this computer, without any network."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedSession:
-    """A session as it is on record here."""
+    """The recording of a session on this computer."""
 
     replay: Replay
     events: int
-    """Events as they were recorded; the replay's entries may show several of them as one."""
+    """Number of recorded events; an entry of the replay may show several of them."""
 
 
 def read_session(current: Current) -> RecordedSession:
-    """The session as it is on record here: from its journal, or from its bundle after it was submitted.
+    """Read a session's recording from its journal, or from its bundle once it was submitted.
 
     Raises:
-        SessionError: it is deleted.
+        SessionError: the recording was deleted.
     """
     facts = current.facts
     bundle = finished_bundle(current)

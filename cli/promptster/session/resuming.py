@@ -1,4 +1,4 @@
-"""Resuming after a pause, a reboot, or the end of recorder and supervisor."""
+"""Resumes a session after a pause, a reboot, or a crash of the recorder and its supervisor."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ if TYPE_CHECKING:
 
 
 def resume(current: Current) -> RecorderStatus:
-    """Let the session record again.
+    """Make the session record again.
 
-    A recorder whose supervisor is gone works on, but nothing would start it again: it is replaced.
-
-    What the collector refused for good is sent once more.
+    A recorder without a supervisor still works, but nothing would restart it after a crash, so it is replaced. What the
+    collector refused for good is sent once more.
 
     Raises:
         SessionError: the recorder cannot be started, or the session's keys are gone.
@@ -33,12 +32,12 @@ def resume(current: Current) -> RecorderStatus:
         current.control.resume()
     if after.refused is not None:
         current.control.flush(seconds=0.0, again=True)
-    prepare_editors(current)  # token and port may be new, and a start may have left them out
+    prepare_editors(current)  # token and port may have changed, and an interrupted start may not have written them
     return current.control.status()
 
 
 def prepare_editors(current: Current) -> list[Path]:
-    """Make, or renew, the workspace files of the editors that were named at the start."""
+    """Write or update the workspace files of the editors that the candidate named."""
     named = current.facts.choices.get("ide")
     if not isinstance(named, str):
         return []

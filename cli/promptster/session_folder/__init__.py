@@ -1,1 +1,1 @@
-"""One session's folder on disk: what the recorder and the commands both read and write."""
+"""One session's folder on disk, which the recorder and the commands both read and write."""

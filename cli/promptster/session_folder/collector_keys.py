@@ -1,4 +1,4 @@
-"""The collector's keys of one session: what its invite pinned, as it lies in its folder, and what was added."""
+"""The collector's keys that one session trusts, from the documents in its folder."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from promptster.client import CollectorClient
-from promptster.deliver.trust import UNKNOWN_SIGNER, TrustedKeys
-from promptster.protocol.errors import SignatureError
+from promptster.deliver.trust import TrustedKeys, UnknownSignerError
 from promptster.protocol.invite import Invite
 from promptster.protocol.signing import Envelope
 
@@ -21,13 +20,13 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 INVITE: Final = "invite.json"
-"""Document with the invite: its ``kid`` is the PIN, for it was checked against the code before it was kept."""
+"""Document with the invite: its ``kid`` names the pinned key, which was checked against the invite's code."""
 KEYS: Final = "keys.json"
-"""Document with the collector's key file; trust in it begins at the PIN."""
+"""Document with the collector's key file; the pinned key and its successors are trusted."""
 
 
 def invite_of(folder: SessionFolder) -> Invite:
-    """The invite that a session was made from.
+    """Return the invite of a session.
 
     Raises:
         SessionError: the document is missing.
@@ -37,7 +36,7 @@ def invite_of(folder: SessionFolder) -> Invite:
 
 
 def trusted_keys(folder: SessionFolder) -> TrustedKeys:
-    """Whom a session believes.
+    """Return the keys that a session trusts.
 
     Raises:
         SessionError: a document is missing.
@@ -47,20 +46,24 @@ def trusted_keys(folder: SessionFolder) -> TrustedKeys:
     return TrustedKeys(folder.read_document(KEYS), pin=invite.kid, keep=partial(folder.write_document, KEYS))
 
 
-def believing(folder: SessionFolder, network: Network, read: Callable[[TrustedKeys], T]) -> T:
-    """Read something that the collector signed; if its key is not known, with the collector's keys of today.
+def read_signed(folder: SessionFolder, network: Network, read: Callable[[TrustedKeys], T]) -> T:
+    """Read something that the collector signed; if its key is not known, fetch the collector's current keys first.
+
+    Args:
+        folder: the session's folder.
+        network: how to reach the collector.
+        read: reads it with the trusted keys.
 
     Raises:
-        CollectorError: the keys of today cannot be fetched.
-        SignatureError: it is signed by a key that the pinned one does not vouch for.
-        ProtocolError: whatever ``read`` finds wrong.
+        CollectorError: the current keys cannot be fetched.
+        UnknownSignerError: it is signed by a key that the pinned one does not vouch for.
+        ProtocolError: ``read`` found another fault.
     """
     keys = trusted_keys(folder)
     try:
         return read(keys)
-    except SignatureError as error:
-        if error.code != UNKNOWN_SIGNER:
-            raise
+    except UnknownSignerError:
+        pass  # the collector may have a newer key since
     with CollectorClient(folder.facts().collector_url, network=network) as client:
         keys.take_over(client.keys())
     return read(keys)

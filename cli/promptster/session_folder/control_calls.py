@@ -1,4 +1,4 @@
-"""What commands ask of the running recorder, as types: one class per request, one JSON line each on the socket.
+"""The requests that commands send to the running recorder: one class per request, one JSON line each on the socket.
 
 ``promptster.session_folder.control_client`` sends them, ``promptster.recorder.control_server`` reads them. The answers
 are in ``promptster.session_folder.control_messages``.
@@ -18,49 +18,49 @@ Draft: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class _Call:
+    # A call without fields of its own is no dataclass of its own: each costs a third of a millisecond in every command.
     op: ClassVar[str]
 
     def document(self) -> dict[str, Any]:
-        """The request as JSON values."""
+        """Return the request as JSON values."""
         return {"op": self.op, **{field.name: getattr(self, field.name) for field in fields(self)}}
 
 
-@dataclass(frozen=True, kw_only=True)
 class StatusCall(_Call):
     """Ask for the status of the recording. Answered by ``RecorderStatus``."""
 
     op = "status"
 
 
-@dataclass(frozen=True, kw_only=True)
 class LaunchCall(_Call):
-    """How does an agent reach the recorder? Answered by ``LaunchTicket``."""
+    """Ask how an agent reaches the recorder. Answered by ``LaunchTicket``."""
 
     op = "launch"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordCall(_Call):
-    """Record these events; they are durable when ``Recorded`` comes back."""
+    """Record these events. Answered by ``Recorded`` once they are durable."""
 
     op = "record"
     drafts: Sequence[Draft]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PauseCall(_Call):
+class _CallWithReason(_Call):
+    reason: str = "candidate"
+
+
+class PauseCall(_CallWithReason):
     """Record nothing of agents until ``ResumeCall``. Answered by ``Noted``."""
 
     op = "pause"
-    reason: str = "candidate"
 
 
-@dataclass(frozen=True, kw_only=True)
-class ResumeCall(_Call):
+class ResumeCall(_CallWithReason):
     """Record again. Answered by ``Noted``."""
 
     op = "resume"
-    reason: str = "candidate"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ class CloseCall(_Call):
 
 @dataclass(frozen=True, kw_only=True)
 class FlushCall(_Call):
-    """Send what there is. Answered by ``Flushed`` when all is sent or the time is over."""
+    """Send what was recorded. Answered by ``Flushed`` when everything is sent or the time is over."""
 
     op = "flush"
     seconds: float = 10.0
@@ -87,7 +87,7 @@ class StopCall(_Call):
 
     op = "stop"
     withdrawn: bool = False
-    """Whether nothing more is written or sent."""
+    """Whether consent was withdrawn, so that nothing more is written or sent."""
     for_another: bool = False
     """Whether the session itself continues, with another recorder."""
 
@@ -109,10 +109,10 @@ _BY_OP: Mapping[str, type[ControlCall]] = {kind.op: kind for kind in get_args(Co
 
 
 def read_call(value: object) -> ControlCall:
-    """Read a request from JSON values; fields of a newer command are left aside.
+    """Read a request from JSON values; fields of a newer version are ignored.
 
     Raises:
-        SessionError: ``unknown_op`` or ``bad_request``.
+        SessionError: the request is unknown (``unknown_op``) or malformed (``bad_request``).
     """
     if not isinstance(value, dict) or not isinstance(op := cast("dict[str, Any]", value).get("op"), str):
         raise _unreadable()
@@ -130,7 +130,7 @@ def read_call(value: object) -> ControlCall:
 
 
 def _fits(name: str, content: Any) -> bool:
-    """Whether a field's value has the type that every class gives to that name."""
+    """Return whether a field's value has the type that all classes use for this name."""
     if name == "drafts":
         return isinstance(content, list) and all(isinstance(draft, dict) for draft in cast("list[object]", content))
     if name == "seconds":

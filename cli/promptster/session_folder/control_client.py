@@ -1,12 +1,12 @@
-"""Asking the running recorder: one JSON line each way over ``control.sock``.
+"""Sends requests to the running recorder over ``control.sock``, and reads its answers.
 
-A request is ``{"op": NAME, ...}``, one of ``promptster.session_folder.control_calls``. The answer is
-``{"ok": true, ...}``, one of ``promptster.session_folder.control_messages``, or ``{"ok": false, "error": {"code",
+Both are JSON lines. A request is ``{"op": NAME, ...}``, one of ``promptster.session_folder.control_calls``. The answer
+is ``{"ok": true, ...}``, one of ``promptster.session_folder.control_messages``, or ``{"ok": false, "error": {"code",
 "message", "hint"}}``. One connection may carry several requests, one after the other. Before a request is sent,
 ``promptster.private`` checks who owns the folder, the socket and the process. The recorder's side is
 ``promptster.recorder.control_server``.
 
-From a process of an agent the recorder takes ``status``, ``flush`` and ``refused``, and ``record`` for notes only.
+From a process of an agent the recorder accepts only ``status``, ``flush``, ``refused``, and ``record`` for notes.
 """
 
 from __future__ import annotations
@@ -49,18 +49,17 @@ if TYPE_CHECKING:
     from promptster.session_folder.folder import SessionFolder
 
 LINE_LIMIT = 64 * 1024 * 1024
-"""Bytes of one request or answer; a submission's diff travels in one."""
-
+"""Maximum bytes of one request or answer; a submission's diff is sent in one request."""
 
 _NOT_REPEATED = (RecordCall, RefusedCall)
-"""What might be recorded twice if it were asked again after a lost answer."""
+"""Requests that are not sent again after a lost answer, because they might be recorded twice."""
 
 
 class ControlClient:
-    """A command's line to the recorder of one session. Each call is one connection."""
+    """A command's connection to the recorder of one session. Each call connects anew."""
 
     def __init__(self, folder: SessionFolder, *, timeout: float = 30.0) -> None:
-        """Name the session; nothing is connected yet. ``timeout`` is in seconds, for each step of a call."""
+        """Use this session's recorder, without connecting yet. ``timeout`` is in seconds, for each step of a call."""
         self._folder = folder
         self._timeout = timeout
 
@@ -69,19 +68,19 @@ class ControlClient:
         return RecorderStatus.read(self.ask(StatusCall()))
 
     def launch(self) -> LaunchTicket:
-        """How an agent reaches the recorder."""
+        """Ask how an agent reaches the recorder."""
         return LaunchTicket.read(self.ask(LaunchCall()))
 
     def record(self, drafts: Sequence[Draft]) -> list[int]:
-        """Record events of the session itself; they are durable when this returns their seqs."""
+        """Record events of the session itself; returns their sequence numbers once they are durable."""
         return list(Recorded.read(self.ask(RecordCall(drafts=list(drafts)))).seqs)
 
     def pause(self, *, reason: str = "candidate") -> int:
-        """Record nothing of agents until ``resume``; returns the seq of the event that says so."""
+        """Record nothing of agents until ``resume``; returns the sequence number of the event for that."""
         return Noted.read(self.ask(PauseCall(reason=reason))).seq
 
     def resume(self, *, reason: str = "candidate") -> int:
-        """Record again; returns the seq of the event that says so."""
+        """Record again; returns the sequence number of the event for that."""
         return Noted.read(self.ask(ResumeCall(reason=reason))).seq
 
     def close(self, drafts: Sequence[Draft]) -> int:
@@ -89,7 +88,7 @@ class ControlClient:
         return Closed.read(self.ask(CloseCall(drafts=list(drafts)))).events
 
     def flush(self, *, seconds: float = 10.0, again: bool = False) -> tuple[int, int]:
-        """Send what there is, for at most that long; returns (received, events).
+        """Send what was recorded, for at most ``seconds``; returns (received, events).
 
         ``again`` also sends what the collector refused for good.
         """
@@ -101,9 +100,9 @@ class ControlClient:
         return Refused.read(self.ask(RefusedCall(command=command, agent=agent))).recorded
 
     def stop(self, *, withdrawn: bool = False, for_another: bool = False) -> None:
-        """End recorder and supervisor; both are gone when this returns.
+        """End recorder and supervisor; both have ended when this returns.
 
-        ``withdrawn`` leaves nothing more to the journal or the wire; with ``for_another`` the session itself continues.
+        With ``withdrawn`` they write and send nothing more; with ``for_another`` the session itself continues.
 
         Raises:
             SessionError: no recorder answers, or the processes did not end in time.
@@ -124,7 +123,7 @@ class ControlClient:
             time.sleep(0.01)
 
     def is_released(self) -> bool:
-        """Whether neither a supervisor nor a recorder holds the session at this moment."""
+        """Return whether neither a supervisor nor a recorder runs for the session at this moment."""
         with self._folder.lock_file.open("rb") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -133,14 +132,14 @@ class ControlClient:
             return True
 
     def ask(self, call: ControlCall, *, timeout: float | None = None) -> Answer:
-        """Ask one thing; ``timeout`` is in seconds.
+        """Send a request and return the answer; ``timeout`` is in seconds.
 
         Raises:
             RecorderUnreachableError: no recorder answers.
             SessionError: the recorder refused, with its own code.
-            NotPrivateError: the folder, the socket or the process is not ours.
+            NotPrivateError: the folder, the socket or the process belongs to another user.
             AnswerError: the answer cannot be read.
-            InsideAgentError: the recorder refused because an agent asks.
+            InsideAgentError: the recorder refused because an agent asked.
         """
         request = json.dumps(call.document()).encode() + b"\n"
         seconds = self._timeout if timeout is None else timeout
@@ -155,9 +154,9 @@ class ControlClient:
         return _read_answer(line)
 
     def _exchange(self, request: bytes, seconds: float) -> bytes:
-        """One line out, one line in; empty if the recorder died in between (its supervisor keeps the socket)."""
+        """Send one line and return one; empty if the recorder crashed meanwhile (its supervisor keeps the socket)."""
         folder = self._folder
-        with private.connect(folder.control_socket, timeout=seconds, way_on=folder.way_on) as connection:
+        with private.connect(folder.control_socket, timeout=seconds, private_hint=folder.private_hint) as connection:
             try:
                 connection.sendall(request)
                 with connection.makefile("rb") as answers:
@@ -173,7 +172,7 @@ def _read_answer(line: bytes) -> Answer:
     try:
         answer = Answer(json.loads(line))
     except (ValueError, RecursionError):
-        raise malformed("no JSON") from None
+        raise malformed("not JSON") from None
     if answer.flag("ok"):
         return answer
     refusal = answer.inner("error")

@@ -1,7 +1,7 @@
-"""What the recorder answers, as types: one for each request, read field by field.
+"""The recorder's answers: one class per request, each read field by field.
 
-A recorder of another version, or a fault of ours, may answer with something else. The command then ends with an error
-that says so, before it acts on what it misread.
+A recorder of another version may answer with something else. The command then ends with an error before it acts on an
+answer that it misread.
 """
 
 from __future__ import annotations
@@ -29,55 +29,55 @@ class Answer:
         """Take a value read from JSON.
 
         Raises:
-            AnswerError: it is no object.
+            AnswerError: it is not an object.
         """
         if not isinstance(value, dict):
-            raise malformed("no object")
+            raise malformed("not an object")
         self._values = cast("dict[str, Any]", value)
 
     def number(self, name: str, default: int | None = None) -> int:
-        """A whole number that is not negative."""
+        """Return a non-negative whole number."""
         return self._read(name, default, _number)
 
     def text(self, name: str, default: str | None = None) -> str:
-        """A text."""
+        """Return a text."""
         return self._read(name, default, _text)
 
     def flag(self, name: str, *, default: bool | None = None) -> bool:
-        """True or false."""
+        """Return true or false."""
         return self._read(name, default, _flag)
 
     def numbers(self, name: str) -> Mapping[str, int]:
-        """Whole numbers by name."""
+        """Return whole numbers by name."""
         return self._read(name, None, lambda value: {key: _number(one) for key, one in _table(value).items()})
 
     def texts(self, name: str) -> Mapping[str, str]:
-        """Texts by name."""
+        """Return texts by name."""
         return self._read(name, None, lambda value: {key: _text(one) for key, one in _table(value).items()})
 
     def words(self, name: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
-        """A list of texts."""
+        """Return a list of texts."""
         return self._read(name, default, lambda value: tuple(_text(one) for one in _list(value)))
 
     def seqs(self, name: str) -> tuple[int, ...]:
-        """A list of whole numbers."""
+        """Return a list of whole numbers."""
         return self._read(name, None, lambda value: tuple(_number(one) for one in _list(value)))
 
     def table(self, name: str) -> Mapping[str, Any]:
-        """An object whose values are read elsewhere; empty if it is not there."""
+        """Return an object whose values the caller reads; empty if it is missing."""
         return self._read(name, {}, _table)
 
     def inner(self, name: str) -> Answer | None:
-        """An object inside; ``None`` if it is null, empty or not there."""
+        """Return an inner object; ``None`` if it is null, empty or missing."""
         value = self._values.get(name)
         return Answer(value) if value is not None and value != {} else None
 
     def known(self, name: str) -> bool:
-        """Whether something is told under this name that is not null."""
+        """Return whether this name has a value other than null."""
         return self._values.get(name) is not None
 
     def require(self, *names: str) -> None:
-        """See that all of these are told, be it as null."""
+        """Require that all of these names are present, even if null."""
         for name in names:
             if name not in self._values:
                 raise malformed(name)
@@ -93,21 +93,21 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What comes back for one call."""
+    """The answer to one request."""
 
     def document(self) -> dict[str, Any]:
-        """The answer as JSON values."""
+        """Return the answer as JSON values."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Done(Reply):
-    """To ``StopCall``."""
+    """The answer to ``StopCall``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded(Reply):
-    """To ``RecordCall``."""
+    """The answer to ``RecordCall``: the sequence numbers of the events."""
 
     seqs: tuple[int, ...]
 
@@ -119,7 +119,7 @@ class Recorded(Reply):
 
 @dataclass(frozen=True, kw_only=True)
 class Noted(Reply):
-    """To ``PauseCall`` and ``ResumeCall``: the sequence number of the event that says so."""
+    """The answer to ``PauseCall`` and ``ResumeCall``: the sequence number of the event for that."""
 
     seq: int
 
@@ -131,7 +131,7 @@ class Noted(Reply):
 
 @dataclass(frozen=True, kw_only=True)
 class Closed(Reply):
-    """To ``CloseCall``: the number of all events."""
+    """The answer to ``CloseCall``: the number of all events."""
 
     events: int
 
@@ -143,7 +143,7 @@ class Closed(Reply):
 
 @dataclass(frozen=True, kw_only=True)
 class Flushed(Reply):
-    """To ``FlushCall``, in events."""
+    """The answer to ``FlushCall``, in events."""
 
     received: int
     events: int
@@ -156,7 +156,7 @@ class Flushed(Reply):
 
 @dataclass(frozen=True, kw_only=True)
 class Refused(Reply):
-    """To ``RefusedCall``: whether the refusal is on record."""
+    """The answer to ``RefusedCall``: whether the refusal was recorded."""
 
     recorded: bool
 
@@ -168,7 +168,7 @@ class Refused(Reply):
 
 @dataclass(frozen=True, kw_only=True)
 class RecorderStatus(Reply):
-    """What the recorder says of itself. Counts are events unless said otherwise."""
+    """The recorder's status. Counts are events unless stated otherwise."""
 
     session: str
     state: SessionState
@@ -195,26 +195,26 @@ class RecorderStatus(Reply):
     restarts: int
     """How often the supervisor had to start the recorder again."""
     silent_hooks: tuple[str, ...] = ()
-    """Agents whose hooks were expected and did not come."""
+    """Agents whose hooks were expected, but did not report."""
     degraded: tuple[str, ...] = ()
     """What is not recorded in full at the moment: ``disk_nearly_full``, ``disk_failing``, ``time_limit``."""
     supervised: bool = True
     """Whether the supervisor that started this recorder still runs."""
     path_check: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """By provider: whether an unauthenticated request through the proxy came back."""
+    """By provider: whether an unauthenticated request through the proxy was answered."""
     last: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What an agent did last, see ``promptster.recorder.last_activity``; empty while nothing was recorded of one."""
+    """What an agent did last, see ``promptster.recorder.last_activity``; empty until an agent's first event."""
     paused_ms: int = 0
     """Wall clock at which the current pause began; 0 if there is none."""
 
     @property
     def refused(self) -> Mapping[str, str] | None:
-        """``code`` and ``message`` of a refusal for good, after which nothing more is sent."""
+        """``code`` and ``message`` of a final refusal, after which nothing more is sent."""
         return self.collector.get("refused")
 
     @classmethod
     def read(cls, answer: Answer) -> RecorderStatus:
-        """Read an answer; fields of a newer recorder are left aside.
+        """Read an answer; fields of a newer version are ignored.
 
         Raises:
             AnswerError: a field is missing, or is not what it should be.
@@ -250,24 +250,24 @@ class RecorderStatus(Reply):
 class LaunchTicket(Reply):
     """What a launcher needs to connect an agent to the recorder.
 
-    ``token`` is a secret: it belongs into 0600 files and environments, never into arguments.
+    ``token`` is a secret: it may be in 0600 files and environments, but never in arguments.
     """
 
     port: int
     token: str
     base_urls: Mapping[str, str]
-    """By an agent's id, where its usual provider is; by a provider's name, where that one is.
+    """By an agent's id, the address for its usual provider; by a provider's name, the address for that one.
 
-    The token is in the path for agents that can send no header of ours.
+    The path contains the token for agents that cannot send a header of ours.
     """
     usual_addresses: tuple[str, ...]
-    """Upstreams that the recorder reaches where everybody does: their names."""
+    """Names of the upstreams that are at their usual address."""
     hook_socket: str
     spool: str
-    """The folder where hook processes leave what they could not hand over."""
+    """The folder where hook processes save what they could not deliver."""
 
     def hook_url(self, agent: str) -> str:
-        """Where the HTTP hooks of the agent of this id post to; the token goes into a header."""
+        """Return the URL to which an agent's HTTP hooks post; the token goes into a header."""
         return f"http://127.0.0.1:{self.port}/hooks/{agent}"
 
     @classmethod
@@ -288,10 +288,10 @@ class LaunchTicket(Reply):
 
 
 def malformed(what: str) -> AnswerError:
-    """The error for an answer in which this is wrong."""
+    """Return the error for an answer in which this part is wrong."""
     return AnswerError(
         f"the recorder's answer cannot be read ({what})",
-        hint="It may be of another version of Promptster. End its process, then run `promptster resume`.",
+        hint="It may be another version of Promptster. End its process, then run `promptster resume`.",
     )
 
 
@@ -310,8 +310,12 @@ def _collector(answer: Answer | None) -> Mapping[str, Any]:
 def _last(answer: Answer | None) -> Mapping[str, Any]:
     if answer is None:
         return {}
-    told = {name: answer.text(name) for name in ("kind", "agent", "subject")}
-    return {"kind": told["kind"], "ms": answer.number("ms"), "agent": told["agent"], "subject": told["subject"]}
+    return {
+        "kind": answer.text("kind"),
+        "ms": answer.number("ms"),
+        "agent": answer.text("agent"),
+        "subject": answer.text("subject"),
+    }
 
 
 def _number(value: Any) -> int:

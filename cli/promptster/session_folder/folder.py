@@ -1,7 +1,7 @@
-"""One session's folder: the place of each file, and the small facts that every command may read without a secret.
+"""One session's folder: the paths of its files, and the facts in ``session.json`` that need no secret to read.
 
-Here live the names of files and the content of ``session.json``. What is recorded lies in ``journal/`` and is read
-through ``promptster.journal``; what was sent lies in ``batches/`` and is read through ``promptster.deliver``.
+The recording is in ``journal/``, which ``promptster.journal`` reads; what was sent is in ``batches/``, which
+``promptster.deliver`` reads.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from promptster.errors import SessionError
 from promptster.journal.disk import SystemFiles, write_whole
 from promptster.paths import RUN_NAMED, as_here, socket_folder
-from promptster.private import ELSEWHERE, MOVED_AWAY, require_our_folder, require_private_folder
+from promptster.private import OWN_FOLDER_HINT, SHARED_FOLDER_HINT, require_our_folder, require_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -27,16 +27,15 @@ if TYPE_CHECKING:
 
 _FILES = SystemFiles()
 
-
 BRIEF = "brief.txt"
 """The document that holds the assessment's task."""
 
 
 class SessionState(StrEnum):
-    """What a session is doing, as its recorder last wrote it down."""
+    """The state of a session, as it was last saved."""
 
     PREPARING = "preparing"
-    """Consent is given, the recorder has not been ready yet."""
+    """Consent was given, but the recorder is not ready yet."""
     RECORDING = "recording"
     PAUSED = "paused"
     CLOSING = "closing"
@@ -46,7 +45,7 @@ class SessionState(StrEnum):
     STOPPED = "stopped"
     """Ended by the candidate without submitting."""
     LAPSED = "lapsed"
-    """The collector takes nothing more: the time for upload is over."""
+    """The time for upload is over, so the collector accepts nothing more."""
     WITHDRAWN = "withdrawn"
 
     @property
@@ -56,7 +55,7 @@ class SessionState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing is left to be recorded or sent."""
+        """Whether nothing more will be recorded or sent."""
         return self in {SessionState.CLOSED, SessionState.STOPPED, SessionState.LAPSED, SessionState.WITHDRAWN}
 
 
@@ -80,13 +79,13 @@ class SessionFacts:
     overrides: tuple[str, ...] = ()
     """Names in ``upstreams`` that the candidate's command line set."""
     choices: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What the candidate chose at the start: agents, IDE files, optional layers."""
+    """What the candidate chose at the start, such as editors whose files were prepared."""
     port: int = 0
     """The proxy's port when it last listened; asked for again after a restart."""
     record_until: int = 0
     """Wall clock in ms after which nothing new of an agent is recorded; 0 for none."""
     upload_until: int = 0
-    """Wall clock in ms after which the collector takes nothing more; 0 for none."""
+    """Wall clock in ms after which the collector accepts nothing more; 0 for none."""
     state: SessionState = SessionState.PREPARING
     code: str = ""
     """The confirmation code of the certificate's key; empty before there is one, and in a session of version 0.1."""
@@ -95,16 +94,21 @@ class SessionFacts:
     refused: str = ""
     """The code for why the collector accepts nothing more, such as ``session_full``; empty while delivery continues."""
 
+    @property
+    def secret_store(self) -> Literal["keyring", "file"]:
+        """The kind of store that holds the session's secrets."""
+        return "keyring" if self.secrets == "keyring" else "file"
+
     def time_is_over(self, now_ms: int) -> bool:
         """Whether agents are no longer recorded because the time for that is over."""
         return bool(self.record_until) and now_ms >= self.record_until
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> SessionFacts:
-        """Read what ``to_json`` wrote; keys of a newer program are left aside.
+        """Read what ``to_json`` wrote; keys of a newer version are ignored.
 
         Raises:
-            SessionError: a needed key is missing or the state is unknown.
+            SessionError: a required key is missing or the state is unknown.
         """
         known = {entry.name for entry in fields(cls)}
         values = {name: value for name, value in data.items() if name in known}
@@ -118,15 +122,15 @@ class SessionFacts:
             raise SessionError("the session's own file cannot be read", code="session_unreadable") from error
 
     def to_json(self) -> dict[str, Any]:
-        """The facts as plain JSON values."""
+        """Return the facts as plain JSON values."""
         return asdict(self)
 
 
 class SessionFolder:
-    """Typed names for everything in one session's folder."""
+    """The files of one session's folder."""
 
     def __init__(self, path: Path) -> None:
-        """Name the folder; nothing is read or made."""
+        """Name the folder; nothing is read or written."""
         self.path = path
 
     def __repr__(self) -> str:
@@ -134,7 +138,7 @@ class SessionFolder:
 
     @classmethod
     def create(cls, paths: Paths, facts: SessionFacts) -> SessionFolder:
-        """Make the folder of a new session (0700) with its parts and its ``session.json``."""
+        """Create the folder of a new session (0700) with its subfolders and its ``session.json``."""
         folder = cls(paths.sessions / facts.session)
         parts = (folder.journal, folder.batches, folder.documents, folder.touched, folder.spool, folder.logs)
         for part in (folder.path, *parts):
@@ -144,7 +148,7 @@ class SessionFolder:
 
     @classmethod
     def active(cls, paths: Paths) -> SessionFolder | None:
-        """The session that commands act on, or ``None``.
+        """Return the session that commands act on, or ``None``.
 
         Raises:
             NotPrivateError: the folder that holds it belongs to another user.
@@ -163,7 +167,7 @@ class SessionFolder:
 
     @staticmethod
     def deactivate(paths: Paths) -> None:
-        """Let no session be the current one; its folder stays."""
+        """Make commands act on no session; the session's folder is kept."""
         _FILES.unlink(paths.state / "current")
 
     @property
@@ -187,9 +191,9 @@ class SessionFolder:
         return self.path / "batches"
 
     def arrived_ms(self, received: int) -> int | None:
-        """When the last of so many batches was acknowledged, by this computer's clock: when its receipt was written.
+        """Return when the receipt of batch number ``received`` was written, by this computer's clock.
 
-        ``None`` if there was nothing, or it is no longer known.
+        ``None`` if nothing was received, or the receipt no longer exists.
         """
         try:
             return int((self.batches / f"{received - 1:08d}.receipt").stat().st_mtime * 1000) if received > 0 else None
@@ -208,7 +212,7 @@ class SessionFolder:
 
     @property
     def spool(self) -> Path:
-        """Where hooks leave what they could not hand over."""
+        """Where hooks save what they could not deliver."""
         return self.path / "spool"
 
     @property
@@ -218,27 +222,27 @@ class SessionFolder:
 
     @property
     def run(self) -> Path:
-        """Sockets and files of the running recorder (0700); elsewhere if this path is too long for a socket."""
+        """Sockets and files of the running recorder (0700); elsewhere if its path is too long for a socket."""
         return socket_folder(self.path)
 
     @property
-    def way_on(self) -> str:
-        """Return the hint for something of another user in the place of ``run``."""
-        return MOVED_AWAY if self.run == self.path / "run" else ELSEWHERE
+    def private_hint(self) -> str:
+        """The hint for when another user owns ``run``."""
+        return OWN_FOLDER_HINT if self.run == self.path / "run" else SHARED_FOLDER_HINT
 
     def require_run(self) -> None:
-        """Return if ``run`` is ours alone; asked before anything is written into it.
+        """Require that only this user can use ``run``, before anything is written into it.
 
         Raises:
-            OSError: there is none.
-            NotPrivateError: it is not ours alone.
+            OSError: it does not exist.
+            NotPrivateError: another user owns it or may use it.
         """
-        require_private_folder(self.run, way_on=self.way_on)
+        require_private_folder(self.run, private_hint=self.private_hint)
 
     def name_run(self) -> None:
-        """Let commands in other environments find that folder, if it is elsewhere."""
+        """If ``run`` is outside this folder, save its path for commands that run in another environment."""
         if self.run != self.path / "run":
-            with suppress(OSError):  # without it, commands look where their own environment says
+            with suppress(OSError):  # without it, commands use their own environment's folder
                 write_whole(_FILES, self.path / RUN_NAMED, os.fsencode(self.run) + b"\n")
 
     @property
@@ -263,7 +267,7 @@ class SessionFolder:
 
     @property
     def clean_end(self) -> Path:
-        """There only while the recorder is down after an orderly end."""
+        """Exists only while the recorder is stopped after an orderly end."""
         return self.path / "ended"
 
     @property
@@ -293,23 +297,23 @@ class SessionFolder:
         )
 
     def update(self, **changes: Any) -> SessionFacts:
-        """Change some facts durably; two programs may do so at once."""
+        """Change some facts durably; two programs may do this at the same time."""
         with self._exclusive():
             facts = replace(self.facts(), **changes)
             self._write(facts)
         return facts
 
     def write_document(self, name: str, data: bytes) -> Path:
-        """Keep a document's exact bytes durably (0600)."""
+        """Write a document's exact bytes durably (0600)."""
         path = self.documents / name
         write_whole(_FILES, path, data)
         return path
 
     def read_document(self, name: str) -> bytes:
-        """A document's exact bytes.
+        """Return a document's exact bytes.
 
         Raises:
-            SessionError: it was never kept.
+            SessionError: it does not exist.
         """
         try:
             return (self.documents / name).read_bytes()
@@ -317,7 +321,7 @@ class SessionFolder:
             raise SessionError(f"the session's {name} is missing", code="document_missing") from error
 
     def has_document(self, name: str) -> bool:
-        """Whether a document was kept."""
+        """Return whether a document exists."""
         return (self.documents / name).is_file()
 
     def _write(self, facts: SessionFacts) -> None:
@@ -334,5 +338,5 @@ class SessionFolder:
 
 
 def sessions_here(paths: Paths) -> dict[str, SessionFolder]:
-    """Every session of this user, by name."""
+    """Return every session of this user, by id."""
     return {path.parent.name: SessionFolder(path.parent) for path in sorted(paths.sessions.glob("*/session.json"))}

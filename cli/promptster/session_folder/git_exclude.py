@@ -1,9 +1,9 @@
-"""Keeping our editor files out of the candidate's commits: lines of ours in ``.git/info/exclude`` while they are there.
+"""Keeps our editor files out of the candidate's commits, with lines in ``.git/info/exclude`` while the files exist.
 
-An editor's file holds the session's token, and ``git add -A`` would put it into the candidate's history. The lines
-are in one block between two markers, and the first marker says what was missing before, so that taking the block out
-gives back the very bytes; anything written around it meanwhile stays. Nothing has to be remembered for that, so
-it also works after a crash. No link is followed on the way to the file.
+An editor's file contains the session's token, and ``git add -A`` would put it into the candidate's history. The lines
+are in one block between two markers. The first marker says what was missing before, so that removing the block restores
+the exact bytes, also after a crash; anything written around the block stays. Links on the way to the file are not
+followed.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ _BLOCK = re.compile(
     re.MULTILINE,
 )  # fmt: skip
 _FILE, _FOLDER, _NEWLINE = b" [file]", b" [folder]", b" [newline]"
-"""What was not there before us."""
+"""What did not exist before our change."""
 _SPECIAL = re.compile(r"([\\*?\[\]!# ])")
 
 
 def hide(workspace: Path, relative: str) -> None:
-    """Let git leave a file of the workspace out; does nothing without a repository, or if git already leaves it out.
+    """Make git ignore a file of the workspace; does nothing without a repository, or if we already listed the file.
 
     Raises:
-        WorkspaceError: the list cannot be written, or is no plain file.
+        WorkspaceError: the list cannot be written, or is not a plain file.
     """
     place = _place(workspace)
     if place is None:
         return
     root, prefix = place
-    with _told(root):
+    with _errors_explained(root):
         has_folder = os.path.lexists(root / _INFO)
         before = read_plain(root, _LIST)
         data = before or b""
@@ -79,22 +79,22 @@ def hide(workspace: Path, relative: str) -> None:
 
 
 def require_hideable(workspace: Path) -> None:
-    """Check whether the list can be written; changes nothing.
+    """Check that the list can be written; changes nothing.
 
     Raises:
-        WorkspaceError: it could not.
+        WorkspaceError: it cannot be read, or is not a plain file.
     """
     place = _place(workspace)
     if place is None:
         return
-    with _told(place[0]):
+    with _errors_explained(place[0]):
         read_plain(place[0], _LIST)
 
 
 def show_again(workspace: Path) -> None:
-    """Remove our lines, if there are any. What cannot be written is left: it hides two files.
+    """Remove our lines, if there are any. If the list cannot be written they stay.
 
-    Nobody loses anything by lines that name files of ours which are gone, so this stops no session's end.
+    Lines for files that no longer exist do no harm, so this never prevents the end of a session.
     """
     with contextlib.suppress(WorkspaceError, OSError):
         os.close(open_root(workspace))  # a link in the workspace's place leads to another repository
@@ -107,11 +107,11 @@ def show_again(workspace: Path) -> None:
         found = _BLOCK.search(data)
         if found is None:
             return
-        flags, left, behind = found[1], data[: found.start()], data[found.end() :]
-        if _NEWLINE in flags and not behind:
-            left = left.removesuffix(b"\n")
-        if left + behind or _FILE not in flags:
-            _replace(root, left + behind)
+        flags, before, after = found[1], data[: found.start()], data[found.end() :]
+        if _NEWLINE in flags and not after:
+            before = before.removesuffix(b"\n")
+        if before + after or _FILE not in flags:
+            _replace(root, before + after)
             return
         remove_plain(root, _LIST)
         if _FOLDER in flags:
@@ -119,27 +119,27 @@ def show_again(workspace: Path) -> None:
 
 
 def is_tracked(workspace: Path, relative: str) -> bool:
-    """Whether git has a file of the workspace already, so that no list keeps it out of the next commit.
+    """Return whether git tracks a file of the workspace, so that the list cannot keep it out of the next commit.
 
-    A workspace that is yet to be made, or is gone, tracks nothing.
+    A workspace that does not exist tracks nothing.
     """
     return workspace.is_dir() and bool(git_text(["ls-files", "--", relative], cwd=workspace))
 
 
 def _place(workspace: Path) -> tuple[Path, str] | None:
-    """The folder above that of the list, which linked work trees share, and the workspace's path in its repository."""
+    """Return the repository's folder, which linked work trees share, and the workspace's path in the repository."""
     try:
-        told = git_text(["rev-parse", "--git-path", _INFO, "--show-prefix"], cwd=workspace)
-    except WorkspaceError:  # whom git refuses here can commit nothing here
+        answer = git_text(["rev-parse", "--git-path", _INFO, "--show-prefix"], cwd=workspace)
+    except WorkspaceError:  # if git refuses the folder, nothing can be committed in it
         return None
-    if told is None:
+    if answer is None:
         return None
-    info, _, prefix = told.partition("\n")
+    info, _, prefix = answer.partition("\n")
     return Path(os.path.realpath((workspace / info).parent)), prefix.removesuffix("\n")
 
 
 @contextlib.contextmanager
-def _told(root: Path) -> Generator[None]:
+def _errors_explained(root: Path) -> Generator[None]:
     try:
         yield
     except (OSError, NotPlainError) as error:
@@ -152,6 +152,6 @@ def _told(root: Path) -> Generator[None]:
 
 
 def _replace(root: Path, data: bytes) -> None:
-    """Give the list these bytes in one step; its mode stays."""
+    """Replace the list's bytes in one step; its mode stays."""
     facts = facts_of(root, _LIST)
     replace_plain(root, _LIST, data, mode=0o644 if facts is None else stat.S_IMODE(facts.st_mode))

@@ -1,7 +1,7 @@
-"""Removes our entries from a JSON file that was changed after we merged them in.
+"""Removes our entries from a JSON file that others changed after we added them.
 
-Known are the file before us, the file as we wrote it, and the file as it is now. What we added and nobody changed goes;
-what we replaced and nobody changed comes back; everything else stays as it is now.
+It compares the file before our change, the file as we wrote it, and the file as it is now. What we added is removed and
+what we replaced is restored, unless it was changed since; everything else stays as it is now.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from promptster.paths import utf8
 
 _ABSENT = object()
 _KEPT_WITH_OTHERS = frozenset({"version", "$schema"})
-"""Keys that make a file readable at all: they stay as long as other entries are with them."""
+"""Keys that an agent needs to read the file at all: they stay as long as there are other entries."""
 
 
 class NotAnObjectError(ValueError):
@@ -21,7 +21,7 @@ class NotAnObjectError(ValueError):
 
 
 def remove_entries(before: bytes | None, written: bytes, now: bytes) -> bytes | None:
-    """The file without our entries; ``None`` if nothing of anybody else is left and it was absent before.
+    """Return the file without our entries; ``None`` if nothing else is left and the file did not exist before.
 
     Raises:
         NotAnObjectError: the file cannot be read as a JSON object.
@@ -39,7 +39,7 @@ def remove_entries(before: bytes | None, written: bytes, now: bytes) -> bytes | 
 
 
 def entry_names(before: bytes | None, written: bytes) -> list[str]:
-    """What we added or replaced, by name: two levels deep, as a person finds it. Empty for what is no JSON object."""
+    """Return the names of the entries that we added or replaced, two levels deep; empty if it is not a JSON object."""
     try:
         original, ours = {} if before is None else _read(before), _read(written)
     except NotAnObjectError:
@@ -95,7 +95,7 @@ def _dict_without(original: dict[str, Any], written: dict[str, Any], now: dict[s
         if kept is not _ABSENT:
             result[key] = kept
     for key in original.keys() - now.keys():
-        if key not in written:  # we took it out, nobody put it back
+        if key not in written:  # we removed it, and nobody added it again
             result[key] = original[key]
     foreign = result.keys() - _KEPT_WITH_OTHERS
     if foreign:

@@ -1,7 +1,7 @@
-"""Providers that are not where they usually are: what a candidate has to know before an agent's key goes there.
+"""Finds providers at unusual addresses, which a candidate has to know before an agent's key is sent there.
 
-The addresses are in the policy's text too, among many other words. Sending a key to a stranger takes a look and a yes
-of its own, so that they are named apart from it, by the collector's wish or by the candidate's own command line.
+The policy's text contains the addresses too. They are also shown separately, whether the policy or the candidate's own
+command line names them, because sending a key to a stranger needs a separate yes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from promptster.config import is_loopback
 from promptster.errors import SessionError
-from promptster.proxy.upstreams import DEFAULT_UPSTREAMS, at_usual_address
+from promptster.protocol.providers import USUAL_ADDRESSES, at_usual_address
 from promptster.session_folder.wording import one_line
 
 if TYPE_CHECKING:
@@ -31,33 +31,33 @@ class Address:
     """``None`` for a provider that has no usual address here."""
 
     def line(self, name: int, width: int) -> str:
-        """As one line of a list whose names and addresses take up to so many columns."""
+        """Return a line of a list whose names and addresses have these widths."""
         usual = f"usually {self.usual}" if self.usual is not None else "not a provider that Promptster knows"
         return f"  {self.name:<{name}}  {self.url:<{width}}    {usual}"
 
 
 def unusual_addresses(base_urls: Mapping[str, str]) -> tuple[Address, ...]:
-    """Those of the given providers that are not at their usual address, by name."""
+    """Return the providers that are not at their usual address, sorted by name."""
     usual = at_usual_address(base_urls)
     return tuple(
-        Address(name=name, url=url, usual=DEFAULT_UPSTREAMS[name].base_url if name in DEFAULT_UPSTREAMS else None)
+        Address(name=name, url=url, usual=USUAL_ADDRESSES.get(name))
         for name, url in sorted(base_urls.items())
         if name not in usual
     )
 
 
 def address_lines(addresses: tuple[Address, ...]) -> list[str]:
-    """The addresses as a list; they are never wrapped, so that each can be read and copied whole."""
+    """Return the addresses as lines, which are never wrapped, so that each can be copied whole."""
     name = max((len(address.name) for address in addresses), default=0)
     width = max((len(address.url) for address in addresses), default=0)
     return [address.line(name, width) for address in addresses]
 
 
 def require_encrypted(policy: Policy) -> None:
-    """Refuse a policy that sends keys and prompts in clear beyond this computer.
+    """Refuse a policy that sends keys and prompts unencrypted to another computer.
 
     Raises:
-        SessionError: it does.
+        SessionError: it does so.
     """
     for name, url in sorted(policy.providers.items()):
         if urlsplit(url).scheme != "https" and not is_loopback(url):

@@ -1,9 +1,9 @@
-"""The only code that changes files of other programs, and puts them back.
+"""Changes files of other programs for a session, and restores them. No other code does that.
 
-Before a file is changed, its bytes, its mode and its times, or that it was absent, are written to the session's sealed
-journal and made durable. At the end, or by ``promptster restore`` after a crash, the file becomes what it was. If
-it was changed meanwhile, only our entries are removed, and that is said. If a link, a pipe or the like is
-in its place, nothing is written through that: the person is told where our entries are, and nothing is forgotten.
+Before a file is changed, its bytes, mode and times, or that it did not exist, are saved durably in the session's vault.
+At the end, or by ``promptster restore`` after a crash, the file becomes what it was. If it was changed meanwhile, only
+our entries are removed, and the person is told. If a link, a pipe or the like is in its place, nothing is written
+through it: the person is told where our entries are, and what was saved is kept.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import stat
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from promptster.durable import write_private
 from promptster.errors import WorkspaceError, reason_of
@@ -40,47 +40,53 @@ if TYPE_CHECKING:
     from promptster.session_folder.vault import Vault
 
 _OURS = 0o700
-"""Bits that a file keeps while it has our content, which may hold the session's token."""
+"""The permission bits that a file keeps while it has our content, which may contain the session's token."""
 
 
 class Outcome(StrEnum):
-    """What became of one touched file."""
+    """The result of restoring one file."""
 
     PUT_BACK = "put back"
     """It is byte for byte what it was."""
     ENTRIES_REMOVED = "our entries removed"
-    """It was changed meanwhile: those changes stay, ours are gone."""
+    """It was changed meanwhile: those changes stay, and ours are removed."""
     LEFT = "left as it is"
     """It was changed so much that our entries cannot be found."""
     NOT_PUT_BACK = "not put back"
-    """Something else is in its place, or the disk refused; the session's end did not wait for that."""
+    """Something else is in its place, or it cannot be written; the session ended nevertheless."""
 
 
-_SENTENCES = {
-    Outcome.PUT_BACK: "Put back",
-    Outcome.ENTRIES_REMOVED: "Put back, with your own changes kept",
-    Outcome.LEFT: "Left as you changed it; look whether Promptster's entries are still in it",
-    Outcome.NOT_PUT_BACK: "Not put back",
-}
+def _sentence(outcome: Outcome) -> str:
+    match outcome:
+        case Outcome.PUT_BACK:
+            return "Put back"
+        case Outcome.ENTRIES_REMOVED:
+            return "Put back, with your own changes kept"
+        case Outcome.LEFT:
+            return "Left as you changed it; check whether Promptster's entries are still in it"
+        case Outcome.NOT_PUT_BACK:
+            return "Not put back"
+        case _:  # pragma: no cover
+            assert_never(outcome)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Restored:
-    """One touched file after ``restore``."""
+    """One file after ``restore``."""
 
     path: Path
     outcome: Outcome
     more: tuple[str, ...] = ()
-    """What is left to be done by hand, as sentences."""
+    """What the person has to do by hand, as sentences."""
 
     def sentence(self) -> str:
-        """The outcome as a person reads it."""
-        return f"{_SENTENCES[self.outcome]}: {home_path(self.path)}"
+        """Return the outcome for a person."""
+        return f"{_sentence(self.outcome)}: {home_path(self.path)}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Record:
-    """How one file was before us, and everything that we ever wrote to it."""
+    """The state of one file before our change, and every content that we wrote to it."""
 
     path: str
     """Relative to the workspace."""
@@ -90,7 +96,7 @@ class _Record:
     made_folders: tuple[str, ...]
     written: tuple[bytes, ...]
     displaced: bool = False
-    """Something else was found in its place: once that is gone, the file comes back, for nobody deleted it."""
+    """Whether something else was found in its place; once that is removed, the file is restored."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -118,7 +124,7 @@ class _Record:
 
 
 class TouchedFiles:
-    """The touched files of one session's workspace."""
+    """The files that were changed in one session's workspace."""
 
     def __init__(self, workspace: Path, vault: Vault) -> None:
         """Use the vault in the session folder's ``touched``."""
@@ -127,18 +133,18 @@ class TouchedFiles:
 
     @property
     def pending(self) -> list[Path]:
-        """Files that are not put back yet."""
+        """Files that were not restored yet."""
         return [self._workspace / record.path for record in self._records()]
 
     def write(self, relative: str, data: bytes) -> None:
-        """Write a file of the workspace, its former state journaled first.
+        """Write a file of the workspace, after its earlier state was saved.
 
         Args:
             relative: the path below the workspace.
             data: the whole new content.
 
         Raises:
-            WorkspaceError: the path leaves the workspace, or is a link or no regular file.
+            WorkspaceError: the path leaves the workspace, or is not a regular file.
         """
         record = self._record(relative)
         record = self._observe(relative) if record is None else self._rebased(record)
@@ -148,19 +154,19 @@ class TouchedFiles:
         _replace(self._workspace, relative, data, mode=record.mode & _OURS)
 
     def before(self, relative: str) -> bytes | None:
-        """A file's content without us, whether or not it is touched yet: other people's later changes are in it.
+        """Return a file's content without our entries, but with changes that others made since.
 
         Raises:
-            WorkspaceError: it is a link, is reached through one, or is no regular file.
+            WorkspaceError: it is reached through a link, or is not a regular file.
         """
         record = self._record(relative)
         now = read_plain(self._workspace, relative)
         return now if record is None else self._resolve(record, now)[0]
 
     def as_restored(self) -> dict[bytes, bytes | None]:
-        """What every touched file would hold if it were put back now; ``None`` for absent.
+        """Return the content that every changed file would have if it were restored now; ``None`` for absent.
 
-        One that cannot be put back because something else is in its place is left out: it counts as it is.
+        A file is left out if something else is in its place.
         """
         found: dict[bytes, bytes | None] = {}
         for record in self._records():
@@ -170,14 +176,14 @@ class TouchedFiles:
         return found
 
     def restore(self, *, leave: Path | None = None) -> list[Restored]:
-        """Put every touched file back. Done twice, the second time does nothing.
+        """Restore every changed file. Calling it again does nothing more.
 
         Args:
-            leave: where to keep what a file held if it cannot be put back; the file then counts as done.
+            leave: the folder that keeps the contents of files that cannot be restored; these then count as done.
 
         Raises:
-            WorkspaceError: a file cannot be put back and nothing is to be left; the others are put back, nothing is
-                forgotten, and this can be called again.
+            WorkspaceError: a file cannot be restored, and ``leave`` is not given. The others are restored, and this can
+                be called again.
         """
         done: list[Restored] = []
         failed: list[_Obstacle] = []
@@ -196,24 +202,24 @@ class TouchedFiles:
         if failed and leave is None:
             paths = ", ".join(f"{self._workspace / each.record.path} ({each.why})" for each in failed)
             advice = [line for each in failed for line in (*self._where(each), each.advice)]
-            then = "Then run `promptster restore`, or again what you ran, and the file is put back."
+            then = "Then run `promptster restore`, or repeat your command."
             raise WorkspaceError(f"cannot restore {paths}", hint="\n".join([*advice, then]), code=failed[0].code)
         git_exclude.show_again(self._workspace)
         return [*done, *(self._left(each, leave) for each in failed if leave is not None)]
 
     def _left(self, obstacle: _Obstacle, leave: Path) -> Restored:
-        """Keep what a file held, and say what is left to be done."""
+        """Save what a file contained, and say what the person has to do."""
         record = obstacle.record
         more = [f"{obstacle.why[:1].upper()}{obstacle.why[1:]}.", *self._where(obstacle)]
         if record.before is not None:
             kept = leave / record.path.replace("/", "_")
             write_private(kept, record.before)
-            more.append(f"What the file held before the session is kept in {home_path(kept)}.")
+            more.append(f"The file's content from before the session is in {home_path(kept)}.")
         self._vault.delete(self._name(record.path))
         return Restored(path=self._workspace / record.path, outcome=Outcome.NOT_PUT_BACK, more=tuple(more))
 
     def _where(self, obstacle: _Obstacle) -> list[str]:
-        """Where our entries are, as far as that can be known, and how to take them out."""
+        """Return the sentences that say where our entries are, as far as known, and how to remove them."""
         record = obstacle.record
         path = self._workspace / record.path
         entries = ", ".join(entry_names(record.before, record.written[-1])) if record.written else ""
@@ -221,16 +227,16 @@ class TouchedFiles:
         try:
             now = read_regular(path)
         except OSError:
-            return [f"{named} are no longer in {path}. If you keep the file that was there, remove them from it."]
+            return [f"{named} are no longer in {path}. If you kept the earlier file, remove them from it."]
         data, outcome = self._resolve(record, now)
         real = Path(os.path.realpath(path))
         if outcome is Outcome.LEFT:
-            return [f"{named} may be in {real}: take them out there."]
+            return [f"{named} may be in {real}: remove them there."]
         if data == now:
-            return [f"{named} are not in {real}, to which it leads now."]
+            return [f"{named} are not in {real}, where the link leads now."]
         if data is None:
-            return [f"{named} are in {real}, and nothing else is. To remove them: rm {shlex.quote(str(real))}"]
-        return [f"{named} are in {real}: take them out there."]
+            return [f"{named} are in {real}, which contains nothing else. To remove them: rm {shlex.quote(str(real))}"]
+        return [f"{named} are in {real}: remove them there."]
 
     def _put_back(self, record: _Record) -> Outcome:
         relative = record.path
@@ -249,12 +255,12 @@ class TouchedFiles:
 
     @staticmethod
     def _resolve(record: _Record, now: bytes | None) -> tuple[bytes | None, Outcome]:
-        """What the file should hold, and what to call that."""
+        """Return the content that the file should have, and the outcome's name."""
         if now == record.before or now in record.written:
             return record.before, Outcome.PUT_BACK
         if now is None and record.displaced:
             return record.before, Outcome.PUT_BACK
-        if now is None:  # it was deleted, and our entries with it
+        if now is None:  # it was deleted with our entries
             return None, Outcome.ENTRIES_REMOVED
         try:
             for written in record.written:
@@ -273,7 +279,7 @@ class TouchedFiles:
         return next((kept for kept in self._records() if kept.path == relative), None)
 
     def _rebased(self, record: _Record) -> _Record:
-        """Return the record after another program changed the file: its content without ours will be put back."""
+        """Return the record after another program changed the file, whose content without ours will be restored."""
         now = read_plain(self._workspace, record.path)
         if now == record.before or now in record.written:
             return record
@@ -299,13 +305,13 @@ class TouchedFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class _Obstacle:
-    """Why one file cannot be put back."""
+    """Why one file cannot be restored."""
 
     record: _Record
     why: str
     advice: str
     place: Path | None = None
-    """What is in the way, if that is not the disk."""
+    """The path that is in the way; ``None`` if the system refused."""
 
     @property
     def code(self) -> str:
@@ -314,7 +320,7 @@ class _Obstacle:
 
 
 def describe(restored: Sequence[Restored]) -> list[str]:
-    """The lines about each file for a person."""
+    """Return the lines about restored files for a person."""
     return [line for entry in restored for line in (entry.sentence(), *(f"  {more}" for more in entry.more))]
 
 

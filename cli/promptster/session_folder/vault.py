@@ -1,6 +1,6 @@
-"""Small files of a session that nobody but the candidate's program should read: sealed under the content key.
+"""Small JSON documents of a session, encrypted with its content key.
 
-Each is sealed for its session and its name, so that none can stand in for another.
+Each is bound to its session and its name, so that one cannot replace another.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _SUFFIX = ".sealed"
 
 
 class Vault:
-    """One folder of sealed JSON documents."""
+    """A folder of encrypted JSON documents."""
 
     def __init__(self, folder: Path, content_key: bytes, session: str) -> None:
-        """Use ``folder``; it is made when something is written."""
+        """Use ``folder``; it is created with the first document."""
         self._folder = folder
         self._context = _CONTEXT + session_bytes(session)
         self._key = hkdf(content_key, salt=session_bytes(session), info=b"promptster/vault/1")
@@ -35,14 +35,14 @@ class Vault:
         return self._folder / (name + _SUFFIX)
 
     def put(self, name: str, document: object) -> None:
-        """Keep a document durably."""
+        """Write a document durably."""
         data = json.dumps(document, separators=(",", ":")).encode()
         write_private(
             self._path(name), aead_seal(self._key, data, aad=self._context + name.encode(), random=os.urandom)
         )
 
     def get(self, name: str) -> Any:
-        """A document, or ``None`` if it was never kept.
+        """Return a document, or ``None`` if it does not exist.
 
         Raises:
             SessionError: it was changed, or belongs to another session.
@@ -56,11 +56,11 @@ class Vault:
             raise SessionError(f"{self._path(name)} was changed", code="session_unreadable") from error
 
     def names(self) -> list[str]:
-        """What is kept, sorted."""
+        """Return the names of all documents, sorted."""
         return sorted(path.name.removesuffix(_SUFFIX) for path in self._folder.glob(f"*{_SUFFIX}"))
 
     def delete(self, name: str) -> None:
-        """Forget a document."""
+        """Delete a document."""
         with contextlib.suppress(FileNotFoundError):
             self._path(name).unlink()
             sync_folder(self._folder)

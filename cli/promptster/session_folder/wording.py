@@ -1,54 +1,56 @@
-"""How facts of a session are written for people; light, because every command needs it."""
+"""Writes facts of a session for people. Every command imports this, so it imports little itself."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from promptster.paths import home_path
+from promptster.session_folder.folder import SessionState
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_DOING = {
-    "preparing": "is starting",
-    "recording": "is being recorded",
-    "paused": "is paused",
-    "closing": "is being submitted",
-    "closed": "was submitted",
-    "stopped": "was stopped",
-    "lapsed": "is over: the time for upload has passed",
-    "withdrawn": "was withdrawn",
-}
-"""What a session does, by its state's name: people read these, programs the names."""
 
-
-def doing(state: str) -> str:
-    """The state as the end of a sentence about the session, such as ``is paused``."""
-    return _DOING.get(str(state), f"is {state}")
-
-
-def utc(ms: int) -> str:
-    """A point in time as RFC 3339 text in UTC, to the second; for programs."""
-    return datetime.fromtimestamp(ms / 1000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def doing(state: SessionState) -> str:
+    """Return the state as the end of a sentence about the session, such as ``is paused``."""
+    match state:
+        case SessionState.PREPARING:
+            text = "is starting"
+        case SessionState.RECORDING:
+            text = "is being recorded"
+        case SessionState.PAUSED:
+            text = "is paused"
+        case SessionState.CLOSING:
+            text = "is being submitted"
+        case SessionState.CLOSED:
+            text = "was submitted"
+        case SessionState.STOPPED:
+            text = "was stopped"
+        case SessionState.LAPSED:
+            text = "is over: the time for upload has passed"
+        case SessionState.WITHDRAWN:
+            text = "was withdrawn"
+        case _:  # pragma: no cover
+            assert_never(state)
+    return text
 
 
 def one_line(text: str) -> str:
-    """Received text without line breaks, so that it cannot pretend to be a line of ours."""
+    """Return received text without line breaks, so that it cannot imitate a line of ours."""
     return " ".join(text.split())
 
 
 def shell_path(path: Path | str) -> str:
-    """A path to be pasted into a shell."""
+    """Return a path as it can be pasted into a shell."""
     short = home_path(path)
     tail = short.removeprefix("~/")
     return short if shlex.quote(tail) == tail else shlex.quote(str(path))
 
 
 MACHINE = "machine"
-"""Subject of a prompt that no person wrote."""
+"""The subject of a prompt that no person wrote."""
 _DONE: Mapping[str, tuple[str, str]] = {
     "model_request": ("asked the model", ""),
     "model_response": ("got the model's answer", ""),
@@ -60,11 +62,11 @@ _DONE: Mapping[str, tuple[str, str]] = {
     "permission": ("asked your permission", ""),
     "compaction": ("shortened its conversation", ""),
 }
-"""By kind of event, what the agent did, and to what where the event does not say."""
+"""By kind of event: what the agent did, and to what, if the event does not name it."""
 
 
 def last_thing(last: Mapping[str, Any]) -> str:
-    """What was done last, by whom: ``claude edited errors.py``; ``last`` is not empty."""
+    """Return who did what last, such as ``claude edited errors.py``; ``last`` must not be empty."""
     agent, subject = str(last.get("agent") or "") or "an agent", str(last.get("subject") or "")
     kind = last.get("kind")
     if kind == "prompt":

@@ -1,7 +1,7 @@
-"""The small process that takes the place of ``promptster run``: it waits for the agent, and ends as the agent ended.
+"""The small process that replaces ``promptster run``: it waits for the agent, and ends as the agent ended.
 
 ``promptster.session.launch.child_process`` turns ``promptster run`` into it, by path and with the standard library
-alone, so that little memory is held while the agent works. It shares the agent's terminal and process group, so keys
+alone, so that it uses little memory while the agent works. It shares the agent's terminal and process group, so keys
 such as Ctrl-C reach the agent directly; signals sent to this process are passed on. It stops when the agent stops, and
 is killed by the signal that killed the agent. On Linux everything that the agent started and left behind becomes its
 child, which keeps such a process recognisable as the agent's; ``promptster.system.inside_agent`` reads that.
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     _leave(entry)
     code = os.waitstatus_to_exitcode(status)
     if words and os.isatty(_STANDARD_ERROR):
-        _tell([*words, str(code)])
+        _report([*words, str(code)])
     return code if code >= 0 else _die(-code)
 
 
@@ -51,7 +51,7 @@ def _wake(_number: int, _frame: object) -> None:
 
 
 def _let_go_of_streams() -> None:
-    """Hold no pipe of the agent's open: its reader or writer waits for the agent, not for this process."""
+    """Close pipes that the agent uses, so that their other ends do not wait for this process too."""
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1):
         os.dup2(null, number)
@@ -62,7 +62,7 @@ def _let_go_of_streams() -> None:
 
 
 def _wait(child: int) -> int:
-    """The status with which the agent ended."""
+    """Wait for the agent's end; returns its status."""
     while True:
         status = _reap(child)
         if status is not None:
@@ -74,7 +74,7 @@ def _wait(child: int) -> int:
 
 
 def _reap(child: int) -> "int | None":
-    """Take in what ended, orphans of the agent too; the agent's status if it is among them."""
+    """Collect ended children, including orphans of the agent; returns the agent's status if it ended."""
     while True:
         pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
         if pid == 0:
@@ -83,22 +83,22 @@ def _reap(child: int) -> "int | None":
             continue
         if not os.WIFSTOPPED(status):
             return status
-        os.kill(os.getpid(), signal.SIGSTOP)  # the shell shall see its job stopped; it continues both
+        os.kill(os.getpid(), signal.SIGSTOP)  # so that the shell sees its job stopped; it continues both
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGCONT)
 
 
 def _next_signal() -> "tuple[int, int]":
-    """A signal and who sent it; what the terminal sent to the whole group counts as SIGCHLD, which asks for nothing."""
+    """Wait for a signal; returns it and its sender, or SIGCHLD for signals that the terminal also sent to the agent."""
     if sys.platform == "darwin":
-        number = signal.sigwait(WATCHED)  # who sent it cannot be told there
+        number = signal.sigwait(WATCHED)  # the sender is not known there
         return (signal.SIGCHLD if number in _FROM_TERMINAL else number), 0
-    told = signal.sigwaitinfo(WATCHED)
-    return (signal.SIGCHLD, 0) if told.si_code > 0 else (told.si_signo, told.si_pid)
+    facts = signal.sigwaitinfo(WATCHED)
+    return (signal.SIGCHLD, 0) if facts.si_code > 0 else (facts.si_signo, facts.si_pid)
 
 
 def _leave(entry: str) -> None:
-    """Take this process's name off the list, and put on it what the agent leaves running."""
+    """Remove this process from the list of agents, and add the processes that the agent leaves running."""
     folder, name = os.path.split(entry)
     with suppress(OSError):
         with open(entry, encoding="utf-8") as file:  # noqa: PTH123 - pathlib would take more memory than the rest
@@ -112,7 +112,7 @@ def _leave(entry: str) -> None:
 
 
 def write_entry(folder: str, pid: int, began: str, agent: str) -> str:
-    """Name a process as an agent's; the file's path."""
+    """Add a process to the list of agents; returns the path of its entry."""
     path = f"{folder}/{pid}"
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
@@ -123,13 +123,13 @@ def write_entry(folder: str, pid: int, began: str, agent: str) -> str:
 
 
 def started(pid: int) -> str:
-    """When a process started, in the system's own count; empty if there is none, or the system is not Linux."""
+    """Return when a process started, in the system's own unit; empty if there is none, or the system is not Linux."""
     fields = _fields(pid)
     return fields[19] if fields else ""
 
 
 def parent(pid: int) -> int:
-    """A process's parent; 0 if there is none."""
+    """Return a process's parent; 0 if there is none."""
     fields = _fields(pid)
     return int(fields[1]) if fields else 0
 
@@ -144,7 +144,7 @@ def _fields(pid: int) -> "list[str]":
 
 
 def below(pid: int) -> "list[int]":
-    """Every process that descends from this one."""
+    """Return every process that descends from this one."""
     children: dict[int, list[int]] = {}
     with suppress(OSError):
         for name in os.listdir("/proc"):  # noqa: PTH208 - see _leave
@@ -156,8 +156,8 @@ def below(pid: int) -> "list[int]":
     return found[1:]
 
 
-def _tell(words: "list[str]") -> None:
-    """Tell the person what was recorded; whatever goes wrong with that, the agent's end counts."""
+def _report(words: "list[str]") -> None:
+    """Run the command that reports what was recorded; its failure does not change the exit code."""
     with suppress(OSError):
         pid = os.posix_spawn(words[0], words, os.environ, setsigmask=())
         while os.waitpid(-1, 0)[0] != pid:
@@ -165,12 +165,12 @@ def _tell(words: "list[str]") -> None:
 
 
 def _die(number: int) -> int:
-    """End by the signal that ended the agent, so that whoever started us sees the same."""
+    """End by the signal that ended the agent, so that the caller sees the same end."""
     with suppress(ImportError, OSError, ValueError):
         import resource  # noqa: PLC0415 - seldom needed
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    with suppress(OSError, ValueError):  # SIGKILL takes no setting
+    with suppress(OSError, ValueError):  # the action of SIGKILL cannot be set
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
     os.kill(os.getpid(), number)

@@ -1,6 +1,6 @@
-"""Whether a process belongs to an agent: an agent, or something that the agent started, started it.
+"""Finds out whether a process belongs to an agent, which means that the agent started it, directly or indirectly.
 
-Three things show that, for the process itself and for each of its ancestors:
+Three signs show that, in the process itself and in each of its ancestors:
 
 - It is on the list that ``promptster run`` keeps: ``agents/PID`` in the state folder holds when that process started
   and the agent's name. The process on the list is the one that waits for the agent; on Linux it also inherits
@@ -8,8 +8,8 @@ Three things show that, for the process itself and for each of its ancestors:
 - Its environment holds a mark: our own, or a variable that agents set in their shells.
 - It has an agent's name.
 
-The last two count only for a process of this same user of Promptster, whose environment names the same state folder: an
-agent in which Promptster itself is developed or tested does not act on the sessions of made-up users.
+The last two count only for a process of this same user of Promptster, whose environment names the same state folder: so
+an agent that develops or tests Promptster itself does not count for the sessions of test users.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ UNKNOWN = "an agent"
 
 
 def agent_around(pid: int, state: Path, environ: Mapping[str, str] | None = None) -> str | None:
-    """Return the name of the agent that a process belongs to; ``None`` if it is a person's.
+    """Return the name of the agent that a process belongs to; ``None`` if it belongs to a person.
 
     Args:
         pid: the process.
@@ -111,7 +111,7 @@ def _marked(environ: Mapping[str, str]) -> str | None:
 def _state_folder(environ: Mapping[str, str]) -> str:
     """Return the state folder that a process with this environment uses; by default the account's own.
 
-    It does for another process's environment what ``promptster.paths`` does for ours.
+    It follows the same rules as ``promptster.paths``.
     """
     named = environ.get("XDG_STATE_HOME", "")
     if os.path.isabs(named):  # noqa: PTH117 - a word of another process

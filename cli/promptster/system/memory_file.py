@@ -1,4 +1,4 @@
-"""A file in memory: it has a path while a process holds it open, and is never written to a disk."""
+"""Creates files in memory, which have a path while a process holds them open and are never written to a disk."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _SEALS = ("F_SEAL_SHRINK", "F_SEAL_GROW", "F_SEAL_WRITE", "F_SEAL_SEAL")
 
 
 def memory_file(data: bytes) -> tuple[int, str] | None:
-    """Keep these bytes for the program that this process becomes.
+    """Create a read-only file in memory for the program that this process will become.
 
-    The path contains the process id, which ``execve`` keeps, so programs that the agent starts can read it too, and it
-    is gone with the agent. Nobody can write to it.
+    The path contains the process id, which ``execve`` keeps, so programs that the agent starts can read the file too.
+    It disappears when the agent ends.
 
     Returns:
         The descriptor (not inherited by default) and the path; ``None`` if the system has no such files.

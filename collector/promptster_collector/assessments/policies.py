@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from promptster.protocol.errors import DocumentError
 from promptster.protocol.policy import AGENTS, LEGAL_BASIS, NEWEST, POLICY_HEADER, Policy, make_policy
-from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
+from promptster.protocol.providers import USUAL_ADDRESSES
 from promptster_collector.access.principal import READERS
 from promptster_collector.errors import InvalidError, UpgradeRequiredError
 
@@ -45,7 +45,7 @@ def policy_bytes(settings: PolicySettings) -> bytes:
             title=settings.title,
             retention_days=settings.retention_days,
             time_limit_minutes=settings.time_limit_minutes,
-            providers={name: upstream.base_url for name, upstream in DEFAULT_UPSTREAMS.items()},
+            providers=dict(USUAL_ADDRESSES),
             hooks=True,
             analysis_by_llm=False,
             readers=[role.value for role in READERS.roles],

@@ -1,4 +1,4 @@
-"""Edits of Claude Code: what its hooks report is what stands on the disk, and its arguments are passages."""
+"""Edits of Claude Code: its hooks report what is on the disk, and its arguments are passages."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from promptster.agents.claude.edits import edits_done, edits_from_input
 from promptster.capture.providers.interface import ToolUse
 
 REAL = recorded_hooks("claude", "2.1.330", "edits")
-"""Payloads of a real run, each with what stood in its file afterwards."""
+"""Payloads of a real run, each with its file's content afterwards."""
 
 
 @pytest.mark.parametrize("line", REAL, ids=[str(line["payload"]["tool_input"]).split("/")[2][:9] for line in REAL])
 def test_the_text_after_is_what_stands_on_the_disk(line: dict[str, Any]) -> None:
-    """Line ends aside, which the hooks tell as line feeds: deleted lines, curly quotes, tabs, new files."""
+    """It is equal except for line ends, which hooks report as line feeds, for deletions, quotes, tabs and new files."""
     payload = line["payload"]
     call = ToolUse(id="t", name=payload["tool_name"], input=payload["tool_input"])
     (edit,) = edits_done(call, payload["tool_response"])
@@ -34,7 +34,7 @@ def test_the_text_after_is_what_stands_on_the_disk(line: dict[str, Any]) -> None
 
 
 def _cells(notebook: str) -> set[str]:
-    """What stands in the cells of a notebook."""
+    """The content of a notebook's cells."""
     return {"".join(cell["source"]) for cell in json.loads(notebook)["cells"]}
 
 
@@ -49,14 +49,14 @@ ONE_LINE: Any = {"oldStart": 2, "oldLines": 1, "newStart": 2, "newLines": 1, "li
 
 
 def test_a_patch_without_the_file_is_all_that_is_known_of_it() -> None:
-    """The agent's patch saw the whole file: it stands without the passages, which did not."""
+    """The agent's patch saw the whole file, so it is used without the passages, which did not."""
     given = {"old_string": "b", "new_string": "c"}
     (edit,) = _done("Edit", given, oldString="b", newString="c", originalFile=None, structuredPatch=[ONE_LINE])
     assert edit == ("modify", None, None, f"{HEAD}@@ -2,1 +2,1 @@\n-b\n+c\n")
 
 
 def test_a_patch_that_the_texts_contradict_makes_the_text_after() -> None:
-    """What was replaced was changed on the way, as by a person: the patch knows."""
+    """What was replaced was changed meanwhile, as by a person: the patch knows."""
     (edit,) = _done(
         "Edit", {}, oldString="b", newString="x", originalFile="a\nb\n", structuredPatch=[ONE_LINE], userModified=True
     )
@@ -74,7 +74,7 @@ def test_a_response_that_tells_nothing_leaves_the_arguments() -> None:
 
 
 def test_several_edits_of_one_call_are_one_edit_of_the_file() -> None:
-    """Whole where the file is told, one hunk for each passage where it is not, and a new file where nothing was."""
+    """It is whole if the file is reported, has a hunk for each passage if not, and is a new file if there was none."""
     edits = [{"old_string": "a", "new_string": "A"}, {"old_string": "A\nb", "new_string": "A\nB"}]
     assert _done("MultiEdit", {"edits": edits}) == [
         ("modify", "a\nA\nb", "A\nA\nB", f"{HEAD}@@\n-a\n+A\n@@\n A\n-b\n+B\n")
@@ -88,7 +88,7 @@ def test_several_edits_of_one_call_are_one_edit_of_the_file() -> None:
 
 
 def test_a_file_that_was_empty_is_not_a_new_one() -> None:
-    """An update says that the file was there, with nothing in it."""
+    """An update says that the file existed, with nothing in it."""
     patch: Any = {"oldStart": 1, "oldLines": 0, "newStart": 1, "newLines": 1, "lines": ["+x"]}
     (edit,) = _done("Write", {}, type="update", content="x\n", originalFile="", structuredPatch=[patch])
     assert edit == ("modify", "", "x\n", f"{HEAD}@@ -0,0 +1,1 @@\n+x\n")
@@ -96,7 +96,7 @@ def test_a_file_that_was_empty_is_not_a_new_one() -> None:
 
 
 def test_a_cell_from_its_arguments_is_a_part_of_a_notebook() -> None:
-    """Put in, it is added; in the place of another one, only what came is known; deleted, nothing is but the cell."""
+    """An inserted cell is added; of a replaced one only the new text is known; of a deleted one only the cell."""
     told = {"notebook_path": "/w/a", "new_source": "x = 1", "cell_id": "c1"}
     added, other = "@@ a new cell after cell c1, inserted\n+x = 1\n", "@@ cell c1, replaced\n"
     assert _done("NotebookEdit", {**told, "edit_mode": "insert"}) == [("modify", None, "x = 1", HEAD + added)]
@@ -122,13 +122,13 @@ def test_a_cell_from_its_arguments_is_a_part_of_a_notebook() -> None:
     ],
 )
 def test_a_cell_that_the_hook_tells(told: dict[str, Any], expected: tuple[str | None, str | None, str]) -> None:
-    """Before and after of the cell alone, its id and what became of it."""
+    """The edit has before and after of the cell alone, its id and what happened to it."""
     (edit,) = _done("NotebookEdit", {}, notebook_path="/w/a", cell_id="c 1\n", **told)
     assert edit == ("modify", *expected[:2], f"{HEAD}@@ cell c 1, {expected[2]}")
 
 
 def test_a_huge_file_keeps_the_patch_of_the_agent() -> None:
-    """Where comparing takes too long the patch that came along stands."""
+    """If comparing takes too long, the agent's own patch is used."""
     before = "".join(f"{number}\n" for number in range(60_000))
     hunk: Any = {"oldStart": 30_001, "oldLines": 1, "newStart": 30_001, "newLines": 1, "lines": ["-30000", "+x"]}
     (edit,) = _done("Edit", {}, oldString="30000", newString="x", originalFile=before, structuredPatch=[hunk])
@@ -145,14 +145,14 @@ def test_a_huge_file_keeps_the_patch_of_the_agent() -> None:
     ],
 )
 def test_the_patch_knows_how_the_file_ends(before: str, old: str, new: str, lines: list[str], after: str) -> None:
-    """What goes may take the last newline along, and what was changed on the way may bring or lack one."""
+    """A deletion may include the last newline, and what was changed meanwhile may bring or lack one."""
     hunk = {"oldStart": 1, "oldLines": 1, "newStart": 1, "newLines": 1, "lines": lines}
     (edit,) = _done("Edit", {}, oldString=old, newString=new, originalFile=before, structuredPatch=[hunk])
     assert edit == ("modify", before, after, "\n".join([f"{HEAD}@@ -1,1 +1,1 @@", *lines, ""]))
 
 
 def test_tabs_behind_what_javascript_takes_for_a_lines_end_are_spaces_in_a_patch_too() -> None:
-    """A separator of Unicode and a lone carriage return do not keep the text after from being told."""
+    """A separator of Unicode or a lone carriage return does not keep the text after from being reported."""
     before = "\u2028\tb\n\u2029\tb\nx\r\t\ty\td\n"
     hunk = {"oldStart": 1, "oldLines": 3, "newStart": 1, "newLines": 2}
     lines = [" \u2028  b", "-\u2029  b", "-x\r    y\td", "+\u2029  cx\r    y\td"]
@@ -171,7 +171,7 @@ def test_a_file_of_nothing_but_a_byte_order_mark_is_filled_behind_it() -> None:
 
 
 def test_a_line_that_may_have_gone_altogether_is_a_passage_where_no_patch_tells() -> None:
-    """The agent takes the end of a deleted line along: without its patch nobody knows whether this version did."""
+    """The agent removes the end of a deleted line too; without its patch it is unknown whether this version did."""
     (edit,) = _done("Edit", {"old_string": "b", "new_string": ""}, oldString="b", newString="", originalFile="a\nb\nc")
     assert edit == ("modify", "b", "", f"{HEAD}@@\n-b\n")
     (edit,) = _done("Edit", {"old_string": "c", "new_string": ""}, oldString="c", newString="", originalFile="a\nb\nc")

@@ -30,7 +30,7 @@ def _settings(launch: Launch) -> dict[str, Any]:
 
 
 def test_one_private_file_carries_everything(tmp_path: Path) -> None:
-    """The file is 0600 in the run folder and holds base URL, hooks and token; the arguments hold no token."""
+    """The file is 0600 in the run folder and has base URL, hooks and token; the arguments have no token."""
     launch = ClaudeLaunch().prepare(request_for(tmp_path, "-p", "do it"))
     settings = _settings(launch)
     path = launch.arguments[1]
@@ -50,7 +50,7 @@ def test_one_private_file_carries_everything(tmp_path: Path) -> None:
 def test_claude_code_is_told_that_anthropic_is_behind_us(
     tmp_path: Path, usual: tuple[str, ...], told: str | None
 ) -> None:
-    """It behaves otherwise behind a gateway; we are none, unless another address was given for this session."""
+    """Claude Code behaves differently with a gateway; the proxy is none, unless another address was given."""
     request = request_for(tmp_path, "-p", "x")
     request = replace(request, ticket=replace(request.ticket, usual_addresses=usual))
     env = _settings(ClaudeLaunch().prepare(request))["env"]
@@ -67,7 +67,7 @@ def test_the_environment_is_the_candidates_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("first", ["mcp", "--version", "update", "doctor", "auth", "respawn"])
 def test_housekeeping_runs_as_if_we_were_not_there(tmp_path: Path, first: str) -> None:
-    """Commands that start no conversation get nothing from us."""
+    """Commands that start no conversation get nothing from promptster."""
     assert ClaudeLaunch().prepare(request_for(tmp_path, first, "list")).arguments == (first, "list")
 
 
@@ -83,14 +83,14 @@ def test_housekeeping_runs_as_if_we_were_not_there(tmp_path: Path, first: str) -
 def test_hooks_that_are_off_are_said_and_recorded(
     tmp_path: Path, words: tuple[str, ...], environ: dict[str, str]
 ) -> None:
-    """What switches hooks off is told to the candidate and to the reviewer."""
+    """Settings that disable hooks are reported to the candidate and recorded for the reviewer."""
     launch = ClaudeLaunch().prepare(request_for(tmp_path, *words, environ=environ))
     assert "hooks off" in launch.notes[0]
     assert launch.drafts[0]["kind"] == "capture_degraded"
 
 
 def test_a_repository_cannot_redirect_the_calls(tmp_path: Path) -> None:
-    """Project settings that name a base URL or switch hooks off are overruled and recorded."""
+    """Project settings that name a base URL or disable hooks are overridden and recorded."""
     request = request_for(tmp_path)
     folder = request.workspace / ".claude"
     folder.mkdir(parents=True)
@@ -104,7 +104,7 @@ def test_a_repository_cannot_redirect_the_calls(tmp_path: Path) -> None:
 
 
 def test_what_we_wrote_for_an_editor_is_nobodys_redirection(tmp_path: Path) -> None:
-    """The editor's file holds our own entries and is no event; another address in it is one."""
+    """Our own entries in the editor's file are not an event; another address in it is one."""
     request = request_for(tmp_path)
     file = request.workspace / ".claude" / "settings.local.json"
     file.parent.mkdir(parents=True)
@@ -119,7 +119,7 @@ def test_what_we_wrote_for_an_editor_is_nobodys_redirection(tmp_path: Path) -> N
 
 
 def test_a_corporate_no_proxy_stays(tmp_path: Path) -> None:
-    """NO_PROXY keeps the entries that the user's own settings or environment give it."""
+    """NO_PROXY keeps the entries of the user's own settings or environment."""
     request = request_for(tmp_path, environ={"HOME": str(tmp_path), "NO_PROXY": "a.example", "no_proxy": "b.example"})
     (tmp_path / ".claude").mkdir()
     (tmp_path / ".claude" / "settings.json").write_text('{"env":{"NO_PROXY":"corp.example"}}')
@@ -129,19 +129,19 @@ def test_a_corporate_no_proxy_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", ["*", "x,127.0.0.1"])
 def test_loopback_is_named_once(value: str) -> None:
-    """A list that covers this machine already is left as it is."""
+    """A list that covers this machine already is unchanged."""
     assert with_loopback(value) == value
 
 
 @pytest.mark.parametrize(("word", "place"), [("--cloud", "cloud"), ("remote-control", "sessions of its own")])
 def test_work_elsewhere_is_refused(tmp_path: Path, word: str, place: str) -> None:
-    """A session in the cloud or one that is served could not be recorded, so it is not started as if it were."""
+    """A session in the cloud or a served one cannot be recorded, so it is not started."""
     with pytest.raises(LaunchError, match=place):
         ClaudeLaunch().prepare(request_for(tmp_path, word))
 
 
 def test_hooks_only_leaves_the_base_url_alone(tmp_path: Path) -> None:
-    """Where the candidate agreed to be recorded by hooks only, the API traffic goes where it went."""
+    """If the candidate agreed to be recorded by hooks only, the API traffic goes to its usual address."""
     settings = _settings(ClaudeLaunch().prepare(request_for(tmp_path, hooks_only=True)))
     assert "ANTHROPIC_BASE_URL" not in settings["env"]
     assert "PreToolUse" in settings["hooks"]

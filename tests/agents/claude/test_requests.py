@@ -43,12 +43,12 @@ def words(*texts: str) -> list[tuple[str, bool]]:
     ],
 )
 def test_words(texts: list[str], expected: list[tuple[str, bool]]) -> None:
-    """A candidate's words are found whatever stands around them, and nothing else is taken for them."""
+    """A candidate's words are found whatever surrounds them, and no other text is taken for them."""
     assert words(*texts) == expected
 
 
 def test_a_side_question_is_typed_though_no_hook_tells_it() -> None:
-    """Behind ``/btw`` stand the candidate's words; Claude Code runs no hook for them."""
+    """The candidate's words follow ``/btw``; Claude Code runs no hook for them."""
     reminder = "<system-reminder>This is a side question from the user. You must answer directly.</system-reminder>"
     (prompt,) = CLAUDE.prompts([UserText(text=reminder), UserText(text="why?")])
     assert (prompt.text, prompt.is_hooked, prompt.machine) == ("why?", False, False)
@@ -56,7 +56,7 @@ def test_a_side_question_is_typed_though_no_hook_tells_it() -> None:
 
 
 def test_an_image_without_words_is_a_prompt() -> None:
-    """What was attached comes with the words, or alone."""
+    """An attached image comes with the words, or alone."""
     image = {"type": "image", "source": {"type": "base64", "data": "AA"}}
     call = AnthropicMessages().read(asks(("user", [image]), ("assistant", "a"), ("user", [text_block("see"), image])))
     runs = [item for item in call.items if isinstance(item, UserText)]
@@ -81,7 +81,7 @@ def test_an_image_without_words_is_a_prompt() -> None:
     ],
 )
 def test_purposes(body: dict[str, Any], expected: str) -> None:
-    """What Claude Code asks for itself is told from the candidate's work."""
+    """What Claude Code asks for itself is distinguished from the candidate's work."""
     assert CLAUDE.purpose(AnthropicMessages().read(body), {}, body) == expected
 
 
@@ -99,13 +99,13 @@ def test_purposes(body: dict[str, Any], expected: str) -> None:
     ],
 )
 def test_purposes_that_the_agent_names(named: str, body: dict[str, Any], expected: str) -> None:
-    """Where Claude Code says what a request is for, its word counts, whatever the candidate typed."""
+    """If Claude Code says what a request is for, that counts, whatever the candidate typed."""
     headers = {"x-claude-code-request-class": named}
     assert CLAUDE.purpose(AnthropicMessages().read(body), headers, body) == expected
 
 
 def test_identities_of_older_versions() -> None:
-    """The session stands in the metadata where no header names it."""
+    """The session is in the metadata if no header names it."""
     for user in ("user_ab_account__session_5e0", '{"device_id":"d","session_id":"5e0"}'):
         assert CLAUDE.identify({}, {"metadata": {"user_id": user}}).session == "5e0"
     assert CLAUDE.identify({}, {}).session == ""
@@ -124,7 +124,7 @@ def test_identities_of_older_versions() -> None:
     ],
 )
 def test_exit_codes(command: str, text: str, is_error: bool, exit_code: int | None) -> None:  # noqa: FBT001 - a parameter
-    """A code only where what the model was told leaves no doubt."""
+    """There is an exit code only if what the model was shown leaves no doubt."""
     use = ToolUse(id="t", name="Bash", input={"command": command})
     (finding,) = CLAUDE.actions(use, ToolResult(id="t", text=text, is_error=is_error))
     assert isinstance(finding, Command)
@@ -141,14 +141,14 @@ def test_exit_codes(command: str, text: str, is_error: bool, exit_code: int | No
 )
 @pytest.mark.parametrize("name", ["Bash", "Write"])
 def test_what_was_refused_did_not_happen(name: str, text: str) -> None:
-    """A refused call is no command and no edit; that a person or a rule refused it is an event."""
+    """A refused call has neither command nor edit; the refusal by a person or a rule is an event."""
     use = ToolUse(id="t", name=name, input={"command": "rm", "file_path": "/x", "content": "y"})
     told = [finding.kind for finding in CLAUDE.actions(use, ToolResult(id="t", text=text, is_error=True))]
     assert told == ([] if text.startswith("<") else ["permission"])
 
 
 def test_the_same_event_from_two_layers_is_one() -> None:
-    """A hook that stands in two settings files fires twice; it is told once, and again when it happens again."""
+    """A hook in two settings files fires twice; it is recorded once, and again when it happens again."""
     bench = Bench()
     for _ in range(2):
         bench.hook("claude", hook_event_name="UserPromptSubmit", session_id="s", prompt="yes", prompt_id="p")

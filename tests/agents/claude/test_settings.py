@@ -1,4 +1,4 @@
-"""The candidate's own ``--settings`` for Claude Code: they keep their meaning beside ours, and no disk sees them."""
+"""The candidate's own ``--settings`` for Claude Code: they apply together with ours, and are never written to disk."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _holding(root: Path, text: str) -> list[Path]:
 
 
 def _words(form: str, theirs: dict[str, Any], folder: Path) -> tuple[str, ...]:
-    """The candidate's settings in one of the three forms that Claude Code takes."""
+    """The candidate's settings in one of the three forms that Claude Code accepts."""
     if form == "inline":
         return "--settings", json.dumps(theirs)
     file = folder / "mine.json"
@@ -59,7 +59,7 @@ def _words(form: str, theirs: dict[str, Any], folder: Path) -> tuple[str, ...]:
 
 @pytest.fixture
 def theirs() -> dict[str, Any]:
-    """Settings with a key in every place that Claude Code takes one from."""
+    """Settings with a key in every place from which Claude Code reads one."""
     header = {"Authorization": f"Bearer {KEY}"}
     return {
         "env": {
@@ -77,7 +77,7 @@ def theirs() -> dict[str, Any]:
 
 @pytest.mark.parametrize("form", ["separate", "joined", "inline"])
 def test_own_settings_are_merged_under_ours(tmp_path: Path, form: str, theirs: dict[str, Any]) -> None:
-    """The candidate's settings are taken out of the arguments and merged; hook lists are joined, theirs first."""
+    """The candidate's settings are taken from the arguments and merged; hook lists are joined, theirs first."""
     launch = ClaudeLaunch().prepare(request_for(tmp_path, "-p", *_words(form, theirs, tmp_path), "--verbose"))
     settings = _settings(launch)
     assert launch.arguments[2:] == ("-p", "--verbose")
@@ -94,7 +94,7 @@ def test_own_settings_are_merged_under_ours(tmp_path: Path, form: str, theirs: d
 
 @pytest.mark.parametrize("form", ["separate", "joined", "inline"])
 def test_no_file_holds_their_key(tmp_path: Path, form: str, theirs: dict[str, Any]) -> None:
-    """Whatever the settings hold, nothing of it is written: no file but the candidate's own has the key."""
+    """None of the settings is written: no file but the candidate's own has the key."""
     launch = ClaudeLaunch().prepare(request_for(tmp_path, *_words(form, theirs, tmp_path)))
     assert _holding(tmp_path, KEY) == ([] if form == "inline" else [tmp_path / "mine.json"])
     assert not any(KEY in word or TICKET.token in word for word in launch.arguments)
@@ -104,9 +104,9 @@ def test_no_file_holds_their_key(tmp_path: Path, form: str, theirs: dict[str, An
 
 @pytest.mark.parametrize("form", ["separate", "inline"])
 def test_no_file_holds_their_key_while_the_agent_runs(tmp_path: Path, form: str, theirs: dict[str, Any]) -> None:
-    """A real ``promptster run``: the program reads everything at the path it is given, and so does what it starts.
+    """In a real ``promptster run`` the program and its children read all settings at the path that it is given.
 
-    The program itself looks, while it runs, for the key in every file of home, state and run folders and in its own
+    While it runs, the program itself looks for the key in every file of home, state and run folders and in its own
     arguments. Afterwards the path is gone.
     """
     for name in ("bin", "theirs", "ours"):
@@ -145,7 +145,7 @@ def test_nobody_can_change_what_the_agent_reads() -> None:
 
 
 def test_without_such_files_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the system keeps no files in memory, own settings are refused with a way out, and no file is made."""
+    """If the system keeps no files in memory, own settings are refused with a way out, and no file is made."""
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(LaunchError) as caught:
         ClaudeLaunch().prepare(request_for(tmp_path, "--settings", json.dumps({"env": {"A": KEY}})))
@@ -156,7 +156,7 @@ def test_without_such_files_nothing_is_written(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("word", ["--bg", "--background"])
 def test_background_work_takes_no_own_settings(tmp_path: Path, word: str) -> None:
-    """Work in the background outlives the agent and with it the memory; alone, the option is as before."""
+    """Work in the background outlives the agent and its memory; without own settings the option is as before."""
     with pytest.raises(LaunchError, match="background") as caught:
         ClaudeLaunch().prepare(request_for(tmp_path, "--settings", "{}", word, "do it"))
     assert caught.value.code == "own_settings"
@@ -164,7 +164,7 @@ def test_background_work_takes_no_own_settings(tmp_path: Path, word: str) -> Non
 
 
 def test_rules_keep_the_folder_that_their_paths_begin_at(tmp_path: Path) -> None:
-    """A path with one slash begins at the settings file's folder; other rules and lists stay as they are."""
+    """A path with one slash begins at the settings file's folder; other rules and lists are unchanged."""
     folder = tmp_path / "a [b]"
     folder.mkdir()
     rules = ["Read(/secret.txt)", "Edit(//etc/**)", "Read(./x)", "Bash(/bin/ls:*)", "WebFetch", 5]
@@ -185,7 +185,7 @@ def test_an_own_no_proxy_stays(tmp_path: Path) -> None:
 
 
 def test_a_company_in_own_settings_is_refused(tmp_path: Path) -> None:
-    """A gateway there would be overruled, and its key sent to another provider: it is refused by name, unwritten."""
+    """A gateway there would be overridden and its key sent elsewhere, so it is refused by name and not written."""
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "claude"
     program.write_text("#!/bin/sh\n")
@@ -194,26 +194,26 @@ def test_a_company_in_own_settings_is_refused(tmp_path: Path) -> None:
     with desk(tmp_path) as made:
         for variable, value in (("ANTHROPIC_BASE_URL", "https://gateway.example"), ("CLAUDE_CODE_USE_BEDROCK", 1)):
             words = ("--settings", json.dumps({"env": {variable: value, "ANTHROPIC_AUTH_TOKEN": KEY}}))
-            with pytest.raises(LaunchError, match=f"{variable} in your own settings") as caught:
+            with pytest.raises(LaunchError, match=f"{variable} in the settings that you passed") as caught:
                 prepare("claude", words, made.paths, environ)
             assert caught.value.code == "company_provider"
         assert _holding(tmp_path, KEY) == []
 
 
 def test_only_the_last_settings_count() -> None:
-    """As in Claude Code the last ``--settings`` wins."""
+    """As in Claude Code the last ``--settings`` counts."""
     assert take_settings(("--settings", "a", "x", "--settings=b")) == (("x",), "b")
 
 
 def test_behind_the_separator_nothing_is_ours(tmp_path: Path) -> None:
-    """Words behind ``--`` reach the agent as they are."""
+    """Arguments after ``--`` reach the agent unchanged."""
     launch = ClaudeLaunch().prepare(request_for(tmp_path, "-p", "--", "--settings", "x", "--cloud"))
     assert launch.arguments[2:] == ("-p", "--", "--settings", "x", "--cloud")
 
 
 @pytest.fixture
 def pipe(tmp_path: Path) -> Iterator[Path]:
-    """A pipe with a name."""
+    """A named pipe."""
     os.mkfifo(tmp_path / "pipe")
     yield tmp_path / "pipe"
     (tmp_path / "pipe").unlink()
@@ -229,7 +229,7 @@ def test_a_pipe_is_refused(tmp_path: Path, pipe: Path) -> None:
     "words", [("--settings", "/no/such"), ("--settings", "{bad"), ("--settings",), ("--settings=[]",)]
 )
 def test_settings_that_cannot_be_read_stop_the_launch(tmp_path: Path, words: tuple[str, ...]) -> None:
-    """A broken ``--settings`` is our refusal (125) and never silently dropped."""
+    """A broken ``--settings`` is refused with 125 and never silently dropped."""
     with pytest.raises(LaunchError) as caught:
         ClaudeLaunch().prepare(request_for(tmp_path, *words))
     assert caught.value.exit_code == 125

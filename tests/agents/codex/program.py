@@ -1,4 +1,4 @@
-"""Codex as far as its launch asks it something, for the conformance suite."""
+"""A stand-in for Codex that answers what its launch asks, for the conformance suite."""
 
 from __future__ import annotations
 

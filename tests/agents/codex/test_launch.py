@@ -1,4 +1,4 @@
-"""Codex's recipe: everything by ``-c``, hooks trusted by Codex's own hashes, no token in the arguments."""
+"""Codex's recipe: everything is passed by ``-c``, hooks are trusted by Codex's own hashes, no token is an argument."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _prepare(folder: Path, *arguments: str, mode: str = "answers", **environ: st
 
 
 def _config(launch: Launch) -> dict[str, Any]:
-    """What Codex makes of the ``-c`` options."""
+    """Codex's configuration from the ``-c`` options."""
     merged: dict[str, Any] = {}
     for key, value in config_overrides(launch.arguments):
         place = merged
@@ -49,7 +49,7 @@ def _config(launch: Launch) -> dict[str, Any]:
 
 
 def test_everything_travels_by_options(tmp_path: Path) -> None:
-    """Provider, hooks and trusted hashes stand before the candidate's own words, which follow unchanged."""
+    """Provider, hooks and trusted hashes come before the candidate's own arguments, which follow unchanged."""
     launch = _prepare(tmp_path, "exec", "--json", "do it")
     config = _config(launch)
     provider = config["model_providers"]["promptster"]
@@ -63,7 +63,7 @@ def test_everything_travels_by_options(tmp_path: Path) -> None:
 
 
 def test_the_token_is_in_the_environment_and_nowhere_else(tmp_path: Path) -> None:
-    """Arguments can be read by other users; the header's value comes from a variable."""
+    """Arguments can be read by other users, so the header's value comes from a variable."""
     launch = _prepare(tmp_path, "exec", "x")
     (variable,) = _config(launch)["model_providers"]["promptster"]["env_http_headers"].values()
     assert launch.environ[variable] == TOKEN
@@ -71,14 +71,14 @@ def test_the_token_is_in_the_environment_and_nowhere_else(tmp_path: Path) -> Non
 
 
 def test_the_hook_command_survives_quoting(tmp_path: Path) -> None:
-    """A path with a space arrives as one word."""
+    """A path with a space arrives as one argument."""
     config = _config(_prepare(tmp_path, "exec", "x"))
     command = config["hooks"]["PreToolUse"][0]["hooks"][0]["command"]
     assert shlex.split(command)[-3:] == ["codex", TICKET.hook_socket, TICKET.spool]
 
 
 def test_codex_is_asked_once_for_the_same_hooks(tmp_path: Path) -> None:
-    """Hashes are remembered by version and hooks; the question is put in a scratch home folder."""
+    """Hashes are remembered by version and hooks; Codex is asked in a scratch home folder."""
     first, second = (_prepare(tmp_path, "exec", "x") for _ in range(2))
     asked = (tmp_path / "asked").read_text().splitlines()
     assert first.arguments == second.arguments
@@ -88,7 +88,7 @@ def test_codex_is_asked_once_for_the_same_hooks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["silent", "refuses", "dies", "garbles", "empty"])
 def test_without_hashes_the_agent_still_starts(tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If Codex does not list its hooks, it is launched with its traffic recorded, and that is said."""
+    """If Codex does not list its hooks, it is launched with its traffic recorded, and a message says so."""
     monkeypatch.setattr("promptster.agents.codex.hook_trust._SECONDS", 2.0 if mode != "silent" else 0.4)
     launch = _prepare(tmp_path, "exec", "x", mode=mode)
     config = _config(launch)
@@ -100,7 +100,7 @@ def test_without_hashes_the_agent_still_starts(tmp_path: Path, mode: str, monkey
 
 @pytest.mark.parametrize("words", [("-c", "features.hooks=false"), ("--disable", "hooks"), ("-chooks.Stop=[]",)])
 def test_hooks_that_the_candidate_switched_off_stay_off(tmp_path: Path, words: tuple[str, ...]) -> None:
-    """The candidate's own ``-c`` on hooks applies; ours step back and that is recorded."""
+    """The candidate's own ``-c`` on hooks applies; ours are left out and that is recorded."""
     launch = _prepare(tmp_path, *words, "exec", "x")
     assert launch.drafts[0]["kind"] == "capture_degraded"
     assert "-c" in launch.notes[0]
@@ -132,14 +132,14 @@ def test_another_provider_is_refused(tmp_path: Path, words: tuple[str, ...]) -> 
 
 
 def test_a_prompt_may_name_anything(tmp_path: Path) -> None:
-    """Words behind ``--`` and positional words after the first are no commands."""
+    """Arguments after ``--`` and positional ones after the first are not commands."""
     assert _prepare(tmp_path, "exec", "cloud").arguments[-1] == "cloud"
     assert _prepare(tmp_path, "--", "-c", "model_provider=x").arguments[-2:] == ("-c", "model_provider=x")
 
 
 @pytest.mark.parametrize("first", ["login", "mcp", "--version", "features"])
 def test_housekeeping_runs_as_if_we_were_not_there(tmp_path: Path, first: str) -> None:
-    """Commands that start no conversation get nothing from us, neither words nor variables."""
+    """Commands that start no conversation get neither arguments nor variables from promptster."""
     launch = _prepare(tmp_path, first)
     assert launch.arguments == (first,)
     assert "PROMPTSTER_TOKEN" not in launch.environ
@@ -163,7 +163,7 @@ def test_the_login_decides_the_upstream(tmp_path: Path, login: object, expected:
 
 
 def test_a_login_in_the_keyring_is_asked_from_codex(tmp_path: Path) -> None:
-    """Without auth.json only Codex knows; it says so on standard error."""
+    """Without auth.json only Codex knows; it reports it on standard error."""
     environ = {"HOME": str(tmp_path), "PATH": "/usr/local/bin:/usr/bin:/bin"}
     request = request_for(tmp_path, program=_program(tmp_path, "chatgpt"), environ=environ)
     assert uses_chatgpt(request) is True
@@ -175,7 +175,7 @@ def test_a_login_in_the_keyring_is_asked_from_codex(tmp_path: Path) -> None:
 
 
 def test_a_corporate_proxy_does_not_take_loopback(tmp_path: Path) -> None:
-    """With a proxy in the environment NO_PROXY names this machine; without one the environment stays as it is."""
+    """With a proxy in the environment NO_PROXY names this machine; without one the environment is unchanged."""
     with_proxy = _prepare(tmp_path, "exec", "x", HTTPS_PROXY="http://corp:1", NO_PROXY="a.example")
     assert with_proxy.environ["NO_PROXY"] == "a.example,127.0.0.1"
     assert with_proxy.environ["no_proxy"] == "127.0.0.1"
@@ -184,5 +184,5 @@ def test_a_corporate_proxy_does_not_take_loopback(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["plain", 'quote " and \\', "ü€😀", "tab\tand\x7f\x01"])
 def test_toml_strings_are_exact(text: str) -> None:
-    """Any path survives the spelling as TOML."""
+    """Any path is written exactly as a TOML string."""
     assert tomllib.loads(f"x={toml_string(text)}")["x"] == text

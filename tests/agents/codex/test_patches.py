@@ -27,7 +27,7 @@ EOF
 
 
 def test_every_file_of_a_patch() -> None:
-    """Each file with its operation and the lines before and after; nothing behind the end belongs to it."""
+    """Each file has its operation and the lines before and after; nothing after the end belongs to it."""
     files = [(file.path, file.operation, file.moved_to, file.before, file.after) for file in read_patch(PATCH)]
     assert files == [
         ("new.txt", "create", None, [], ["one", ""]),
@@ -38,13 +38,13 @@ def test_every_file_of_a_patch() -> None:
 
 
 def test_what_is_no_patch_has_no_files() -> None:
-    """Text without a beginning, and a beginning without files."""
+    """Text without a beginning, and a beginning without files, have none."""
     assert read_patch("echo hello") == []
     assert read_patch("*** Begin Patch\nnonsense\n*** End Patch") == []
 
 
 def test_a_files_lines_may_look_like_anything() -> None:
-    """Other characters that some take for line ends end none, and the words that end a patch may stand in a file."""
+    """Other characters that can mean line ends end none, and the words that end a patch may be in a file."""
     odd = "a\x0cb\x0bc\x85d\u2028e\u2029f\x1cg"
     patch = (
         f"*** Begin Patch\r\n*** Update File: a.md\r\n@@\r\n {odd}\r\n-*** End Patch\r\n+{odd}\r\n *** End Patch\r\n"

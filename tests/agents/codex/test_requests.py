@@ -30,7 +30,7 @@ AGENT = {"originator": "codex_exec", "session-id": "s-1", "thread-id": "s-1"}
     ],
 )
 def test_words(item: UserText, expected: list[str]) -> None:
-    """The candidate's words by what Codex says about them, or by the marks of its own texts."""
+    """The candidate's words are found by what Codex says about them, or by the marks of its own texts."""
     assert [prompt.text for prompt in CODEX.prompts([item])] == expected
 
 
@@ -45,7 +45,7 @@ def test_words(item: UserText, expected: list[str]) -> None:
     ],
 )
 def test_outcomes(text: str, exit_code: int | None, output: str, duration_ms: int | None) -> None:
-    """Every form in which Codex tells the model how a command ended."""
+    """Every form in which Codex tells the model how a command ended is read."""
     use = ToolUse(id="c", name="shell", input={"command": ["bash", "-lc", "make all"], "workdir": "/w"})
     (finding,) = CODEX.actions(use, ToolResult(id="c", text=text))
     assert isinstance(finding, Command)
@@ -55,7 +55,7 @@ def test_outcomes(text: str, exit_code: int | None, output: str, duration_ms: in
 
 @pytest.mark.parametrize("text", ["unsupported call: shell", "exec_command failed: rejected by user"])
 def test_what_was_refused_did_not_happen(text: str) -> None:
-    """A refused call is no command; that a person refused it is an event."""
+    """A refused call has no command; the refusal by a person is an event."""
     told = [
         finding.kind
         for finding in CODEX.actions(
@@ -66,14 +66,14 @@ def test_what_was_refused_did_not_happen(text: str) -> None:
 
 
 def test_a_failed_patch_is_no_edit() -> None:
-    """Only a patch that says it was applied changed files."""
+    """Only a patch that is reported as applied changed files."""
     use = ToolUse(id="c", name="apply_patch", input="*** Begin Patch\n*** Add File: a\n+x\n*** End Patch")
     assert CODEX.actions(use, ToolResult(id="c", text="Exit code: 0\nOutput:\nSuccess."))
     assert not CODEX.actions(use, ToolResult(id="c", text="apply_patch verification failed: no such file"))
 
 
 def test_identities() -> None:
-    """The root thread is the session; others are subagents, also where only the parent is named."""
+    """The root thread is the session; others are subagents, also if only the parent is named."""
     root = CODEX.identify({"session-id": "a", "thread-id": "a"}, {})
     child = CODEX.identify({"session-id": "a", "thread-id": "b", "x-codex-parent-thread-id": "a"}, {})
     older = CODEX.identify({"session_id": "b", "x-codex-parent-thread-id": "a"}, {})
@@ -101,12 +101,12 @@ def test_identities() -> None:
     ],
 )
 def test_purposes(headers: dict[str, str], body: dict[str, object], expected: str) -> None:
-    """What Codex asks for itself is told from the candidate's work."""
+    """What Codex asks for itself is distinguished from the candidate's work."""
     assert CODEX.purpose(OpenAIResponses().read(body), headers, body) == expected
 
 
 def test_a_provider_that_keeps_the_history() -> None:
-    """With a previous response only what is new is sent: the same words behind two responses are two prompts."""
+    """With a previous response only what is new is sent: the same words after two responses are two prompts."""
     bench = Bench()
     for number in range(3):
         body = {"model": "m", "input": "continue", **({"previous_response_id": f"resp_{number}"} if number else {})}
@@ -118,7 +118,7 @@ def test_a_provider_that_keeps_the_history() -> None:
 
 
 def test_hooks_of_the_session_itself() -> None:
-    """Compaction is an event, other events of the session are kept raw."""
+    """Compaction is an event; other events of the session are kept raw."""
     bench = Bench()
     bench.hook("codex", hook_event_name="PostCompact", session_id="s", trigger="auto")
     bench.hook("codex", hook_event_name="Interrupt", session_id="s")
@@ -130,7 +130,7 @@ def test_hooks_of_the_session_itself() -> None:
 
 
 def test_unknown_tools_are_recorded_and_counted() -> None:
-    """A tool that nobody here has heard of is a tool call like any other."""
+    """An unknown tool is a tool call like any other."""
     bench = Bench()
     item = {"type": "function_call", "call_id": "c1", "name": "levitate", "arguments": "{}"}
     done = {"type": "response.completed", "response": {"id": "r", "output": [item]}}

@@ -1,4 +1,4 @@
-"""Cursor's hooks, by their documented shapes: the only source there is for Cursor."""
+"""Cursor's hooks, by their documented shapes; they are the only source for Cursor."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def bench() -> Bench:
 
 
 def hook(bench: Bench, event: str, **fields: Any) -> None:
-    """One payload with Cursor's common fields; ``agent`` is whose hook it was."""
+    """One payload with Cursor's common fields; ``agent`` is the agent whose hook it was."""
     bench.hook(fields.pop("agent", "cursor"), hook_event_name=event, **{**COMMON, **fields})
 
 
 def test_a_prompt(bench: Bench) -> None:
-    """The words, once per generation."""
+    """A prompt's words are recorded once per generation."""
     hook(bench, "beforeSubmitPrompt", prompt="fix it", attachments=[])
     hook(bench, "beforeSubmitPrompt", prompt="fix it", attachments=[])
     hook(bench, "beforeSubmitPrompt", prompt="fix it", generation_id="g-2")
@@ -47,7 +47,7 @@ def test_a_prompt(bench: Bench) -> None:
 
 
 def _ran(bench: Bench, identifier: str, command: str, output: str, *, code: int | None = 0) -> None:
-    """One command as the runtime reports it: two events before, two behind; the output twice, the exit code once."""
+    """One command as the runtime reports it: two events before, two after; the output twice, the exit code once."""
     given = {"command": command, "cwd": "/workspace"}
     tool = {"tool_name": "Shell", "tool_input": given, "tool_use_id": identifier, "cwd": "/workspace"}
     hook(bench, "preToolUse", **tool)
@@ -63,7 +63,7 @@ def _ran(bench: Bench, identifier: str, command: str, output: str, *, code: int 
 
 
 def test_a_command_told_by_four_events_is_one_call_one_command_one_result(bench: Bench) -> None:
-    """The command has the output from one event and the exit code from another, and the id of its call."""
+    """The command has the output from one event, the exit code from another, and the id of its call."""
     _ran(bench, CALL, "npm test", "ok\n")
     assert [draft.kind for draft in bench.drafts] == ["tool_call", "command", "tool_result"]
     assert values(bench.drafts, "tool_use_id") == [(CALL,)] * 3
@@ -73,7 +73,7 @@ def test_a_command_told_by_four_events_is_one_call_one_command_one_result(bench:
 
 
 def test_a_command_that_fails_and_is_run_again_is_two(bench: Bench) -> None:
-    """In one turn: the failure by its words' exit code or none, the same command again; each with its own id."""
+    """A failure, with or without an exit code in its text, and the same command again are two, each with its own id."""
     _ran(bench, "t-1", "npm test", "1 failing\n", code=3)
     _ran(bench, "t-2", "npm test", "1 failing\n", code=None)
     _ran(bench, "t-3", "npm test", "ok\n")
@@ -90,7 +90,7 @@ def test_a_command_that_fails_and_is_run_again_is_two(bench: Bench) -> None:
 
 
 def test_a_command_whose_end_nobody_tells_is_recorded_without_it(bench: Bench) -> None:
-    """If the call's result does not come within two seconds, the command stands as far as it is known, once."""
+    """If the call's result does not come within two seconds, the command is recorded once, as far as it is known."""
     hook(bench, "preToolUse", tool_name="Shell", tool_input={"command": "ls"}, tool_use_id="t-1")
     hook(bench, "afterShellExecution", command="ls", output="a\n", duration=5)
     assert bench.kinds("command") == []
@@ -103,7 +103,7 @@ def test_a_command_whose_end_nobody_tells_is_recorded_without_it(bench: Bench) -
 
 
 def test_a_command_in_flight_at_the_end_is_recorded(bench: Bench) -> None:
-    """The recorder's end waits for no result."""
+    """The recorder's end does not wait for a result."""
     hook(bench, "preToolUse", tool_name="Shell", tool_input={"command": "ls"}, tool_use_id="t-1")
     hook(bench, "afterShellExecution", command="ls", output="a\n", duration=5)
     bench.capture.finish()
@@ -111,7 +111,7 @@ def test_a_command_in_flight_at_the_end_is_recorded(bench: Bench) -> None:
 
 
 def test_a_command_told_by_its_own_events_only(bench: Bench) -> None:
-    """Older versions have no preToolUse; two commands with the same words are two."""
+    """Older versions have no preToolUse; two commands with the same text are two."""
     for _ in range(2):
         hook(bench, "beforeShellExecution", command="ls", cwd="/workspace")
         hook(bench, "afterShellExecution", command="ls", output="a\n")
@@ -120,7 +120,7 @@ def test_a_command_told_by_its_own_events_only(bench: Bench) -> None:
 
 
 def test_an_edit(bench: Bench) -> None:
-    """The passages before and after, a patch of all of them, and the id of the call that only its own event names."""
+    """The edit has the passages before and after, their patch, and the id of the call, which its own event names."""
     edits = [{"old_string": "a", "new_string": "b"}, {"old_string": "c", "new_string": "d"}]
     for number, (path, passages) in enumerate(
         (
@@ -154,7 +154,7 @@ def test_an_edit_behind_a_failed_one_keeps_its_own_call(bench: Bench) -> None:
 
 
 def test_a_tool_of_a_server_told_by_four_events_is_one_call_and_one_result(bench: Bench) -> None:
-    """The server's own events name the tool differently, its arguments as text, and no id; the call's id is theirs."""
+    """The server's own events name the tool differently and have text arguments and no id; they get the call's id."""
     server = {"mcp_server_name": "docs", "command": "npx docs"}
     for number in (1, 2):
         tool = {"tool_name": "MCP:search", "tool_input": {"q": "x"}, "tool_use_id": f"t-{number}"}
@@ -195,7 +195,7 @@ def test_how_a_servers_tool_ended(bench: Bench, result: dict[str, Any], *, is_er
 
 
 def test_a_refused_call_is_a_permission_denied(bench: Bench) -> None:
-    """The failure of a call that was not allowed tells the answer beside the result."""
+    """The failure of a call that was not allowed has the refusal next to the result."""
     tool = {"tool_name": "Shell", "tool_input": {"command": "rm -rf /"}, "tool_use_id": "t-1"}
     hook(bench, "preToolUse", **tool)
     failure = {"failure_type": "permission_denied", "duration": 0, "is_interrupt": False}
@@ -205,7 +205,7 @@ def test_a_refused_call_is_a_permission_denied(bench: Bench) -> None:
 
 
 def test_answers_thoughts_subagents_compaction(bench: Bench) -> None:
-    """What the model said, and what it started."""
+    """The model's answers and thoughts, its subagents and compaction are recorded."""
     hook(bench, "afterAgentThought", text="hm", duration_ms=10)
     hook(bench, "afterAgentResponse", text="done", input_tokens=7, output_tokens=3)
     begun = {"subagent_id": "s-1", "subagent_type": "explore", "task": "look", "parent_conversation_id": "c-1"}
@@ -243,14 +243,14 @@ def test_other_events_are_kept_raw_without_content_of_files(bench: Bench) -> Non
 
 
 def test_a_hook_that_cursor_borrows_from_claude_code_is_cursors(bench: Bench) -> None:
-    """Cursor may run hooks written for Claude Code; the action told by both is one event of Cursor's."""
+    """Cursor may run hooks written for Claude Code; an action that both report is one event of Cursor's."""
     hook(bench, "preToolUse", tool_name="Read", tool_input={"path": "a"}, tool_use_id="t-1")
     hook(bench, "PreToolUse", agent="claude", tool_name="Read", tool_input={"path": "a"}, tool_use_id="t-1")
     assert values(bench.drafts, "agent", "tool_use_id") == [("cursor", "t-1")]
 
 
 def test_an_undocumented_field_is_kept_raw_beside_what_is_understood(bench: Bench) -> None:
-    """What a later version adds to a known event is not lost; what every event carries is not repeated."""
+    """A field that a later version adds to a known event is kept; fields of every event are not repeated."""
     hook(bench, "beforeSubmitPrompt", prompt="fix it", attachments=[], composer_mode="agent", mood="hasty")
     assert [draft.kind for draft in bench.drafts] == ["prompt", "agent_other"]
     assert values(bench.drafts[1:], "raw_kind", "payload") == [("beforeSubmitPrompt", {"mood": "hasty"})]
@@ -258,7 +258,7 @@ def test_an_undocumented_field_is_kept_raw_beside_what_is_understood(bench: Benc
 
 
 def test_who_the_person_is_is_dropped(bench: Bench) -> None:
-    """No event holds the direct identifiers that every payload carries, nor the path of the user's own transcripts."""
+    """No event has the direct identifiers that every payload carries, or the path of the user's own transcripts."""
     for event in ("sessionStart", "stop", "beforeSubmitPrompt", "afterFileEdit", "preCompact", "unknownEvent"):
         hook(bench, event, prompt="x", user_name="Some One", agent_transcript_path="/home/someone/a.jsonl")
     assert bench.drafts
@@ -267,7 +267,7 @@ def test_who_the_person_is_is_dropped(bench: Bench) -> None:
 
 
 def test_every_event_that_we_ask_for_is_understood(bench: Bench) -> None:
-    """Only the borders of sessions and turns, and that a file is read, are kept as they come."""
+    """Only beginnings and ends of sessions and turns, and reads of files, are kept raw."""
     for event in hook_events.EVENTS:
         hook(bench, event, prompt=event, tool_use_id=event, command=event, text=event)
     raw = {str(draft.fields["raw_kind"]) for draft in bench.kinds("agent_other") if "hook_event_name" in str(draft)}
@@ -276,7 +276,7 @@ def test_every_event_that_we_ask_for_is_understood(bench: Bench) -> None:
 
 
 def test_what_the_real_runtime_sent(bench: Bench) -> None:
-    """The published runtime (1.0.32) around tools of ours, its hooks by our own file: each action once, whole."""
+    """The published runtime (1.0.32) ran our tools with hooks from our file: each action is recorded once, complete."""
     payloads = recorded_hooks("cursor", "sdk-1.0.32")
     for payload in payloads:
         bench.capture.hook("cursor", json.dumps(payload).encode())
@@ -305,7 +305,7 @@ def test_what_the_real_runtime_sent(bench: Bench) -> None:
 def test_a_restart_anywhere_doubles_nothing(place: int) -> None:
     """An engine that learned from the journal knows which call each event belongs to.
 
-    Only a command whose output was told, and whose end was not yet, may be missing: it was not recorded.
+    Only a command whose output was reported, but not its end, may be missing: it was not recorded.
     """
     payloads = recorded_hooks("cursor", "sdk-1.0.32")
     benches = Bench(), Bench()

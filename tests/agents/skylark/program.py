@@ -51,7 +51,7 @@ def ask(session: str, messages: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def run(session: str, call: dict[str, Any]) -> dict[str, Any]:
-    """Run one tool call; its result for the model."""
+    """Run one tool call and return its result for the model."""
     told = {"tool": call["name"], "arguments": call["input"], "call_id": call["id"]}
     fire("before_tool", session, **told)
     path, failed, result = Path(call["input"]["path"]), False, "written"

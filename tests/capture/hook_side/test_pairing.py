@@ -1,25 +1,25 @@
-"""Calls that several events tell of: each event finds its call, whatever came before."""
+"""Calls that several events report: each event finds its call, whatever came before."""
 
 from __future__ import annotations
 
 from promptster.capture.hook_side import pairing as twins_module
 from promptster.capture.hook_side.pairing import HookPairing
 
-PLACE, ELSEWHERE = ("cursor", "c-1", ""), ("cursor", "c-2", "")
+PLACE, SHARED_FOLDER_HINT = ("cursor", "c-1", ""), ("cursor", "c-2", "")
 WORDS = ("shell", "npm test")
 
 
 def test_each_event_without_an_id_confirms_one_call() -> None:
-    """Two calls with the same words take two such events; a third tells of a call that nobody knew."""
+    """Two calls with the same text match two such events; a third event reports an unknown call."""
     pairing = HookPairing()
     for identifier in ("t-1", "t-2"):
         pairing.begin(PLACE, WORDS, identifier)
     assert [pairing.confirm(PLACE, WORDS) for _ in range(3)] == [True, True, False]
-    assert not pairing.confirm(ELSEWHERE, WORDS)
+    assert not pairing.confirm(SHARED_FOLDER_HINT, WORDS)
 
 
 def test_what_ran_belongs_to_the_first_call_that_waits() -> None:
-    """In the order in which they began; a call whose end was told waits no longer."""
+    """Calls match in the order in which they began; a call whose end was reported no longer waits."""
     pairing = HookPairing()
     for identifier in ("t-1", "t-2", "t-3"):
         pairing.begin(PLACE, WORDS, identifier)
@@ -28,7 +28,7 @@ def test_what_ran_belongs_to_the_first_call_that_waits() -> None:
 
 
 def test_a_call_that_no_event_names_has_no_id() -> None:
-    """It takes its turn, and lends its place to nobody."""
+    """It takes its turn, and its place goes to no other call."""
     pairing = HookPairing()
     pairing.begin(PLACE, WORDS, "")
     pairing.begin(PLACE, WORDS, "t-2")
@@ -37,10 +37,10 @@ def test_a_call_that_no_event_names_has_no_id() -> None:
 
 
 def test_ends_of_unknown_calls_change_nothing() -> None:
-    """Also twice, and also where the same words wait elsewhere."""
+    """This holds for a repeated end, and if the same text waits elsewhere."""
     pairing = HookPairing()
     pairing.begin(PLACE, WORDS, "t-1")
-    pairing.end(ELSEWHERE, "t-1")
+    pairing.end(SHARED_FOLDER_HINT, "t-1")
     pairing.end(PLACE, "t-9")
     assert pairing.take(PLACE, WORDS) == "t-1"
     pairing.end(PLACE, "t-1")
@@ -48,7 +48,7 @@ def test_ends_of_unknown_calls_change_nothing() -> None:
 
 
 def test_only_so_many_wait() -> None:
-    """The oldest are forgotten, and nothing grows without end."""
+    """The oldest are forgotten, so the memory is bounded."""
     pairing = HookPairing()
     limit = twins_module.KEPT
     for number in range(limit + 1):

@@ -1,4 +1,4 @@
-"""Each API has reasons of its own to stop; whether one is an answer decides if the same words were typed again."""
+"""Each API has its own stop reasons; whether one is an answer decides if the same words were typed again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from promptster.capture.providers import PROVIDERS, is_answered
     ],
 )
 def test_each_api_knows_its_own_reasons(api: str, answered: set[str], others: set[str]) -> None:
-    """What is an answer in one API is a word without meaning in another one."""
+    """A reason that is an answer in one API means nothing in another."""
     (provider,) = (each for each in PROVIDERS if each.name == api)
     assert provider.answered_reasons == answered
     assert not provider.answered_reasons & others
@@ -27,7 +27,7 @@ def test_each_api_knows_its_own_reasons(api: str, answered: set[str], others: se
 @pytest.mark.parametrize(("reason", "prompts"), [("end_turn", 2), ("max_tokens", 1), ("stop", 1)])
 @pytest.mark.parametrize("is_restarted", [False, True])
 def test_the_same_words_after_an_answer_are_a_new_prompt(reason: str, prompts: int, *, is_restarted: bool) -> None:
-    """After an answer that was cut off they only ask for it again; a restarted recorder knows that too."""
+    """After a cut answer the same words only ask again; a restarted recorder knows that too."""
     bench = Bench()
     for attempt in range(2):
         exchange(bench, asks(("user", "go on")), messages_stream(text_block("some"), stop=reason), agent=CLAUDE)

@@ -1,4 +1,4 @@
-"""Streams of the Messages API as gateways send them: what the reader takes for the answer comes out."""
+"""Streams of the Messages API as gateways send them: the reader's answer is what the provider meant."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _answer(events: list[dict[str, Any]]) -> Answer:
 
 
 def _expected(blocks: list[dict[str, Any]]) -> tuple[list[ToolUse], list[ToolUse | ToolResult], str]:
-    """Straight from the blocks: calls, what the provider ran, and words with a blank line where a tool parts them."""
+    """Derived from the blocks: calls, what the provider ran, and words with a blank line if a tool is between them."""
     calls = [ToolUse(id=b["id"], name=b["name"], input=b["input"]) for b in blocks if b["type"] == "tool_use"]
     ran: list[ToolUse | ToolResult] = []
     for block in blocks:
@@ -93,7 +93,7 @@ def _expected(blocks: list[dict[str, Any]]) -> tuple[list[ToolUse], list[ToolUse
 def test_answers_in_every_manner(
     *, blocks: list[dict[str, Any]], given_first: int, index: str, is_marked: bool, before: list[dict[str, Any]] | None
 ) -> None:
-    """Blocks at one index or none, in the message's start, or behind a part of another message: all and only they."""
+    """Blocks at one index or none, in the message's start, or after a part of another message are all found, once."""
     assume(index != "zero" or not given_first or blocks[:1] != blocks[given_first : given_first + 1])
     places = {"own": range(9), "zero": [0] * 9, "none": [None] * 9}
     events: list[dict[str, Any]] = []
@@ -112,7 +112,7 @@ def test_answers_in_every_manner(
 
 @given(blocks=BLOCKS.filter(bool), cut=st.integers(0, 5), anew=st.booleans())
 def test_one_message_begun_twice(*, blocks: list[dict[str, Any]], cut: int, anew: bool) -> None:
-    """The start of a message that comes again is the same message, be it that its blocks begin again or go on."""
+    """A repeated start is the same message, whether its blocks begin again or continue."""
     cut %= len(blocks) + 1
     events = [_begin("msg_1"), *(each for at, block in enumerate(blocks[:cut]) for each in _block(block, at))]
     events.append(_begin("msg_1"))
@@ -125,7 +125,7 @@ def test_one_message_begun_twice(*, blocks: list[dict[str, Any]], cut: int, anew
 
 
 def test_blocks_that_stood_in_the_start_already() -> None:
-    """What comes as blocks once more is told once, as agents take it."""
+    """A block that appears again is recorded once, as agents take it."""
     blocks = [text_block("hi"), tool_block("t1", command="ls")]
     events = [_begin("msg_1", blocks), *(each for at, block in enumerate(blocks) for each in _block(block, at))]
     got = _answer(events + _end("tool_use"))
@@ -135,7 +135,7 @@ def test_blocks_that_stood_in_the_start_already() -> None:
 
 @pytest.mark.parametrize("outcome", ["complete", "cut_by_provider"])
 def test_without_the_closing_mark(outcome: Any) -> None:
-    """Claude Code takes an answer for whole once it has its reason to stop, and so do we; without one it is cut."""
+    """An answer with its stop reason is complete for Claude Code and for the recorder; without one it is cut."""
     bench = Bench()
     begun = [_begin("msg_1"), *_block(tool_block("t1", command="ls"), 0)]
     exchange(bench, asks(("user", "go")), sse(begun), outcome=outcome, agent=CLAUDE)
@@ -145,7 +145,7 @@ def test_without_the_closing_mark(outcome: Any) -> None:
 
 
 def test_a_message_behind_a_cut_one() -> None:
-    """The second message is the answer; what the first had brought stands beside it and is none of its words."""
+    """The second message is the answer; the first one's content is kept next to it, but not among its words."""
     bench = Bench()
     first = [
         _begin("msg_1"),
@@ -162,13 +162,13 @@ def test_a_message_behind_a_cut_one() -> None:
 
 
 def test_usage_that_is_not_said() -> None:
-    """``null`` in the last event takes back nothing that the first one said."""
+    """``null`` in the last event does not override earlier numbers."""
     events = [_begin("msg_1"), *_block(text_block("hi"), 0), *_end(input_tokens=None, cache_read_input_tokens=None)]
     assert _answer(events).usage == {"input_tokens": 9, "output_tokens": 4, "cache_read_input_tokens": None}
 
 
 def test_tools_of_the_provider_are_entries() -> None:
-    """A search that the provider ran is a call and a result of their own, which refer to the answer that told them."""
+    """A search that the provider ran is a call and a result, which refer to the answer that reported them."""
     bench = Bench()
     searched = {"type": "server_tool_use", "id": "srv_1", "name": "web_search", "input": {"query": "penguins"}}
     failed = {"type": "web_search_tool_result_error", "error_code": "unavailable"}

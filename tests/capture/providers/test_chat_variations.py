@@ -1,4 +1,4 @@
-"""Chat completions in all the ways in which providers stream them: the same calls, words and counts come out."""
+"""Chat completions in all the ways in which providers stream them: calls, words and counts are the same."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class Manner:
     name: str
     """``once`` or ``each``."""
     arguments: str
-    """``pieces``, ``whole``, ``object``, ``repeated`` (all again behind the pieces), ``so_far`` (each time)."""
+    """``pieces``, ``whole``, ``object``, ``repeated`` (all again after the pieces), ``so_far`` (each time)."""
     together: bool
-    """Whether all that is sent of the calls stands in as few chunks as there are pieces of one."""
+    """Whether all calls together are sent in as few chunks as there are pieces of one."""
 
     def is_clear(self) -> bool:
-        """Whether anybody could tell the calls apart: by index, by id, or because each comes whole."""
+        """Whether calls can be distinguished: by index, by id, or because each comes whole."""
         if self.ids == "last":
             return self.index == "own"
         if self.ids == "anew":
@@ -103,7 +103,7 @@ def _answer(*chunks: dict[str, Any]) -> Answer:
 
 @given(calls=CALLS, manner=MANNERS, cuts=st.lists(st.integers(1, 40), max_size=4))
 def test_calls_in_every_manner(calls: list[tuple[str, dict[str, Any]]], manner: Manner, cuts: list[int]) -> None:
-    """Each call comes out once, with its own id, name and arguments, in the order in which they began."""
+    """Each call is recorded once, with its own id, name and arguments, in the order in which they began."""
     if manner.index != "own" and manner.ids == "same":
         calls = [call for at, call in enumerate(calls) if call not in calls[:at]]
     rows = [_entries(manner, place, name, given, cuts) for place, (name, given) in enumerate(calls)]
@@ -118,7 +118,7 @@ def test_calls_in_every_manner(calls: list[tuple[str, dict[str, Any]]], manner: 
 
 
 def test_an_id_behind_its_call() -> None:
-    """An entry without a name is no call of its own, whether or not an index says so; neither is an empty one."""
+    """An entry without a name, or an empty one, is not a call, whether or not an index says so."""
     entries: list[dict[str, Any]] = [
         {"function": {"name": "read", "arguments": '{"pa'}},
         {"function": {"arguments": 'th":"a"}'}},
@@ -130,7 +130,7 @@ def test_an_id_behind_its_call() -> None:
 
 
 def test_a_call_in_the_place_of_a_list() -> None:
-    """One call that stands alone where a list of them should is told."""
+    """A single call in place of a list is recorded."""
     call = {"id": "c", "function": {"name": "read", "arguments": '{"path":"a"}'}}
     assert _answer(_chunk(tool_calls=call), _chunk("tool_calls")).calls == [
         ToolUse(id="c", name="read", input={"path": "a"})
@@ -138,7 +138,7 @@ def test_a_call_in_the_place_of_a_list() -> None:
 
 
 def test_a_whole_message_in_a_stream() -> None:
-    """Gateways that answer at once send a ``message`` where a ``delta`` should be; beside one it repeats it."""
+    """Gateways that answer at once send a ``message`` instead of a ``delta``, or in addition to one as a repetition."""
     message = {"role": "assistant", "content": "hi"}
     whole = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
     assert _answer(whole).text == "hi"
@@ -147,7 +147,7 @@ def test_a_whole_message_in_a_stream() -> None:
 
 
 def test_several_choices() -> None:
-    """The first is the answer, and the others stand in the content, each by its index."""
+    """The first is the answer, and the others are in the content, each under its index."""
     call = {"index": 0, "id": "c", "function": {"name": "read", "arguments": '{"path":"a"}'}}
     chunks: list[dict[str, Any]] = [
         {"choices": [{"index": place, "delta": delta}]}
@@ -166,7 +166,7 @@ def test_several_choices() -> None:
 
 @pytest.mark.parametrize("lead", [b"", b": waiting\n\n", b"\r\n", b"\xef\xbb\xbf", b"id: 1\n"])
 def test_a_stream_under_another_type(lead: bytes) -> None:
-    """A stream is read as one whatever its type says and however it begins."""
+    """A stream is read as a stream whatever its type says and however it begins."""
     bench = Bench()
     stream = lead + b"".join(
         f"data: {json.dumps(each)}\n\n".encode() for each in (_chunk(content="hi"), _chunk("stop"))
@@ -191,14 +191,14 @@ def _in_form(word: str, style: str) -> Any:
 
 @given(words=st.lists(WORDS, max_size=4), style=st.sampled_from(["text", "parts", "strings", "part"]))
 def test_content_in_every_form(words: list[str], style: str) -> None:
-    """Words come out joined, whether they are sent as texts or in parts; thoughts among the parts are no words."""
+    """Words are joined, whether they are sent as texts or in parts; thoughts among the parts are left out."""
     got = _answer(*(_chunk(content=_in_form(word, style)) for word in words), _chunk("stop"))
     assert got.text == "".join(words)
     assert got.thinking == ("hm" * len(words) if style == "parts" else "")
 
 
 def test_thoughts_under_two_names() -> None:
-    """The same thought under both of its names is told once."""
+    """The same thought under both of its names is recorded once."""
     assert _answer(_chunk(reasoning="hm", reasoning_content="hm")).thinking == "hm"
 
 
@@ -210,7 +210,7 @@ def test_the_older_form_of_a_call() -> None:
 
 
 def test_usage_that_is_not_said() -> None:
-    """``null`` takes nothing back; what stands beside a choice counts too."""
+    """``null`` does not override a number; usage that comes with a choice counts too."""
     first = {**_chunk(), "usage": {"prompt_tokens": 7, "details": {"cached": 2}}}
     second = _chunk("stop")
     second["choices"][0]["usage"] = {"completion_tokens": 3, "prompt_tokens": None, "details": {"cached": None}}
@@ -227,7 +227,7 @@ def test_usage_that_is_not_said() -> None:
     ids=["reason given, body ended", "reason given, cut", "no reason"],
 )
 def test_without_the_closing_mark(last: dict[str, Any], outcome: Any, expected: tuple[str, int]) -> None:
-    """Without ``[DONE]`` an answer is whole where it gave its reason to stop and its body ended properly."""
+    """Without ``[DONE]`` an answer is complete if it has a stop reason and its body ended properly."""
     bench = Bench()
     call = {"index": 0, "id": "nd_1", "function": {"name": "read", "arguments": "{}"}}
     stream = b"".join(f"data: {json.dumps(each)}\n\n".encode() for each in (_chunk(tool_calls=[call]), last))
@@ -239,7 +239,7 @@ def test_without_the_closing_mark(last: dict[str, Any], outcome: Any, expected: 
 
 
 def test_calls_without_ids_are_all_told() -> None:
-    """Calls that a provider gives no id are told all the same, though nothing can be joined to them."""
+    """Calls without ids are recorded, although no result can be joined to them."""
     bench = Bench()
     calls = [{"function": {"name": "read", "arguments": json.dumps({"path": path})}} for path in ("a", "b")]
     stream = b"".join(

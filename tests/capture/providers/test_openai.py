@@ -29,7 +29,7 @@ def test_which_requests_are_calls() -> None:
 
 
 def test_every_kind_of_item() -> None:
-    """Words, answers, calls and results of every form; what only the program says to itself is none of them."""
+    """Words, answers, calls and results are found in every form; the program's own notes are left out."""
     call = OpenAIResponses().read(
         {
             "model": "m",
@@ -83,7 +83,7 @@ def test_an_input_of_one_text() -> None:
 
 
 def test_what_came_of_a_broken_stream() -> None:
-    """Finished calls are calls; of the item that was cut its pieces are kept."""
+    """Finished calls are recorded; the pieces of the cut item are kept."""
     got = answer(
         {"type": "response.created", "response": {"id": "resp_1", "model": "m"}},
         {
@@ -110,7 +110,7 @@ def test_what_came_of_a_broken_stream() -> None:
 
 
 def test_failures() -> None:
-    """A failed response, an error event and an error document are errors; an incomplete response is complete for us."""
+    """A failed response, an error event and an error document are errors; an incomplete response counts as complete."""
     assert answer({"type": "response.failed", "response": {"error": {"code": "x"}}}).error == {"code": "x"}
     assert answer({"type": "error", "message": "boom"}).error == {"type": "error", "message": "boom"}
     assembler = OpenAIResponses().assembler()
@@ -122,7 +122,7 @@ def test_failures() -> None:
 
 
 def test_a_call_that_the_limit_cut_is_none() -> None:
-    """A response may end in the middle of a call: nobody runs that one."""
+    """A response may end in the middle of a call, which no agent runs."""
     calls = [
         {"type": "function_call", "call_id": f"c{number}", "name": "f", "arguments": "{}", "status": status}
         for number, status in enumerate(("completed", "incomplete"))
@@ -134,7 +134,7 @@ def test_a_call_that_the_limit_cut_is_none() -> None:
 
 
 def test_an_answer_in_one_piece() -> None:
-    """A response that was not streamed, with a reasoning summary and a refusal."""
+    """A response that was not streamed is read, with a reasoning summary and a refusal."""
     assembler = OpenAIResponses().assembler()
     assembler.whole(
         {

@@ -1,4 +1,4 @@
-"""Chat completions: what other providers speak too."""
+"""Chat completions, the API of most other providers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def delta(reason: str | None = None, **fields: Any) -> dict[str, Any]:
 
 
 def test_a_conversation() -> None:
-    """Words, answers, calls and results; instructions are none of them."""
+    """Words, answers, calls and results are found; instructions are left out."""
     function = {"name": "f", "arguments": '{"a":1}'}
     image = {"type": "image_url", "image_url": {"url": "data:"}}
     call = OpenAIChat().read(
@@ -50,7 +50,7 @@ def test_a_conversation() -> None:
 
 
 def test_a_stream() -> None:
-    """Text, reasoning and calls come in pieces; calls count when the stream is whole."""
+    """Text, reasoning and calls come in pieces; calls count when the stream is complete."""
     chunks = [
         delta(reasoning_content="hm"),
         delta(content="he"),

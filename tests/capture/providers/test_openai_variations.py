@@ -46,7 +46,7 @@ def _answer(events: list[dict[str, Any]]) -> Answer:
 
 
 def _streamed(items: list[dict[str, Any]], index: str, *, is_added: bool) -> list[dict[str, Any]]:
-    """The items, each begun and filled, then each done: all at once where indexes or ids keep them apart."""
+    """The items, each begun and filled, then each done: all at once if indexes or ids distinguish them."""
     events: list[dict[str, Any]] = []
     for number, item in enumerate(items):
         place = {"own": {"output_index": number}, "zero": {"output_index": 0}, "none": {}}[index]
@@ -80,7 +80,7 @@ def test_items_in_every_manner(
     is_told_again: bool,
     before: list[dict[str, Any]] | None,
 ) -> None:
-    """Items at one index or none, behind a part of another response, with or without the whole output at the end."""
+    """Items at one index or none, after a part of another response, with or without the whole output at the end."""
     events: list[dict[str, Any]] = []
     if before is not None:
         events = [{"type": "response.created", "response": {"id": "r0"}}, *_streamed(before, "own", is_added=True)[:-1]]
@@ -97,7 +97,7 @@ def test_items_in_every_manner(
 
 
 def test_arguments_as_an_object() -> None:
-    """Arguments that are no text are the arguments."""
+    """Arguments that are not text are recorded as they are."""
     item = {"type": "function_call", "call_id": "c", "name": "exec", "arguments": {"cmd": "ls"}}
     assert _answer([_ended("r", [item])]).calls == [ToolUse(id="c", name="exec", input={"cmd": "ls"})]
 
@@ -113,7 +113,7 @@ RAN: list[tuple[dict[str, Any], Any, Any]] = [
 
 @pytest.mark.parametrize(("item", "asked", "brought"), RAN, ids=[str(item["type"]) for item, _, _ in RAN])
 def test_tools_that_openai_runs(item: dict[str, Any], asked: Any, brought: Any) -> None:
-    """They are calls, and results where the answer has them, of the answer that tells of them."""
+    """They are calls, and results if the answer has them, of the answer that reports them."""
     bench = Bench()
     whole = {**item, "id": "ran_1", "status": "completed"}
     stream = f"event: response.completed\ndata: {json.dumps(_ended('r', [whole]))}\n\n".encode()
@@ -129,6 +129,6 @@ def test_tools_that_openai_runs(item: dict[str, Any], asked: Any, brought: Any) 
 
 
 def test_a_tool_that_failed_there() -> None:
-    """What went wrong is the result."""
+    """The error is the result."""
     item = {"type": "mcp_call", "id": "m", "name": "ask", "arguments": "{}", "output": None, "error": {"code": 1}}
     assert _answer([_ended("r", [item])]).ran[1:] == [ToolResult(id="m", text="", is_error=True, content={"code": 1})]

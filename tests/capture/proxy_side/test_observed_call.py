@@ -48,7 +48,7 @@ CODERS: dict[bytes, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("coding", CODERS)
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_a_coded_stream_is_read_as_it_comes(coding: bytes, size: int) -> None:
-    """Agents offer br, gzip and zstd; the answer is the same, in whatever pieces it comes."""
+    """Agents offer br, gzip and zstd; the answer is the same in whatever pieces it comes."""
     bench = Bench()
     observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(BODY).encode())
@@ -74,7 +74,7 @@ def test_a_compressed_request_is_read() -> None:
 
 
 def test_an_answer_in_one_piece() -> None:
-    """What is not streamed is read when it is whole."""
+    """An answer that is not streamed is read when it is complete."""
     bench = Bench()
     answer = {
         "type": "message",
@@ -98,7 +98,7 @@ def test_an_answer_in_one_piece() -> None:
 
 
 def test_a_stream_without_its_name_is_still_a_stream() -> None:
-    """A provider that forgets the content type is understood by what it sends."""
+    """A stream without its content type is recognised by its content."""
     bench = Bench()
     exchange(bench, BODY, messages_stream(text_block("hello")), headers=(), agent=CLAUDE)
     assert values(bench.kinds("model_response"), "outcome", "text") == [("complete", "hello")]
@@ -117,7 +117,7 @@ def test_a_request_over_the_limit_is_cut() -> None:
 
 
 def test_an_answer_beyond_the_limit_is_marked() -> None:
-    """An answer is read up to 16 MiB; what came until then is kept, the rest is a gap and no fault of the agent's."""
+    """An answer is kept up to 16 MiB; the rest is a gap, and the agent is not to blame."""
     bench = Bench()
     observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(BODY).encode())
@@ -134,7 +134,7 @@ def test_an_answer_beyond_the_limit_is_marked() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"no json", b"[1]", b'"text"', b"\xff\xfe"])
 def test_a_body_that_is_no_object_is_kept_as_it_came(body: bytes) -> None:
-    """What cannot be read is still recorded."""
+    """A body that cannot be read is still recorded."""
     bench = Bench()
     observer = bench.observer(agent=CLAUDE)
     observer.request_body(body)

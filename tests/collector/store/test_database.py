@@ -1,4 +1,4 @@
-"""The control database: writes one after another in groups, each undone alone, answered only when durable."""
+"""The control database: writes run one after another in groups, are undone singly, and are answered once durable."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def add(number: int, connection: Connection) -> int:
 
 
 async def numbers(database: Database) -> list[int]:
-    """What is stored."""
+    """The stored numbers."""
     statement = select(LogOrigin.number).order_by(LogOrigin.number)
     return list(await database.read(lambda connection: connection.execute(statement).scalars().all()))
 
 
 async def test_writes_share_a_commit(database: Database) -> None:
-    """What waits while one transaction runs goes into the next one, together."""
+    """Writes that wait while a transaction runs share the next one."""
     started, go = threading.Event(), threading.Event()
 
     def block(connection: Connection) -> None:
@@ -139,7 +139,7 @@ async def test_close_finishes_what_is_queued(tmp_path: Path) -> None:
 
 
 async def test_a_closed_database_takes_nothing(tmp_path: Path) -> None:
-    """After the end a write is refused by type; nobody waits for an answer that never comes."""
+    """After the end a write is refused with a typed error, and no caller waits for ever."""
     database = Database(f"sqlite:///{tmp_path / 'test.sqlite3'}")
     await asyncio.to_thread(database.close)
     with pytest.raises(StorageUnavailableError):

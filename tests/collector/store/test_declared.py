@@ -65,13 +65,13 @@ def test_content_and_identifiers_are_never_in_clear() -> None:
 
 
 def test_organisations_data_is_scoped() -> None:
-    """Every table but the log's own carries the organisation."""
+    """Every table except the log's own has the organisation."""
     unscoped = {table.name for table in Base.metadata.sorted_tables if "organisation" not in table.columns}
     assert unscoped == {"organisations", "log_origins", "log_nodes", "log_checkpoints"}
 
 
 def test_migrations_make_the_schema(tmp_path: Path) -> None:
-    """Nothing is missing and nothing is too much after all migrations, and running them again changes nothing."""
+    """The schema after all migrations is exact, and running them again changes nothing."""
     urls = {"control": f"sqlite:///{tmp_path / 'c.sqlite3'}", "keys": f"sqlite:///{tmp_path / 'k.sqlite3'}"}
     for _ in range(2):
         migrate_all(database_url=urls["control"], keystore_url=urls["keys"])

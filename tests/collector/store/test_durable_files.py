@@ -1,4 +1,4 @@
-"""Files: what a power cut may take, and how the disk is asked to keep the rest."""
+"""Files: what a power cut may lose, and how the disk is asked to keep the rest."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_what_is_promised_is_synchronised(
     tmp_path: Path, synced: list[str], durability: Durability, expected: list[str]
 ) -> None:
-    """The bytes before the name, the name where it is promised."""
+    """The bytes are synchronised before the name, and the name if it is promised."""
     write_atomically(tmp_path / "f", b"x", durability=durability)
     assert synced == expected
     assert (tmp_path / "f").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_checkpoint_is_never_torn(tmp_path: Path, synced: list[str]) -> None:
-    """The last checkpoint's bytes are on the disk before they take its name: a torn one would keep us from starting."""
+    """The last checkpoint's bytes are on the disk before they take its name, since a torn one would prevent a start."""
     folder = TombstoneFolder(tmp_path)
     last = LastCheckpoint(number=0, size=1, note="n")
     folder.note_checkpoint(last)
@@ -51,7 +51,7 @@ def test_a_checkpoint_is_never_torn(tmp_path: Path, synced: list[str]) -> None:
 
 
 def test_macos_is_asked_for_the_disk_itself(tmp_path: Path) -> None:
-    """Where fsync ends in the drive's cache, the call that goes further is made instead of it."""
+    """If fsync only reaches the drive's cache, the system call that reaches the disk is made instead."""
     path = tmp_path / "f"
     with path.open("wb") as file:
         flags = fcntl.fcntl(file.fileno(), fcntl.F_GETFD)
@@ -63,7 +63,7 @@ def test_macos_is_asked_for_the_disk_itself(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("use", list(Use))
 def test_every_connection_is_durable(tmp_path: Path, use: Use) -> None:
-    """Both databases, for whatever use: full synchronisation, also on macOS, and deleted rows overwritten."""
+    """Both databases are fully synchronised for any use, also on macOS, and deleted rows are overwritten."""
     url = f"sqlite:///{tmp_path / 'd.sqlite3'}"
     for engine, least in ((control_engine(url, use), 2), (keystore_engine(url, use), 3)):
         with engine.connect() as connection:

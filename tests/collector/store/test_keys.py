@@ -40,7 +40,7 @@ def _keys(folder: Path, master: MasterKey) -> Iterator[KeyStore]:
 
 
 def test_keys_come_back(keys: KeyStore, tmp_path: Path) -> None:
-    """A key is what was put there, also for a process that opens the store anew; the file shows none of it."""
+    """A key is returned unchanged, also to a process that opens the store anew; the file shows none of it."""
     name, secret = session_key("o", "s"), os.urandom(32)
     keys.put({name: secret}, created_ms=1)
     assert keys.get(name) == secret
@@ -64,7 +64,7 @@ def test_a_key_is_bound_to_its_name(keys: KeyStore) -> None:
 
 
 def test_destroying_a_session_spares_the_others(keys: KeyStore) -> None:
-    """All keys of one session go in one call, the person's too when it was the last, from memory as well."""
+    """One call destroys all keys of a session, the person's too if it was the last, in memory as well."""
     mine = [session_key("o", "s"), content_key("o", "s"), segment_key("o", "s", 1), person_key("o", "p")]
     others = [session_key("o", "t"), session_key("x", "s"), person_key("o", "q"), person_key("x", "p")]
     keys.put({name: os.urandom(32) for name in [*mine, *others]}, created_ms=1)
@@ -90,7 +90,7 @@ def test_pending_keys_are_known(keys: KeyStore) -> None:
 
 
 def test_the_store_outgrows_its_memory(keys: KeyStore, tmp_path: Path) -> None:
-    """Keys that fell out of memory are opened again."""
+    """Keys that were dropped from memory are opened again."""
     names = [session_key("o", str(i)) for i in range(5)]
     keys.put({name: bytes([i]) * 32 for i, name in enumerate(names)}, created_ms=1)
     url, master = f"sqlite:///{tmp_path / 'keys.sqlite3'}", MasterKey.load(tmp_path / "master.key")
@@ -100,7 +100,7 @@ def test_the_store_outgrows_its_memory(keys: KeyStore, tmp_path: Path) -> None:
 
 
 def test_another_master_key_opens_nothing(keys: KeyStore, tmp_path: Path) -> None:
-    """The key store alone is worth nothing."""
+    """The key store cannot be read with another master key."""
     name = KeyName(purpose=Purpose.COLLECTOR, label="k")
     keys.put({name: b"k" * 32}, created_ms=1)
     stranger = KeyStore(f"sqlite:///{tmp_path / 'keys.sqlite3'}", MasterKey(os.urandom(32)))
@@ -110,7 +110,7 @@ def test_another_master_key_opens_nothing(keys: KeyStore, tmp_path: Path) -> Non
 
 
 def test_the_master_key_is_the_owners_alone(tmp_path: Path) -> None:
-    """Its file is made 0600 once, and refused when others may read it, or when it is damaged or missing."""
+    """Its file is made 0600 once, and refused if others may read it, or if it is damaged or missing."""
     path = tmp_path / "master.key"
     with pytest.raises(SetupError, match="cannot be read"):
         MasterKey.load(path)
@@ -128,7 +128,7 @@ def test_the_master_key_is_the_owners_alone(tmp_path: Path) -> None:
 
 
 def test_sealed_values_are_bound_to_their_place() -> None:
-    """Organisation, session and purpose are in the associated data, without room for confusion."""
+    """Organisation, session and purpose are in the associated data, and cannot be confused."""
     key = os.urandom(32)
     sealed = Sealer(key, organisation="o", session="s").seal(b"value", "p")
     assert Sealer(key, organisation="o", session="s").unseal(sealed, "p") == b"value"

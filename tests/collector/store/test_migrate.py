@@ -70,7 +70,7 @@ def test_a_newer_versions_data_is_left_alone(data: Path) -> None:
 
 @pytest.mark.parametrize("scripts", [CONTROL_SCRIPTS, KEYSTORE_SCRIPTS])
 def test_the_newest_revision_is_alembics(scripts: Path) -> None:
-    """What the file names say is what alembic makes of the files."""
+    """The revision that the file names give is the one that alembic computes."""
     from alembic.script import ScriptDirectory  # noqa: PLC0415 - this test only
 
     config = Config()

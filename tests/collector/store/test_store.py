@@ -1,4 +1,4 @@
-"""Opening a data folder: only a whole one, of this version, by one process."""
+"""Opening a data folder: it must be complete and of this version, and one process has it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from promptster_collector.store.store import Store
 
 
 def test_half_a_folder_is_refused(data: Path) -> None:
-    """A missing part is named, so that a restore that forgot the key store does not start an empty one."""
+    """The missing part is named, so that a restore without the key store does not start with an empty one."""
     for name in ("keystore", "tombstones"):
         shutil.move(data / name, data.with_name("away"))
         with pytest.raises(SetupError, match=name):
@@ -51,7 +51,7 @@ def test_one_process_works_on_a_folder(data: Path) -> None:
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    """What cannot be written leaves the old file and no draft."""
+    """A failed write leaves the old file and no draft."""
     path = tmp_path / "f"
     write_atomically(path, b"old", durability=Durability.NAME)
     with pytest.raises(TypeError):

@@ -1,4 +1,4 @@
-"""The project's own provider on loopback: says what a script says, in the words of two real APIs, faults included.
+"""The project's own provider on loopback: it answers from a script in the formats of two real APIs, faults included.
 
 In a test: ``async with Provider(script) as provider`` or ``with running(script) as provider`` (a thread). From a
 shell: ``python -m tests.helpers.provider --script S --port 0 --ready-file F --log L [--var NAME=VALUE]``; the ready

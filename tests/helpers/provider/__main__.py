@@ -28,7 +28,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Read the words of the call and serve until a signal."""
+    """Parse the command line and serve until a signal."""
     parser = argparse.ArgumentParser(prog="python -m tests.helpers.provider", description=__doc__)
     parser.add_argument("--script", type=Path, required=True, help="the script, as JSON")
     parser.add_argument("--port", type=int, default=0)

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as bytes: reads requests without losing one byte of their head, and remembers what was answered."""
+"""HTTP/1.1 as bytes: reads requests without losing one byte of their head, and keeps what was answered."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Exchange:
         return next((value for key, value in self.headers if key.lower() == name), "")
 
     def document(self) -> dict[str, Any]:
-        """The body as JSON; empty where it is not an object."""
+        """The body as JSON; empty if it is not an object."""
         try:
             value = json.loads(decoded(self.body, self.header("content-encoding")))
         except ValueError:
@@ -83,7 +83,7 @@ class Exchange:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Exchange:
-        """The way back from a line of the log."""
+        """The exchange from a line of the log."""
         plain = {name: value[name] for name in ("number", "connection", "conversation", "turn", "attempt", "outcome")}
         return cls(
             **plain,
@@ -115,7 +115,7 @@ async def read_head(reader: asyncio.StreamReader) -> bytes | None:
 
 
 async def read_body(reader: asyncio.StreamReader, head: bytes) -> bytes:
-    """A request's body, of either framing."""
+    """A request's body, with either framing."""
     headers = {
         name.strip().lower(): value.strip()
         for name, _, value in (line.partition(b":") for line in head.split(b"\r\n")[1:-2])

@@ -1,4 +1,4 @@
-"""Which turn of the script answers a request: read from the request's own words, never from what was served before."""
+"""Which turn of the script answers a request: decided from the request alone, never from what was served before."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Place:
 def find_place(script: Script, api: Api, body: Mapping[str, Any]) -> Place | None:
     """The turn that answers this request, or ``None`` for a side request (no tools) or an unknown prompt.
 
-    The conversation is the one whose prompt stands last among the user's texts; the turn is the one after the last turn
-    whose tool ids or text the request carries behind that prompt.
+    The conversation is the one whose prompt is the last among the user's texts; the turn is the one after the last turn
+    whose tool ids or text the request contains after that prompt.
     """
     if not offered_tools(body) or wants_title(body):
         return None
@@ -59,7 +59,7 @@ def offered_tools(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def wants_title(body: Mapping[str, Any]) -> bool:
-    """Whether the request asks for a title alone: Codex does so with its tools on offer, by the form of the answer."""
+    """Whether the request asks only for a title: Codex does so with its tools on offer, by the form of the answer."""
     value: Any = body
     for name in ("text", "format", "schema", "properties"):
         value = cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None

@@ -1,6 +1,6 @@
 """What the scripted provider says: conversations, turns, tool calls and faults, as plain values.
 
-A script is data. Which turn answers a request is read from the request alone (see ``recognise.py``), so that a call
+A script is data. Which turn answers a request is decided from the request alone (see ``recognise.py``), so that a call
 which is repeated after a lost answer gets the same turn again.
 """
 
@@ -38,7 +38,7 @@ class ToolUse:
     """One tool call that the model asks for."""
 
     name: str
-    """The tool's name; ``Agent`` falls to ``Task`` where the agent offers only that."""
+    """The tool's name; ``Agent`` becomes ``Task`` if the agent offers only that."""
     input: Mapping[str, Any]
     """Its arguments; a free-form tool gets the value of ``input``."""
     id: str = ""
@@ -98,14 +98,14 @@ class Script:
     headers: tuple[tuple[str, str], ...] = field(
         default=(("X-Scripted-Order", "first"), ("x-scripted-order", "second"), ("CF-Ray", "0123456789abcdef-SCR"))
     )
-    """Answer headers beside the usual ones; kept in this order and case."""
+    """Answer headers in addition to the usual ones; kept in this order and case."""
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], variables: Mapping[str, str] | None = None) -> Script:
         """A script from its JSON form; ``${name}`` in any string is replaced by that variable.
 
         Raises:
-            KeyError: when a string names a variable that was not given.
+            KeyError: a string names a variable that was not given.
         """
         filled = cast("Mapping[str, Any]", _fill(value, variables or {}))
         return cls(

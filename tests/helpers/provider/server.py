@@ -1,4 +1,4 @@
-"""The scripted provider itself: a loopback server that speaks the Messages and the Responses API from a script."""
+"""The scripted provider itself: a loopback server that answers the Messages and the Responses API from a script."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Provider:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def release(self) -> None:
-        """Let every held cut happen, those that are still to come too; any thread may call."""
+        """Let every held cut happen, and every later one too; any thread may call."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._released.set)
 
@@ -70,12 +70,12 @@ class Provider:
 
     @property
     def anthropic_url(self) -> str:
-        """What ANTHROPIC_BASE_URL, or ``--upstream anthropic=``, takes."""
+        """The value for ANTHROPIC_BASE_URL, or for ``--upstream anthropic=``."""
         return f"http://127.0.0.1:{self._port}"
 
     @property
     def openai_url(self) -> str:
-        """What a Codex provider's base_url, or ``--upstream openai=``, takes."""
+        """The value for a Codex provider's base_url, or for ``--upstream openai=``."""
         return f"http://127.0.0.1:{self._port}/v1"
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -164,7 +164,7 @@ OF_AGENTS = {
 
 
 def test_the_derived_tables_are_the_wires() -> None:
-    """Order included: a policy asks for the kinds in this order."""
+    """The order counts too: a policy asks for the kinds in this order."""
     assert list(TYPES) == list(FIELDS_OF_KINDS)
     of_agent = {"agent", "agent_session", "agent_id"}
     for kind, names in FIELDS_OF_KINDS.items():
@@ -177,7 +177,7 @@ def test_the_derived_tables_are_the_wires() -> None:
 
 
 def test_every_class_of_the_union_is_a_kind_of_its_own() -> None:
-    """A class that is written and forgotten in the union, or that takes another one's name, fails."""
+    """A class that is missing from the union, or that takes another one's name, fails."""
     written = {each for each in Recorded.__subclasses__() if each is not OfAgent} | set(OfAgent.__subclasses__())
     assert (
         set(TYPES.values()) == set(get_args(Event)) == {each for each in written if each.__module__.endswith("kinds")}
@@ -186,7 +186,7 @@ def test_every_class_of_the_union_is_a_kind_of_its_own() -> None:
 
 
 def test_an_event_does_not_change() -> None:
-    """A value is replaced in a copy; what is absent is no field."""
+    """A value is replaced in a copy; an absent value is not written as a field."""
     event = Prompt(text="yes", agent="claude")
     with pytest.raises(AttributeError):
         event.text = "no"  # pyright: ignore[reportAttributeAccessIssue]
@@ -195,7 +195,7 @@ def test_an_event_does_not_change() -> None:
 
 
 def test_a_misspelled_field_is_an_error_at_once() -> None:
-    """By the constructor and by name, and as the writer's fault."""
+    """It is the writer's error, both in the constructor and by name."""
     with pytest.raises(TypeError):
         Prompt(txt="yes")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     for kind, fields, code in (("prompt", {"txt": "yes"}, "event_field"), ("keystroke", {}, "event_kind")):
@@ -232,6 +232,6 @@ def test_a_field_has_one_type_of_those_that_can_be_written() -> None:
 
 
 def test_an_event_names_its_agent_or_none() -> None:
-    """Also the recorder's own word about an agent's hooks; nothing else about the session names one."""
+    """The recorder's own event about an agent's hooks names the agent too; other events about the session name none."""
     assert agent_of(Prompt(agent="claude")) == agent_of(CaptureHookSilent(agent="claude")) == "claude"
     assert agent_of(Prompt()) is agent_of(Closed()) is None

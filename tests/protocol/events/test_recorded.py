@@ -92,7 +92,7 @@ def test_no_changed_byte_is_the_same_event(draft: Draft, data: st.DataObject) ->
 
 @given(st.binary(max_size=80))
 def test_any_frames_are_read_or_refused_by_type(data: bytes) -> None:
-    """Nothing raises anything but an event error."""
+    """Only an event error is ever raised."""
     try:
         assert read_body(data) == []
     except EventError:
@@ -100,7 +100,7 @@ def test_any_frames_are_read_or_refused_by_type(data: bytes) -> None:
 
 
 def test_a_leaf_says_nothing_about_its_values() -> None:
-    """The same draft twice gives other salts, commitments and leaves."""
+    """The same draft, recorded twice, has different salts, commitments and leaves."""
     draft = Draft(src="hook", event=Prompt(text="yes"), ms=1, mono_ms=1)
     one, two = (compose(draft, seq=0, src_seq=0, random=os.urandom) for _ in range(2))
     assert one.leaf != two.leaf
@@ -120,7 +120,7 @@ def test_a_leaf_says_nothing_about_its_values() -> None:
     ],
 )
 def test_a_draft_that_is_no_event_is_refused_at_once(changes: dict[str, Any], code: str) -> None:
-    """Before anything is stored, and as the writer's fault."""
+    """It is refused before anything is stored, as the writer's error."""
     draft = Draft(src="hook", event=Prompt(), ms=1, mono_ms=1)
     with pytest.raises(EventError) as caught:
         compose(dataclasses.replace(draft, **changes), seq=4, src_seq=0, random=os.urandom)
@@ -133,7 +133,7 @@ def _long(**fields: object) -> RecordedEvent:
 
 
 def test_a_value_over_256_kib_travels_as_one_block() -> None:
-    """At the bound it is inside its event, one byte above it is a block."""
+    """At the limit the value is inside its event; one byte above it is a block."""
     inside = _long(before="x" * MAX_INLINE)
     assert inside.blocks == ()
     outside = _long(before="x" * (MAX_INLINE + 1), path="a")
@@ -144,7 +144,7 @@ def test_a_value_over_256_kib_travels_as_one_block() -> None:
 
 
 def test_a_block_that_is_elsewhere_leaves_its_field_withheld() -> None:
-    """The blocks of other batches are given when opening."""
+    """The blocks of other batches are passed in when opening."""
     event = _long(before="x" * (MAX_INLINE + 1), path="a")
     away = RecordedEvent.assemble(event.public, event.secrets)
     assert away.open().withheld == {"before"}
@@ -153,7 +153,7 @@ def test_a_block_that_is_elsewhere_leaves_its_field_withheld() -> None:
 
 
 def test_large_values_leave_the_event_before_it_grows_over_1_mib() -> None:
-    """The largest ones go first; everything is still there."""
+    """The largest values leave first, and all of them are still available."""
     values = {name: name[0] * (250 << 10) for name in ("before", "after", "patch", "path")}
     event = _long(**values)
     assert 0 < len(event.blocks) < 4
@@ -184,14 +184,14 @@ def test_what_cannot_be_compressed_is_cut_until_it_fits_a_batch() -> None:
 
 
 def test_a_cut_json_value_is_the_text_of_its_beginning() -> None:
-    """Half a JSON document is no JSON; it is shown as text."""
+    """Half a JSON document is not JSON, so it is shown as text."""
     draft = Draft(src="proxy", event=ModelRequest(body=["x" * (9 << 20)]), ms=1, mono_ms=1)
     opened = compose(draft, seq=0, src_seq=0, random=os.urandom).open()
     assert opened.fields["body"].startswith('["xxx')
 
 
 def test_a_boundary_without_characters_is_cut_where_it_stands() -> None:
-    """Bytes that are no text have no character to spare."""
+    """Bytes that are not text may be cut anywhere."""
     draft = Draft(src="proxy", event=ModelRequest(body_raw=b"\x80" * (9 << 20)), ms=1, mono_ms=1)
     opened = compose(draft, seq=0, src_seq=0, random=os.urandom).open()
     assert len(opened.fields["body_raw"]) == MAX_BLOCK
@@ -209,7 +209,7 @@ def test_an_event_over_1_mib_is_refused() -> None:
 
 
 def test_values_can_be_missing_when_parts_are_joined() -> None:
-    """After a redaction the rest still opens; what is gone is named."""
+    """After a redaction the rest still opens, and what is missing is named."""
     event = World().events[1]
     left = {name: secret for name, secret in event.secrets.items() if name != "text"}
     joined = RecordedEvent.assemble(event.public, left)
@@ -234,7 +234,7 @@ def _stored(name: str, stored: bytes, kind: str = "closed") -> RecordedEvent:
 
 
 def test_a_null_is_shown_and_reads_as_absent() -> None:
-    """No recorder of ours writes one; it is neither withheld nor a value."""
+    """Our recorders write none; it counts neither as withheld nor as a value."""
     opened = _stored("totals", b"\x00null").open()
     assert (opened.event, opened.fields) == (Closed(), {})
     assert opened.shown == {"totals"}
@@ -242,7 +242,7 @@ def test_a_null_is_shown_and_reads_as_absent() -> None:
 
 
 def test_a_number_that_was_cut_is_no_number() -> None:
-    """Only the mark of the cut says that something was there: no class holds a text where it says a number."""
+    """Only the mark of the cut remains: a field for a number never has a text."""
     block = Block(bytes(16), b"12")
     opened = _stored("batches", b"\x02" + block.id + (3).to_bytes(8) + bytes(32)).open({block.id: b"12"})
     assert opened.event == Closed()
@@ -252,7 +252,7 @@ def test_a_number_that_was_cut_is_no_number() -> None:
 
 
 def test_a_number_is_no_salt() -> None:
-    """Binary is text in its one spelling, never anything else."""
+    """Binary is text in its one spelling, and nothing else is accepted."""
     for odd in (1, "=="):
         with pytest.raises(EventError) as caught:
             PublicEvent.parse(public_with(World().events[0], r=odd))
@@ -261,6 +261,6 @@ def test_a_number_is_no_salt() -> None:
 
 @given(st.binary(max_size=120))
 def test_public_bytes_are_read_or_refused_by_type(data: bytes) -> None:
-    """Nothing raises anything but a protocol error."""
+    """Only a protocol error is ever raised."""
     with pytest.raises(ProtocolError):
         PublicEvent.parse(data)

@@ -26,13 +26,13 @@ _ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
 @given(_JSON)
 def test_json_survives(value: Any) -> None:
-    """Strict JSON comes back as it went in."""
+    """Strict JSON is read as it was written."""
     assert decode_value("json", encode_value("json", value)) == value
 
 
 @given(st.text(), st.integers(-MAX_INTEGER, MAX_INTEGER), st.booleans(), st.binary())
 def test_plain_values_survive(text: str, number: int, truth: bool, data: bytes) -> None:  # noqa: FBT001 - drawn
-    """Text, numbers, truth and bytes come back as they went in."""
+    """Text, numbers, truth and bytes are read as they were written."""
     assert decode_value("text", encode_value("text", text)) == text
     assert decode_value("int", encode_value("int", number)) == number
     assert decode_value("bool", encode_value("bool", truth)) is truth
@@ -53,7 +53,7 @@ def test_any_bytes_are_read_or_refused_by_type(field_type: FieldType, data: byte
 @given(_ANY_TEXT)
 @example("a\ud800b")
 def test_lone_surrogates_are_replaced(text: str) -> None:
-    """Agents send them; what is stored is valid text all the same."""
+    """Agents send them, but the stored value is valid text."""
     stored = decode_value("text", encode_value("text", text))
     assert stored.encode().decode() == stored
     nested = decode_value("json", encode_value("json", {text: [text]}))
@@ -72,13 +72,13 @@ def test_lone_surrogates_are_replaced(text: str) -> None:
     ],
 )
 def test_json_loses_only_what_json_cannot_hold(value: object, stored: object) -> None:
-    """What strict JSON has no word for becomes text; the rest stays."""
+    """What strict JSON cannot express becomes text; the rest stays."""
     assert decode_value("json", encode_value("json", value)) == stored
 
 
 @pytest.mark.parametrize("levels", [MAX_JSON_NESTING + 1, 900, 5000])
 def test_deep_json_is_pruned(levels: int) -> None:
-    """However deep an agent's JSON goes, it is stored within the bound."""
+    """However deep an agent's JSON is, it is stored within the limit."""
     deep: Any = "core"
     for _ in range(levels):
         deep = [deep]
@@ -90,7 +90,7 @@ def test_deep_json_is_pruned(levels: int) -> None:
 
 @pytest.mark.parametrize("extra", [1, 2])
 def test_json_of_very_many_entries_is_kept_as_text(extra: int) -> None:
-    """What would take a reader's memory is one string; commas inside strings do not count."""
+    """JSON that would take much of a reader's memory is kept as one string; commas inside strings do not count."""
     value = ["a,b"] * (MAX_JSON_ENTRIES + extra)
     read = decode_value("json", encode_value("json", value))
     assert (read if extra == 1 else json.loads(read)) == value

@@ -1,7 +1,7 @@
 """What RFC 9112 asks in sections 2 to 8, sentence by sentence and in our own words, and which rows show it.
 
-Whoever sends to the proxy is a client to it, and it is a server to them; towards a provider it is the client. It is an
-intermediary between them: a gateway, since agents take it for the provider. ADR 0019 lists what it is stricter about.
+To the sender of a request the proxy is a server; to a provider it is the client. It is an intermediary between them: a
+gateway, since agents take it for the provider. ADR 0019 lists what it is stricter about.
 """
 
 from __future__ import annotations

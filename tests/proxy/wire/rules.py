@@ -1,7 +1,7 @@
 """What a row of the table of RFC 9112's rules is; the rows are in the modules next to this one.
 
-``{path}`` in a request stands for the proxy's token and an upstream's name, ``{host}`` for the proxy's address. Where a
-row does not say what arrives, it is the same bytes with the path's beginning taken off and the provider's own host.
+``{path}`` in a request stands for the proxy's token and an upstream's name, ``{host}`` for the proxy's address. If a
+row does not say what arrives, it is the same bytes without the beginning of the path and with the provider's own host.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Accepted:
     arrives: tuple[bytes, ...] = ()
     """The requests as the provider gets them, one after the other; none: ``raw`` is one and arrives as it is."""
     whole: bool = True
-    """Whether the request is sent to its end; where its body is too large for that, the head has to do."""
+    """Whether the request is sent to its end; a head is enough if the body is too large for that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,7 +243,7 @@ CONTRASTS = """[...document.querySelectorAll("mark")].map((mark) => {
   const [low, high] = [light(color), light(backgroundColor)].sort((one, other) => one - other);
   return (high + 0.05) / (low + 0.05);
 })"""
-"""How far the colour of each marked word stands from the one behind it."""
+"""The contrast between each marked word and its background."""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,4 +1,4 @@
-"""What an invite offers is believed only below the key that it pins."""
+"""An invite's offer is believed only if it is signed under the key that the invite pins."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def server() -> Iterator[Answering]:
-    """Where the collector answers."""
+    """The collector's address."""
     with Answering() as made:
         yield made
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    """Settings of somebody who has none."""
+    """The settings of a person who has set nothing."""
     paths = Paths(config=tmp_path / "config", data=tmp_path / "data", state=tmp_path / "state")
     return Config.load(paths, {})
 
 
 def test_an_honest_offer_is_taken_and_writes_nothing(server: Answering, config: Config, tmp_path: Path) -> None:
-    """Asking and reading leave no file."""
+    """Asking for and reading an offer writes no file."""
     inviting = Inviting(repository="https://example.com/task.git")
     server.answer.body = inviting.offer()
     offer = fetch_offer(inviting.code.link(server.url), None, config, FixedClock())
@@ -58,7 +58,7 @@ def test_an_honest_offer_is_taken_and_writes_nothing(server: Answering, config: 
 
 
 def test_an_offer_under_an_older_key_still_holds_after_a_rotation(server: Answering, config: Config) -> None:
-    """The pinned key is found in the succession, wherever it stands."""
+    """The pinned key is found at any place of the succession."""
     inviting = Inviting()
     inviting.rotate()
     server.answer.body = inviting.offer()
@@ -95,7 +95,7 @@ def dishonest() -> list[tuple[str, bytes, Inviting]]:
 
 @pytest.mark.parametrize("position", range(7))
 def test_a_dishonest_offer_is_refused(server: Answering, config: Config, position: int) -> None:
-    """Each with its own code, before anything is shown."""
+    """Each dishonest answer is refused with its own code, before anything is shown."""
     _, answer, inviting = dishonest()[position]
     server.answer.body = answer
     with pytest.raises(PromptsterError) as caught:
@@ -115,12 +115,12 @@ KEPT = Path(__file__).resolve().parents[2] / "protocol" / "policies"
 
 
 def kept(name: str) -> Policy:
-    """One of them."""
+    """A policy of an earlier version, exactly as it was offered."""
     return Policy.parse((KEPT / f"{name}.json").read_bytes())
 
 
 def asked_for(server: Answering, config: Config, policy: Policy) -> Offer:
-    """What becomes of an invite with this policy, which its collector signed."""
+    """The result of asking for an invite with this policy, which its collector signed."""
     inviting = Inviting(policy=policy)
     server.answer.body = inviting.offer()
     return fetch_offer(inviting.code.link(server.url), None, config, FixedClock())
@@ -128,7 +128,7 @@ def asked_for(server: Answering, config: Config, policy: Policy) -> Offer:
 
 @pytest.mark.parametrize("name", ["version-1-first", "version-1", "version-2", "version-2-text-3"])
 def test_a_policy_of_each_version_can_be_agreed_to(server: Answering, config: Config, name: str) -> None:
-    """Also one that was made before there was a second version; the collector is told what is read here."""
+    """Policies of version 1 can be agreed to as well; the collector learns which versions this program reads."""
     assert asked_for(server, config, kept(name)).policy == kept(name)
     assert server.asked[-1].headers["promptster-policy"] == "2"
 
@@ -162,7 +162,7 @@ def lies() -> list[Policy]:
 def test_a_text_that_is_not_that_of_the_settings_is_refused(
     server: Answering, config: Config, tmp_path: Path, position: int
 ) -> None:
-    """Whatever the collector signed: the settings are what would be enforced. Nothing is shown and nothing written."""
+    """It is refused although the collector signed it: the settings would apply. Nothing is shown or written."""
     with pytest.raises(SessionError) as caught:
         asked_for(server, config, lies()[position])
     assert (caught.value.code, caught.value.exit_code) == ("policy_text", 1)
@@ -184,7 +184,7 @@ def test_a_text_that_is_not_that_of_the_settings_is_refused(
 def test_what_only_a_newer_version_knows_asks_for_an_update(
     server: Answering, config: Config, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    """A later version of the policy or its text, or what this program could not keep: nobody is asked to agree."""
+    """A later version of the policy or its text, or an unknown setting, asks for an update instead of consent."""
     policy = kept("version-2-text-3")
     version = changes.pop("v", None)
     inviting = Inviting(policy=replace(policy, **changes))
@@ -206,7 +206,7 @@ def test_what_only_a_newer_version_knows_asks_for_an_update(
 def test_a_text_that_says_less_than_this_program_always_does_is_not_offered(
     server: Answering, config: Config, tmp_path: Path, name: str, setting: str
 ) -> None:
-    """It uses the hooks and records the session's course whatever a policy says: a text without them is not kept."""
+    """Hooks are used and the session's course recorded under any policy, so a text without them is refused."""
     policy = kept(name)
     narrow = {"kinds": tuple(kind for kind in policy.kinds if kind != setting)}
     less = replace(policy, **({"hooks": False} if setting == "hooks" else narrow))
@@ -217,7 +217,7 @@ def test_a_text_that_says_less_than_this_program_always_does_is_not_offered(
 
 
 def test_what_an_agent_does_may_be_left_out_of_a_policy(server: Answering, config: Config) -> None:
-    """Of that, only what the policy names is recorded."""
+    """Of what an agent does, only the kinds that the policy names are recorded."""
     policy = replace(kept("version-2"), kinds=tuple(kind for kind in kept("version-2").kinds if kind != "command"))
     less = replace(policy, text=render_text(policy))
     assert asked_for(server, config, less).policy == less
@@ -225,7 +225,7 @@ def test_what_an_agent_does_may_be_left_out_of_a_policy(server: Answering, confi
 
 @pytest.mark.parametrize(("brief", "code"), [("\ud800", "collector_answer"), (["a"], "collector_answer")])
 def test_a_task_that_is_no_text_is_no_answer(server: Answering, config: Config, brief: object, code: str) -> None:
-    """It would be recorded as it is, so it must be text."""
+    """The task is recorded as it is, so it must be text."""
     inviting = Inviting()
     task = {"title": "Build a parser", "repository": None, "time_limit_minutes": 0, "brief": brief}
     server.answer.body = inviting.offer(assessment=task)
@@ -235,7 +235,7 @@ def test_a_task_that_is_no_text_is_no_answer(server: Answering, config: Config, 
 
 
 def test_a_rotated_key_cannot_speak_for_an_invite_of_another(server: Answering, config: Config) -> None:
-    """The invite is signed by the pinned key, not by any key of the succession."""
+    """The invite must be signed by the pinned key, not by any key of the succession."""
     inviting = Inviting()
     new: SigningKey = inviting.rotate()
     imitation = Inviting(key=new, secret=inviting.secret, changes={"kid": new.kid})
@@ -245,7 +245,7 @@ def test_a_rotated_key_cannot_speak_for_an_invite_of_another(server: Answering, 
 
 
 def test_keys_that_do_not_continue_the_pinned_ones_are_refused(server: Answering, config: Config) -> None:
-    """Before consent, not behind it: a collector that was known answers with keys of somebody else."""
+    """A known collector that presents other keys is refused before consent."""
     known, other = Inviting(), Inviting()
     PinnedKeys(config.paths).pin(server.url, encode(known.offer_keys()))
     server.answer.body = other.offer()
@@ -255,7 +255,7 @@ def test_keys_that_do_not_continue_the_pinned_ones_are_refused(server: Answering
 
 
 def test_a_code_without_a_link_needs_an_address(server: Answering, config: Config) -> None:
-    """From the option, the link, or the settings, in this order."""
+    """The address comes from the option, the link, or the settings, in this order."""
     inviting = Inviting()
     server.answer.body = inviting.offer()
     with pytest.raises(UsageError):

@@ -1,4 +1,4 @@
-"""Redeeming an invite: durable before it is sent, the same bytes again, and nothing left after a refusal."""
+"""Redeeming an invite: the request is durable before it is sent, repeated exactly, and deleted after a refusal."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def server() -> Iterator[Answering]:
-    """Where the collector answers."""
+    """The collector's address."""
     with Answering() as made:
         yield made
 
@@ -59,7 +59,7 @@ def inviting() -> Inviting:
 
 
 def opened(server: Answering, config: Config, inviting: Inviting, offer: Offer | None = None) -> attempts.Attempt:
-    """An attempt whose request is on disk and was not sent yet."""
+    """An attempt whose request is on disk but not yet sent."""
     if offer is None:
         server.answer.body = inviting.offer()
         offer = fetch_offer(inviting.code.link(server.url), None, config, FixedClock())
@@ -86,7 +86,7 @@ def certify(server: Answering, inviting: Inviting, begun: attempts.Attempt, **ch
 
 
 def test_the_request_binds_consent_and_content_key(server: Answering, config: Config, inviting: Inviting) -> None:
-    """Signed with the session's own key; the box opens with the invite's sealing key only."""
+    """The request is signed with the session's own key; only the invite's sealing key opens the box."""
     begun = opened(server, config, inviting)
     request = json.loads(begun.folder.read_document(attempts.REQUEST))
     key = begun.secrets.signing_key.public_key
@@ -98,7 +98,7 @@ def test_the_request_binds_consent_and_content_key(server: Answering, config: Co
 
 
 def test_everything_is_on_disk_before_anything_is_sent(server: Answering, config: Config, inviting: Inviting) -> None:
-    """So the same attempt is found again by the same code, with the same secrets."""
+    """The same code finds the same attempt again, with the same secrets."""
     begun = opened(server, config, inviting)
     assert all(asked.method == "GET" for asked in server.asked)
     found = attempts.find_attempt(inviting.code, config)
@@ -109,7 +109,7 @@ def test_everything_is_on_disk_before_anything_is_sent(server: Answering, config
 
 
 def test_the_same_bytes_are_sent_until_an_answer_comes(server: Answering, config: Config, inviting: Inviting) -> None:
-    """Lost answers, a busy and a broken collector leave the attempt as it is."""
+    """Lost answers, a busy collector and a broken one leave the attempt unchanged."""
     begun = opened(server, config, inviting)
     for answer in (Answer(cut=True), Answer(status=503), Answer(status=429)):
         server.answer = answer
@@ -128,7 +128,7 @@ def test_the_same_bytes_are_sent_until_an_answer_comes(server: Answering, config
 def test_a_limit_that_only_a_newer_version_knows_stops_before_anything_is_recorded(
     server: Answering, config: Config, inviting: Inviting
 ) -> None:
-    """It may say how to record. The consent stays, and a newer version goes on with it: the same bytes are sent."""
+    """The limit may change how to record. The consent is kept, and a newer version continues with the same bytes."""
     begun = opened(server, config, inviting)
     certify(server, inviting, begun, limits={"batch_bytes": 1, "lists": 1})
     for _ in range(2):
@@ -148,7 +148,7 @@ def test_a_limit_that_only_a_newer_version_knows_stops_before_anything_is_record
 def test_the_tasks_text_is_kept_for_the_opening(
     server: Answering, config: Config, inviting: Inviting, version: int
 ) -> None:
-    """Where the policy announces it: under one of version 1 nobody agreed to record it."""
+    """The text is kept if the policy announces it; under version 1 nobody agreed to record it."""
     if version == 1:
         inviting.policy = first_version(inviting.policy)
     task = {"title": "Build a parser", "repository": None, "time_limit_minutes": 0, "brief": "Add a limiter.\n"}
@@ -167,7 +167,7 @@ def test_the_tasks_text_is_kept_for_the_opening(
 def test_a_certificate_that_is_here_is_not_asked_for_again(
     server: Answering, config: Config, inviting: Inviting
 ) -> None:
-    """A crash behind it needs no collector."""
+    """After a crash with the certificate on disk, no collector is needed."""
     begun = opened(server, config, inviting)
     certify(server, inviting, begun)
     first = attempts.redeem(begun, inviting.code, config, FixedClock())
@@ -177,7 +177,7 @@ def test_a_certificate_that_is_here_is_not_asked_for_again(
 
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 410, 422])
 def test_a_final_refusal_leaves_nothing(server: Answering, config: Config, inviting: Inviting, status: int) -> None:
-    """Neither keys nor folder nor pointer; the collector's own words are told."""
+    """Keys, folder and pointer are deleted, and the collector's own message is shown."""
     begun = opened(server, config, inviting)
     body = json.dumps({"detail": "this invite was used", "code": "invite_used", "hint": "ask for another"}).encode()
     server.answer = Answer(status=status, body=body)
@@ -205,7 +205,7 @@ def test_a_final_refusal_leaves_nothing(server: Answering, config: Config, invit
 def test_a_certificate_about_something_else_is_not_believed(
     server: Answering, config: Config, inviting: Inviting, changes: dict[str, Any]
 ) -> None:
-    """Another session, key, policy, consent or signer: nothing begins, and it can be tried again."""
+    """A certificate for another session, key, policy, consent or signer starts nothing, and a retry is possible."""
     begun = opened(server, config, inviting)
     certify(server, inviting, begun, **changes)
     with pytest.raises(PromptsterError) as caught:
@@ -220,7 +220,7 @@ def test_a_certificate_about_something_else_is_not_believed(
 def test_a_refusal_by_a_stranger_changes_nothing(
     server: Answering, config: Config, inviting: Inviting, status: int
 ) -> None:
-    """A gateway's own page is no word of the collector, which may have redeemed the invite already."""
+    """A gateway's own error page says nothing about the collector, which may have redeemed the invite already."""
     begun = opened(server, config, inviting)
     server.answer = Answer(status=status, body=b"<html>please sign in to this network</html>")
     with pytest.raises(CollectorError):
@@ -230,7 +230,7 @@ def test_a_refusal_by_a_stranger_changes_nothing(
 
 
 def test_a_key_in_front_of_the_invites_certifies_nothing(server: Answering, config: Config, inviting: Inviting) -> None:
-    """Whoever lost an older key, or just made one, cannot take a session over: its certificate is not believed."""
+    """A certificate signed by a key before the invite's, lost or forged, is not believed."""
     older = SigningKey.generate(os.urandom)
     inviting.keys[:] = [first_key(older, created_ms=1), next_key(older, inviting.key.public_key, created_ms=2)]
     begun = opened(server, config, inviting)
@@ -244,7 +244,7 @@ def test_a_key_in_front_of_the_invites_certifies_nothing(server: Answering, conf
 
 
 def test_a_successor_of_the_invites_key_certifies(server: Answering, config: Config, inviting: Inviting) -> None:
-    """The collector went on to a new key after the policy was read."""
+    """A certificate is believed if the collector moved to a new key after the policy was read."""
     begun = opened(server, config, inviting)
     newer = inviting.rotate()
     certify(server, inviting, begun, signer=newer)
@@ -253,7 +253,7 @@ def test_a_successor_of_the_invites_key_certifies(server: Answering, config: Con
 
 
 def test_other_keys_than_at_the_consent_are_refused(server: Answering, config: Config, inviting: Inviting) -> None:
-    """Another successor than the one that was shown means that the invite's key is in somebody else's hands."""
+    """Another successor than the one shown at consent means that someone else has the invite's key."""
     one = inviting.rotate()
     begun = opened(server, config, inviting)
     inviting.keys.pop()
@@ -267,7 +267,7 @@ def test_other_keys_than_at_the_consent_are_refused(server: Answering, config: C
 
 
 def test_a_session_id_never_looks_like_an_option() -> None:
-    """It is pasted behind commands."""
+    """A session id can be pasted after any command without being read as an option."""
     assert all(not attempts.new_session_id().startswith("-") for _ in range(500))
 
 

@@ -1,4 +1,4 @@
-"""Standing beside an agent: it has terminal, signals and exit code as if it were the command that was typed."""
+"""The process next to an agent gives it terminal, signals and exit code as if it were the typed command."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ for line in sys.stdin:
 
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[Desk]:
-    """A session that a real process finds, and an agent that does as it is told."""
+    """A session that a real process finds, and an agent that runs what the test asks for."""
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "claude"
     python = Path(sys.executable).resolve()
@@ -76,7 +76,7 @@ def _words() -> list[str]:
 
 
 class _Piped:
-    """An agent behind pipes, ended with its block: what a failed test left open would fail whichever runs next."""
+    """An agent with pipes as streams, ended with its block: one that stays open would fail whichever test runs next."""
 
     def __init__(self, made: Desk, stack: ExitStack) -> None:
         started = subprocess.Popen(
@@ -105,14 +105,14 @@ class _Piped:
 
 @pytest.fixture
 def start(made: Desk) -> Iterator[Callable[[], _Piped]]:
-    """Starts agents behind pipes, and ends them: what a failed test left open would fail whichever test runs next."""
+    """Starts agents with pipes as streams, and ends them: one that stays open would fail whichever test runs next."""
     with ExitStack() as stack:
         yield lambda: _Piped(made, stack)
 
 
 @pytest.mark.parametrize(("line", "code"), [("exit 0", 0), ("exit 7", 7), ("die SIGTERM", -15), ("die SIGKILL", -9)])
 def test_it_ends_as_the_agent_ends(start: Callable[[], _Piped], line: str, code: int) -> None:
-    """Exit codes pass, and a signal that killed the agent is what the caller sees too."""
+    """Exit codes are passed on, and the caller also sees a signal that killed the agent."""
     piped = start()
     assert piped.process.pid == piped.beside
     piped.type(line)
@@ -120,7 +120,7 @@ def test_it_ends_as_the_agent_ends(start: Callable[[], _Piped], line: str, code:
 
 
 def test_signals_from_others_are_passed_on(start: Callable[[], _Piped]) -> None:
-    """What somebody sends to the command that was typed reaches the agent; killed for sure, both are gone."""
+    """A signal sent to the typed command reaches the agent; SIGKILL ends both."""
     piped = start()
     for number, word in ((signal.SIGINT, "INT"), (signal.SIGUSR1, "USR1")):
         piped.process.send_signal(number)
@@ -137,7 +137,7 @@ def test_signals_from_others_are_passed_on(start: Callable[[], _Piped]) -> None:
 
 
 def test_the_agent_is_marked_and_listed_while_it_runs(made: Desk, start: Callable[[], _Piped]) -> None:
-    """Its environment says that it is one; the list of agents names the process beside it, and afterwards nobody."""
+    """Its environment marks it as an agent; the list of agents names the process next to it until it ends."""
     piped = start()
     piped.type("mark")
     assert piped.line() == "mark claude"
@@ -151,7 +151,7 @@ def test_the_agent_is_marked_and_listed_while_it_runs(made: Desk, start: Callabl
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems hand orphans to the first process")
 def test_orphans_of_the_agent_stay_below(start: Callable[[], _Piped]) -> None:
-    """What forks twice and leaves its session is still a descendant of the process beside the agent."""
+    """A process that forks twice and leaves its session is still a descendant of the process next to the agent."""
     piped = start()
     piped.type("orphan")
     assert piped.line() == f"orphan of {piped.beside}"
@@ -160,7 +160,7 @@ def test_orphans_of_the_agent_stay_below(start: Callable[[], _Piped]) -> None:
 
 
 def test_it_holds_no_pipe_of_the_agents(start: Callable[[], _Piped]) -> None:
-    """Whoever reads from the agent hears the end as soon as the agent closes its side, not when it ends."""
+    """A reader of the agent's output sees its end as soon as the agent closes it, not when the agent ends."""
     piped = start()
     piped.type("close")
     assert piped.line() == ""
@@ -169,7 +169,7 @@ def test_it_holds_no_pipe_of_the_agents(start: Callable[[], _Piped]) -> None:
 
 
 def test_a_terminal_sees_one_job(made: Desk) -> None:
-    """In a shell with job control: Ctrl-C reaches the agent once, Ctrl-Z stops the job, ``fg`` goes on with it."""
+    """In a shell with job control, Ctrl-C reaches the agent once, Ctrl-Z stops the job, and ``fg`` continues it."""
     program = f"{sys.executable} -m promptster run claude"
     with Terminal(["/bin/bash", "--norc", "-i"], environ=_environ(made), cwd=made.workspace) as terminal:
         terminal.type(program)

@@ -1,4 +1,4 @@
-"""Workspace files for an editor: other people's entries stay, ours go in and come out, refusals change nothing."""
+"""Workspace files for an editor: other people's entries stay, ours are added and removed, refusals change nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from promptster.agents.cursor import hook_events
 from promptster.agents.cursor.editor import check_cursor
 from promptster.agents.editor_files import changed_entries
 from promptster.errors import UsageError, WorkspaceError
-from promptster.recorder.editor_watch import EditorWatch
 from promptster.session.current import Current
 from promptster.session.launch.editor_files import (
     agree_later,
@@ -44,7 +43,7 @@ def _write(made: Desk, relative: str, data: bytes) -> None:
 
 @pytest.mark.parametrize("ide", ["claude", "cursor"])
 def test_a_new_file_comes_and_goes(made: Desk, ide: str) -> None:
-    """Where there was nothing, our file appears and is gone afterwards, with its folder."""
+    """If there was no file, ours is made and later removed, with its folder."""
     current = Current(made.folder)
     assert prepare_ide(current, ide) == [made.workspace / _FILES[ide]]
     ours = TICKET.hook_url("claude") if ide == "claude" else TICKET.hook_socket
@@ -55,7 +54,7 @@ def test_a_new_file_comes_and_goes(made: Desk, ide: str) -> None:
 
 
 def test_half_a_letter_in_an_own_file_stays(made: Desk) -> None:
-    """JSON can name it and UTF-8 cannot: it is kept as its code, also where the candidate edits the file meanwhile."""
+    """A lone surrogate, which JSON allows and UTF-8 does not, stays as its escape, also after the candidate's edit."""
     _write(made, _FILES["claude"], b'{"half": "\\ud83d"}')
     current = Current(made.folder)
     prepare_ide(current, "claude")
@@ -67,7 +66,7 @@ def test_half_a_letter_in_an_own_file_stays(made: Desk) -> None:
 
 
 def test_claudes_own_entries_stay(made: Desk) -> None:
-    """Permissions, variables and hooks of others stand beside ours; afterwards the bytes are what they were."""
+    """Permissions, variables and hooks of others stay next to ours; afterwards the bytes are as before."""
     before = b'{\n    "permissions": {"allow": ["Bash(ls)"]},\n "env": {"A": "\xc3\xa9"},\n\t'
     before += b'"hooks": {"Stop": [{"hooks": []}]}}'
     _write(made, _FILES["claude"], before)
@@ -84,7 +83,7 @@ def test_claudes_own_entries_stay(made: Desk) -> None:
 
 
 def test_cursors_own_entries_stay(made: Desk) -> None:
-    """A hook of somebody else keeps its place before ours, with all its fields."""
+    """A hook of another program keeps its place before ours, with all its fields."""
     theirs = {"command": "mine.sh", "matcher": "Shell", "failClosed": True, "loop_limit": 3, "timeout": 0.5}
     asked = {"type": "prompt", "prompt": "Is it done?", "model": "m", "loop_limit": None}
     before = json.dumps({"version": 1, "hooks": {"stop": [theirs, asked]}}).encode()
@@ -101,7 +100,7 @@ def test_cursors_own_entries_stay(made: Desk) -> None:
 
 @pytest.mark.parametrize("ide", ["claude", "cursor"])
 def test_preparing_again_renews_and_adds_nothing(made: Desk, ide: str) -> None:
-    """A second time, as after a reboot, the file is made from what it was before us."""
+    """A second time, as after a reboot, the file is made from its content before ours."""
     current = Current(made.folder)
     prepare_ide(current, ide)
     first = (made.workspace / _FILES[ide]).read_bytes()
@@ -135,7 +134,7 @@ def test_preparing_again_renews_and_adds_nothing(made: Desk, ide: str) -> None:
     ],
 )
 def test_a_file_that_its_agent_would_refuse_is_left_alone(made: Desk, ide: str, before: bytes) -> None:
-    """One invalid entry silences every hook of the file: it is said, and not one byte changes."""
+    """One invalid entry disables every hook of the file, so it is reported and not one byte changes."""
     _write(made, _FILES[ide], before)
     for look in (lambda: prepare_ide(Current(made.folder), ide), lambda: check_ide(made.workspace, ide)):
         with pytest.raises(WorkspaceError) as caught:
@@ -145,7 +144,7 @@ def test_a_file_that_its_agent_would_refuse_is_left_alone(made: Desk, ide: str, 
 
 
 def test_a_file_behind_a_link_is_found_before_the_start(made: Desk) -> None:
-    """It would not be written later, so it is refused while nothing has begun."""
+    """It could not be written later, so it is refused before anything has begun."""
     check_ide(made.workspace, "claude")
     (made.workspace / "elsewhere").mkdir()
     (made.workspace / ".claude").symlink_to("elsewhere")
@@ -155,14 +154,14 @@ def test_a_file_behind_a_link_is_found_before_the_start(made: Desk) -> None:
 
 
 def test_an_unknown_editor_is_refused(made: Desk) -> None:
-    """Only editors whose file we know."""
+    """Only editors whose file is known can be prepared."""
     with pytest.raises(UsageError, match="vim"):
         prepare_ide(Current(made.folder), "vim")
 
 
 @pytest.mark.parametrize("ide", ["claude", "cursor"])
 def test_lost_entries_are_noticed(made: Desk, ide: str) -> None:
-    """If somebody takes our entries out, or the file away, there is an event that names the file and the place."""
+    """If our entries or the whole file are removed, an event names the file and the place."""
     prepare_ide(Current(made.folder), ide)
     path = made.workspace / _FILES[ide]
     content = json.loads(path.read_bytes())
@@ -177,28 +176,8 @@ def test_lost_entries_are_noticed(made: Desk, ide: str) -> None:
     assert "missing" in gone["fields"]["detail"]
 
 
-def test_the_watch_tells_each_change_once(made: Desk) -> None:
-    """Silent until it has seen our entries; a loss is told once, when it lasts, and so is their return."""
-    path = made.workspace / _FILES["cursor"]
-    watch = EditorWatch(made.workspace, ["cursor"], TICKET)
-    assert watch.look() == []
-    prepare_ide(Current(made.folder), "cursor")
-    ours = path.read_bytes()
-    assert watch.look() == []
-    path.write_bytes(b"{}")
-    assert watch.look() == []
-    (lost,) = watch.look()
-    assert "changed" in lost["fields"]["detail"]
-    assert watch.look() == []
-    path.write_bytes(ours)
-    assert watch.look() == []
-    (back,) = watch.look()
-    assert "back" in back["fields"]["detail"]
-    assert watch.look() == []
-
-
 def test_a_later_yes_is_remembered(made: Desk) -> None:
-    """An editor that the candidate agrees to after the start is prepared, and named for the time after a reboot."""
+    """An editor that the candidate agrees to after the start is prepared now and again after a reboot."""
     current = Current(made.folder)
     agree_later(current, "cursor")
     agree_later(current, "claude")

@@ -1,4 +1,4 @@
-"""Starting agents: found by name, refused with the shells' own codes, and then the process is the agent."""
+"""Starting agents: found by name, refused with the shells' own codes, and then the process becomes the agent."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_an_agent_whose_provider_the_policy_does_not_name_is_not_started(tmp_pat
 
 
 def test_where_no_agent_here_is_allowed_the_team_is_asked(tmp_path: Path) -> None:
-    """A policy may name only agents that a later version records."""
+    """A policy may name only agents that a later version records; the message then says to ask the team."""
     policy = make_policy(organisation="Acme", title="A task", providers={}, agents=["later-agent"])
     with desk(tmp_path, policy=policy) as made, pytest.raises(LaunchError) as caught:
         prepare("claude", (), made.paths, _environ(tmp_path))
@@ -78,11 +78,11 @@ def test_where_no_agent_here_is_allowed_the_team_is_asked(tmp_path: Path) -> Non
 
 
 def test_an_unknown_agent_is_our_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A name without a recipe is refused with 125 and the names that there are, even where such a program exists.
+    """A name without a recipe is refused with 125 and the known names, even if such a program exists.
 
     As with env, nohup and timeout, 125 says that the wrapper itself refused and nothing was started. 127 would say that
-    a program is missing, which installing it would mend; here it would not. And 2, our code for usage elsewhere, is a
-    code that agents end with themselves: behind ``run`` it could not be told from theirs.
+    a program is missing and has to be installed, which would not help here. And 2, the usage code of other commands, is
+    a code that agents end with themselves: after ``run`` the two could not be distinguished.
     """
     with pytest.raises(LaunchError, match="gemini") as caught:
         launches("gemini")
@@ -96,7 +96,7 @@ def test_an_unknown_agent_is_our_failure(tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_programs_are_found_as_a_shell_would(tmp_path: Path) -> None:
-    """The first executable on PATH; 127 if there is none, 126 if the only one may not run; shims passed over."""
+    """The first executable on PATH is used: 127 without one, 126 if the only one may not run; shims are skipped."""
     with pytest.raises(LaunchError) as missing:
         find_program("claude", _environ(tmp_path))
     plain = _install(tmp_path / "bin", "claude", mode=0o644)
@@ -112,7 +112,7 @@ def test_programs_are_found_as_a_shell_would(tmp_path: Path) -> None:
 
 
 def test_the_hook_command_is_absolute(tmp_path: Path) -> None:
-    """Interpreter and forwarder are named by absolute path, outside any workspace, and work as they stand."""
+    """Interpreter and forwarder are named by absolute path, outside any workspace, and work unchanged."""
     python, *flags, forward = hook_command()
     assert Path(python).is_absolute()
     assert Path(forward).is_absolute()
@@ -122,7 +122,7 @@ def test_the_hook_command_is_absolute(tmp_path: Path) -> None:
 
 
 def test_without_a_session_nothing_starts(tmp_path: Path) -> None:
-    """No session, an ended one, or a recorder that is gone: each is refused by name with 125."""
+    """Without a session, after its end, or without a recorder, the start is refused by name with 125."""
     _install(tmp_path / "bin", "claude")
     with desk(tmp_path, answering=False) as made:
         with pytest.raises(LaunchError) as unreachable:
@@ -139,7 +139,7 @@ def test_without_a_session_nothing_starts(tmp_path: Path) -> None:
 
 
 def test_events_about_the_launch_are_recorded(tmp_path: Path) -> None:
-    """What the recipe has to tell goes to the recorder before the agent starts."""
+    """The recipe's events are recorded before the agent starts."""
     _install(tmp_path / "bin", "claude")
     with desk(tmp_path) as made:
         prepared = prepare("claude", ("--bare",), made.paths, _environ(tmp_path))
@@ -164,7 +164,7 @@ def test_a_company_provider_is_refused_unless_the_candidate_agreed(tmp_path: Pat
 
 
 def test_an_agent_started_after_the_time_is_told_that_nothing_is_recorded(tmp_path: Path) -> None:
-    """It starts, with a line that says so as people tell the time, and nothing about it is recorded either."""
+    """It starts with a line that names the time, and nothing about the launch is recorded either."""
     _install(tmp_path / "bin", "claude")
     with desk(tmp_path) as made:
         assert prepare("claude", ("--bare",), made.paths, _environ(tmp_path)).launch.drafts
@@ -178,7 +178,7 @@ def test_an_agent_started_after_the_time_is_told_that_nothing_is_recorded(tmp_pa
 
 
 def test_a_repositorys_base_url_is_no_company(tmp_path: Path) -> None:
-    """A base URL in the project's own settings does not stop the launch: it is overruled and recorded."""
+    """A base URL in the project's own settings does not stop the launch: it is overridden and recorded."""
     _install(tmp_path / "bin", "claude")
     with desk(tmp_path) as made:
         (made.workspace / ".claude").mkdir()
@@ -190,7 +190,7 @@ def test_a_repositorys_base_url_is_no_company(tmp_path: Path) -> None:
 def test_cursor_needs_its_workspace_file(tmp_path: Path) -> None:
     """Without our entries in the hooks file nothing would be recorded, so cursor-agent is not started.
 
-    Printing one answer (``-p``) it starts no hooks for prompts and answers; that is said and recorded.
+    With ``-p`` it fires no hooks for prompts and answers; a message says so, and that is recorded.
     """
     _install(tmp_path / "bin", "cursor-agent")
     with desk(tmp_path) as made:
@@ -213,7 +213,7 @@ def test_the_process_becomes_the_agent(tmp_path: Path) -> None:
     calls: list[tuple[str, list[str], Mapping[str, str]]] = []
 
     class ReplacedError(Exception):
-        """Stands for the end of our own program."""
+        """Raised in place of the end of our own program."""
 
     def execute(path: str, words: list[str], environ: Mapping[str, str]) -> NoReturn:
         calls.append((path, words, environ))
@@ -256,7 +256,7 @@ def made(tmp_path: Path) -> Iterator[Desk]:
 
 
 def test_streams_and_exit_code_are_the_agents_own(tmp_path: Path, made: Desk) -> None:
-    """A real ``promptster run``: streams, arguments and exit code pass untouched; one ``--`` is dropped."""
+    """In a real ``promptster run``, streams, arguments and exit code pass unchanged; one ``--`` is dropped."""
     script = '#!/bin/sh\nshift 2\nprintf "out:%s|" "$@"\ncat\necho err >&2\nexit 42\n'
     _install(tmp_path / "bin", "claude", script)
     done = _run(made, "claude", "--", "-p", "two words", "--json", "--help", given=b"\x00in")
@@ -266,7 +266,7 @@ def test_streams_and_exit_code_are_the_agents_own(tmp_path: Path, made: Desk) ->
 
 
 def test_our_own_failures_have_the_shells_codes(tmp_path: Path, made: Desk) -> None:
-    """127 not installed, 126 not executable (also a broken interpreter line), 125 ours."""
+    """The codes are 127 for not installed, 126 for not executable (or a broken interpreter line), 125 for ours."""
     assert _run(made, "claude").returncode == 127
     _install(tmp_path / "bin", "claude", mode=0o600)
     assert _run(made, "claude").returncode == 126
@@ -280,7 +280,7 @@ def test_our_own_failures_have_the_shells_codes(tmp_path: Path, made: Desk) -> N
 
 
 def test_help_is_ours_only_before_the_agents_name(capsys: pytest.CaptureFixture[str]) -> None:
-    """``run --help`` explains run."""
+    """``run --help`` explains run; after the agent's name, ``--help`` belongs to the agent."""
     assert run.main(["--help"]) == 0
     assert "Usage: promptster run" in capsys.readouterr().out
 

@@ -29,7 +29,7 @@ def _start(plan: ShellStart, given: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_shims_call_run_with_every_word(tmp_path: Path) -> None:
-    """Each shim is private, executable and passes its words on behind ``--``; the working folder is no import path."""
+    """Each shim is private and executable, and passes its arguments after ``--``; it ignores the working folder."""
     folder = write_shims(tmp_path)
     assert sorted(path.name for path in folder.iterdir()) == sorted(NAMES)
     text = (folder / "claude").read_text()
@@ -66,14 +66,14 @@ def test_words_go_to_the_shell(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("shell", "code"), [("/no/such/shell", 127), ("/etc/passwd", 126)])
 def test_a_broken_shell_is_named(tmp_path: Path, shell: str, code: int) -> None:
-    """A SHELL that is missing or no program is refused with the shells' own codes."""
+    """A SHELL that is missing or not a program is refused with the shells' own codes."""
     with pytest.raises(LaunchError) as caught:
         plan_shell(tmp_path, (), {"SHELL": shell})
     assert caught.value.exit_code == code
 
 
 def test_the_real_command_opens_the_shell_and_returns(tmp_path: Path) -> None:
-    """``promptster shell`` as a process: inside, ``claude`` is recorded; its exit code comes back."""
+    """In a real ``promptster shell``, ``claude`` is recorded, and the shell's exit code is returned."""
     program = tmp_path / "bin" / "claude"
     program.parent.mkdir()
     program.write_text('#!/bin/sh\nshift 2\necho "real $@"\n')

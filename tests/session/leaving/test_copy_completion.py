@@ -1,4 +1,4 @@
-"""The candidate's own copy is completed from what the collector signed since, and never made worse."""
+"""The candidate's own copy is completed with what the collector has signed since, and never made worse."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ EVENTS = plausible()
 
 @dataclass
 class Desk:
-    """A session that was handed in, its copy without a log, and a collector that answers what a test makes it say."""
+    """A submitted session, its copy without a log, and a collector that gives the answers a test sets."""
 
     folder: Path
     server: Answering
 
     def __post_init__(self) -> None:
-        """Make the copy and what the collector would say now."""
+        """Make the copy and the collector's current answer."""
         self.certified = Certified(limits={"log": 1})
         self.paths = paths_below(self.folder)
         self.config = Config.load(self.paths, {})
@@ -64,12 +64,12 @@ class Desk:
         return replace(self.parts, proofs=(), checkpoint=None)
 
     def keep(self, parts: BundleParts) -> bytes:
-        """Let the copy be this one."""
+        """Replace the copy with this one."""
         self.file.write_bytes(write_bundle(parts))
         return self.file.read_bytes()
 
     def say(self, **changes: Any) -> None:
-        """Have the collector answer with everything that it signed, or with something else for some of it."""
+        """Set the collector's answer: everything that it signed, with these members replaced."""
         parts = replace(self.parts, **changes)
         evidence = {
             "keys": json.loads(parts.keys),
@@ -87,7 +87,7 @@ class Desk:
         return complete(self.current, self.file, self.file.read_bytes(), self.config)
 
     def refused(self) -> PromptsterError:
-        """Why it is not completed; the file is as it was, and nothing lies beside it."""
+        """The error with which it is not completed; the file is unchanged and there is no other file next to it."""
         before, beside = self.file.read_bytes(), sorted(self.folder.iterdir())
         with pytest.raises(PromptsterError) as told:
             self.complete()
@@ -108,7 +108,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def test_log_proofs_are_added_later(desk: Desk) -> None:
-    """The events stay byte for byte, the copy verifies, the file is whole and the candidate's alone."""
+    """The events stay byte for byte, the copy verifies, and the file is complete and private."""
     desk.say()
     done = desk.complete()
     assert (done.verification.verdict, done.changed, done.size) == ("verified", True, desk.file.stat().st_size)
@@ -120,7 +120,7 @@ def test_log_proofs_are_added_later(desk: Desk) -> None:
 
 
 def test_a_complete_copy_is_left_alone(desk: Desk) -> None:
-    """Nobody is asked, nothing is written."""
+    """The collector is not asked, and nothing is written."""
     data = desk.keep(desk.parts)
     done = desk.complete()
     assert (done.verification.verdict, done.changed, done.size) == ("verified", False, len(data))
@@ -128,7 +128,7 @@ def test_a_complete_copy_is_left_alone(desk: Desk) -> None:
 
 
 def test_what_is_there_is_added_even_if_it_is_not_all(desk: Desk) -> None:
-    """Two of four proofs are better than none; the rest is added by the next call."""
+    """Two of four proofs are added; the next call adds the rest."""
     note, proofs = desk.certified.logged(desk.parts.receipts[:2])
     desk.say(checkpoint=note, proofs=proofs)
     done = desk.complete()
@@ -140,14 +140,14 @@ def test_what_is_there_is_added_even_if_it_is_not_all(desk: Desk) -> None:
 
 
 def test_checks_and_the_end_are_added_too(desk: Desk) -> None:
-    """A copy that was made before the collector had checked anything becomes whole."""
+    """A copy that was made before the collector had checked anything is completed."""
     desk.keep(replace(desk.stripped, checks=(), close=None))
     desk.say()
     assert desk.complete().verification.verdict == "verified"
 
 
 def test_nothing_new_is_said_and_changes_nothing(desk: Desk) -> None:
-    """Exit 11, with the command for later."""
+    """The exit code is 11, and the hint has the command for later."""
     desk.say(checkpoint=None, proofs=())
     error = desk.refused()
     assert isinstance(error, StillIncompleteError)
@@ -193,7 +193,7 @@ def _a_strangers_receipts(desk: Desk) -> None:
     ],
 )
 def test_a_worse_bundle_never_replaces_the_copy(desk: Desk, change: Callable[[Desk], None]) -> None:
-    """Fewer receipts or proofs, ones that do not hold, a stranger's: the copy stays, and the candidate is told."""
+    """With fewer receipts or proofs, invalid ones, or a stranger's, the copy is kept and the candidate is warned."""
     change(desk)
     assert desk.refused().code == "does_not_fit"
 
@@ -210,7 +210,7 @@ def test_a_worse_bundle_never_replaces_the_copy(desk: Desk, change: Callable[[De
     ],
 )
 def test_a_collector_that_does_not_help_costs_nothing(desk: Desk, answer: Answer, code: str) -> None:
-    """Each refusal has its code and says what to do; the file is untouched."""
+    """Each refusal has its code and says what to do; the file is unchanged."""
     desk.server.answer = answer
     error = desk.refused()
     assert error.code == code
@@ -218,14 +218,14 @@ def test_a_collector_that_does_not_help_costs_nothing(desk: Desk, answer: Answer
 
 
 def test_without_the_access_token_nobody_is_asked(desk: Desk) -> None:
-    """It went with the session's withdrawal, or with the keyring."""
+    """The collector is not asked if the token was deleted by a withdrawal or with the keyring."""
     FileStore(desk.current.folder.secrets_file).delete(desk.certified.session)
     assert desk.refused().code == "token_gone"
     assert desk.server.asked == []
 
 
 def test_what_was_withdrawn_is_asked_for_no_more(desk: Desk) -> None:
-    """Nobody has it any more: no one is sent to the organisation for a copy that it destroyed."""
+    """The message does not send the candidate to the organisation for a copy that it destroyed."""
     desk.current.folder.update(state=SessionState.WITHDRAWN)
     FileStore(desk.current.folder.secrets_file).delete(desk.certified.session)
     error = desk.refused()
@@ -234,7 +234,7 @@ def test_what_was_withdrawn_is_asked_for_no_more(desk: Desk) -> None:
 
 
 def test_the_next_command_can_be_pasted(desk: Desk) -> None:
-    """A name with a space in it stays one word of the shell."""
+    """A name with a space in it stays one argument of the shell."""
     desk.file = desk.file.rename(desk.folder / "my copy.promptster")
     desk.say(checkpoint=None, proofs=())
     hint = desk.refused().hint or ""
@@ -242,14 +242,14 @@ def test_the_next_command_can_be_pasted(desk: Desk) -> None:
 
 
 def test_an_altered_file_is_evidence_and_is_not_replaced(desk: Desk) -> None:
-    """Somebody changed it: nothing is added to it, and nothing covers it up."""
+    """Nothing is added to a copy that was changed, so that the change stays visible."""
     desk.keep(replace(desk.stripped, events=desk.parts.events[1:] + desk.parts.events[:1]))
     desk.say()
     assert desk.refused().code == "bundle_altered"
 
 
 def test_a_link_to_the_copy_stays_a_link(desk: Desk) -> None:
-    """The file that it leads to is the one that is completed."""
+    """The link's target is completed."""
     link = desk.folder / "link.promptster"
     link.symlink_to(desk.file)
     desk.say()
@@ -259,7 +259,7 @@ def test_a_link_to_the_copy_stays_a_link(desk: Desk) -> None:
 
 
 def test_a_copy_is_known_by_its_certificate(desk: Desk) -> None:
-    """Wherever it lies; a stranger's bundle, also one that bears the same session's name, is nobody's here."""
+    """A copy is recognised anywhere; a stranger's bundle is not, even if it has the same session's name."""
     check = partial(verify_bundle, trusted=desk.certified.keys.fingerprints)
     own = find_own(desk.paths, check(desk.file.read_bytes()))
     assert own is not None
@@ -273,7 +273,7 @@ def test_a_copy_is_known_by_its_certificate(desk: Desk) -> None:
 
 
 def test_only_what_a_collector_may_have_is_offered(desk: Desk) -> None:
-    """A missing proof is; what is whole, altered, or broken off for good is not."""
+    """Completing is offered for a missing proof, but not for a copy that is complete, altered, or cut off for good."""
     check = partial(verify_bundle, trusted=desk.certified.keys.fingerprints)
     assert may_be_completed(check(write_bundle(desk.stripped)))
     assert not may_be_completed(check(write_bundle(desk.parts)))

@@ -36,7 +36,7 @@ EVENTS = plausible()
 
 @dataclass
 class Desk:
-    """A session whose batches lie here, and a collector that answers what a test makes it say."""
+    """A session with its batches on disk, and a collector that gives the answers a test sets."""
 
     folder: Path
     server: Answering
@@ -44,7 +44,7 @@ class Desk:
     evidence: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
-        """Seal the session; the collector's word is complete and true."""
+        """Seal the session; the collector's evidence is complete and true."""
         paths = paths_below(self.folder)
         self.config = Config.load(paths, {})
         session = self.certified.folder(paths, collector_url=self.server.url)
@@ -67,7 +67,7 @@ class Desk:
         }
 
     def close(self, outcome: str = SUBMITTED, *, batches: int | None = None) -> Any:
-        """The signed end after so many batches."""
+        """The signed end after this many batches."""
         count = len(self.receipts) if batches is None else batches
         key = self.certified.collector_key
         return key.sign(
@@ -83,13 +83,13 @@ class Desk:
         )
 
     def keep_receipts(self) -> None:
-        """Let the receipts lie here too, as the uploader leaves them."""
+        """Keep the receipts on disk too, as the uploader does."""
         for receipt in self.receipts:
             envelope = self.certified.collector_key.sign(receipt)
             (self.current.folder.batches / f"{receipt.n:08d}.receipt").write_bytes(envelope.encode())
 
     def write(self) -> OwnCopy:
-        """Have the copy made; nothing more will come from the collector."""
+        """Write the copy, when nothing more will come from the collector."""
         self.server.answer = Answer(body=json.dumps(self.evidence).encode())
         return write_copy(self.current, self.config, patience_s=0.0)
 
@@ -102,13 +102,13 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def codes(copy: OwnCopy) -> set[str]:
-    """What was found."""
+    """The codes of the findings."""
     return {finding.code for finding in copy.verification.findings}
 
 
 @pytest.mark.parametrize(("zone", "shift_h"), [("Asia/Tokyo", 9), ("America/New_York", -5)])
 def test_a_copy_is_named_as_an_export_is(desk: Desk, zone: str, shift_h: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The day where the candidate is, and a title's letters without their accents."""
+    """The name has the day in the candidate's time zone, and a title's letters without their accents."""
     midnight_ms = 1_796_083_200_000 - shift_h * 3_600_000  # 1 December 2026 there
     try:
         with monkeypatch.context() as patch:
@@ -122,7 +122,7 @@ def test_a_copy_is_named_as_an_export_is(desk: Desk, zone: str, shift_h: int, mo
 
 
 def test_a_copy_of_everything_verifies(desk: Desk) -> None:
-    """All events, all receipts, in one private file whose name tells what it is."""
+    """All events and receipts are in one private file whose name says what it is."""
     copy = desk.write()
     assert (copy.verification.verdict, copy.received, copy.complete) == ("verified", len(EVENTS), True)
     assert copy.path == copy_path(desk.current, desk.config)
@@ -131,7 +131,7 @@ def test_a_copy_of_everything_verifies(desk: Desk) -> None:
 
 
 def test_a_check_that_failed_is_said_and_stops_nothing(desk: Desk) -> None:
-    """The collector could not open one batch: the copy has it all the same, and verification names the span."""
+    """The copy contains the batch that the collector could not open, and verification names the span."""
     sign = desk.certified.collector_key.sign
     desk.evidence["checks"][1] = sign(check_of(desk.receipts[1], ok=False)).to_json()
     copy = desk.write()
@@ -140,7 +140,7 @@ def test_a_check_that_failed_is_said_and_stops_nothing(desk: Desk) -> None:
 
 
 def test_a_closing_batch_that_failed_is_not_waited_for(desk: Desk) -> None:
-    """The collector will not sign the end then: the copy is made at once, whatever patience there is."""
+    """The collector will not sign the end then, so the copy is made at once, however long the limit is."""
     sign = desk.certified.collector_key.sign
     desk.evidence["checks"][-1] = sign(check_of(desk.receipts[-1], ok=False)).to_json()
     desk.evidence |= {"close": None, "checkpoint": "x", "proofs": [_proof(receipt.n) for receipt in desk.receipts]}
@@ -158,7 +158,7 @@ def _proof(n: int) -> dict[str, Any]:
     "answer", [Answer(cut=True), Answer(status=503), Answer(body=b"[]"), Answer(body=b"{}"), Answer(status=410)]
 )
 def test_without_the_collector_the_receipts_here_are_used(desk: Desk, answer: Answer) -> None:
-    """No answer, a refusal, or something else entirely: what was acknowledged before is still shown to be."""
+    """With no answer, a refusal or an invalid answer, the copy still proves what was acknowledged before."""
     desk.keep_receipts()
     desk.server.answer = answer
     copy = write_copy(desk.current, desk.config, patience_s=0.0)
@@ -166,7 +166,7 @@ def test_without_the_collector_the_receipts_here_are_used(desk: Desk, answer: An
 
 
 def test_what_was_never_received_is_in_the_copy_too(desk: Desk) -> None:
-    """A collector that ended the session early does not make the rest an alteration."""
+    """If a collector ended the session early, the rest does not count as an alteration."""
     for name in ("receipts", "checks"):
         desk.evidence[name] = desk.evidence[name][:2]
     desk.evidence["close"] = desk.close(LAPSED, batches=2).to_json()
@@ -188,7 +188,7 @@ def test_a_damaged_batch_is_missing_and_the_rest_is_there(desk: Desk) -> None:
 
 
 def test_newer_keys_of_the_collector_are_taken_over(desk: Desk) -> None:
-    """Receipts by a successor of the invite's key verify, and the session believes that key from now on."""
+    """Receipts by a successor of the invite's key verify, and the session trusts that key from now on."""
     old, new = desk.certified.collector_key, SigningKey.generate(desk.certified.named("new"))
     records = [first_key(old, created_ms=NOW_MS), next_key(old, new.public_key, created_ms=NOW_MS)]
     desk.evidence["keys"] = keyfile_object(records)
@@ -197,7 +197,7 @@ def test_newer_keys_of_the_collector_are_taken_over(desk: Desk) -> None:
 
 
 def test_keys_in_front_of_the_invites_make_nothing_trusted(desk: Desk) -> None:
-    """Evidence that somebody signed with a key of their own, the invite's named as its successor, is not believed."""
+    """Evidence signed by a forger's key that names the invite's key as its successor is not believed."""
     forger = SigningKey.generate(desk.certified.named("forger"))
     pinned = desk.certified.collector_key
     records = [first_key(forger, created_ms=NOW_MS), next_key(forger, pinned.public_key, created_ms=NOW_MS)]
@@ -210,7 +210,7 @@ def test_keys_in_front_of_the_invites_make_nothing_trusted(desk: Desk) -> None:
 
 
 def test_keys_that_contradict_the_known_ones_are_left_out(desk: Desk) -> None:
-    """The copy carries the keys that the session believes, and what others signed shows as such."""
+    """The copy has the keys that the session trusts, and verification shows what other keys signed."""
     stranger = SigningKey.generate(desk.certified.named("stranger"))
     desk.evidence["keys"] = keyfile_object([first_key(stranger, created_ms=NOW_MS)])
     desk.evidence["receipts"] = [stranger.sign(_by(receipt, stranger)).to_json() for receipt in desk.receipts]
@@ -226,13 +226,13 @@ def _by(receipt: Receipt, key: SigningKey) -> Receipt:
 
 @pytest.fixture
 def logged(tmp_path: Path) -> Iterator[Desk]:
-    """The same where the certificate promises the log."""
+    """The same session with a certificate that promises the log."""
     with Answering() as server:
         yield Desk(tmp_path, server, Certified(limits={"log": 1}))
 
 
 def test_log_proofs_are_in_the_copy_when_they_are_there(logged: Desk) -> None:
-    """Nothing is left to be said, or done."""
+    """There are no findings and no next step."""
     note, proofs = logged.certified.logged([logged.certified.collector_key.sign(each) for each in logged.receipts])
     logged.evidence |= {
         "checkpoint": note,
@@ -246,20 +246,20 @@ def test_log_proofs_are_in_the_copy_when_they_are_there(logged: Desk) -> None:
 
 
 def test_a_late_log_is_waited_for_a_while_and_told(logged: Desk) -> None:
-    """All else is here: the copy is written once proofs have had their time, however patient everything else is."""
+    """If only proofs are missing, the copy is written after their own limit, however long the other limits are."""
     logged.server.answer = Answer(body=json.dumps(logged.evidence).encode())
     copy = write_copy(logged.current, logged.config, patience_s=3600.0, proofs_s=0.0)
     assert (copy.verification.verdict, copy.complete, copy.settled) == ("incomplete", True, True)
     what = "no log proof for the receipts of batches 0 to 3 (no checkpoint of the log is here)"
     assert copy.log_is_late("Acme") == [
         f"warning: your copy is not complete yet: {what}",
-        "Acme has everything, and you need do nothing. Later you can complete your copy:",
+        "Acme has everything, so you need not do anything. To complete your copy later:",
         f"promptster export {copy.path}",
     ]
 
 
 def test_a_late_log_is_not_all_that_can_be_missing(logged: Desk) -> None:
-    """With a check missing too, the session is not settled, and nobody is told that only the log is late."""
+    """With a check missing too, the session is not settled, and the message does not say that only the log is late."""
     logged.evidence["checks"] = logged.evidence["checks"][1:]
     copy = logged.write()
     assert codes(copy) == {"not_in_log", "check_missing"}

@@ -1,4 +1,4 @@
-"""What is tidied up long after a session."""
+"""What is deleted long after a session."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOW_MS = 1_795_600_000_000
 
 
 def test_batches_stay_eight_days_after_handing_in(tmp_path: Path) -> None:
-    """A restored collector may ask for them; afterwards they go, and the copy's name stays."""
+    """A restored collector may ask for the batches; after eight days they are deleted, and the copy's name stays."""
     paths = Paths(config=tmp_path / "config", data=tmp_path / "data", state=tmp_path / "state")
     folders: dict[str, SessionFolder] = {}
     for name, age_ms in (("old", KEPT_BATCHES_MS + 1000), ("young", KEPT_BATCHES_MS - 1000), ("open", None)):
@@ -42,7 +42,7 @@ def test_batches_stay_eight_days_after_handing_in(tmp_path: Path) -> None:
 
 
 def test_what_stayed_for_another_look_goes_after_eight_days_too(tmp_path: Path) -> None:
-    """A session whose copy did not verify keeps its keys that long; then only the access token is left."""
+    """A session whose copy did not verify keeps its keys for eight days; then only the access token is left."""
     certified, paths = Certified(), paths_below(tmp_path)
     folder = certified.folder(paths)
     save_secrets(FileStore(folder.secrets_file), certified.session, certified.secrets)

@@ -21,5 +21,5 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def scratch(tmp_path: Path) -> Path:
-    """Where the session keeps what it needs."""
+    """The folder for what the session needs."""
     return tmp_path / "scratch"

@@ -1,6 +1,6 @@
 """Random edits in random repositories: the start's files with the difference applied are the files at the end.
 
-Nothing of ours reads the folders a second time here: they are walked anew, and git applies the difference to a copy.
+No code of the product reads the folders a second time: they are walked anew, and git applies the difference to a copy.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def contents(root: Path) -> dict[bytes, tuple[str, bytes]]:
 
 @dataclass
 class Agent:
-    """Whoever works in the folder, without any care."""
+    """Works in the folder without any care."""
 
     chance: random.Random
     root: Path
@@ -130,12 +130,12 @@ class Agent:
         try:
             run_git(self.chance.choice(folders) if step == 1 else here, *try_git)
         except (subprocess.CalledProcessError, UnicodeDecodeError):
-            return  # it need not succeed: whatever came of it is the workspace now
+            return  # it may fail: the workspace is whatever results
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_the_difference_is_the_work(tmp_path: Path, seed: int) -> None:
-    """Whatever was edited, and whatever became of the repositories, the difference holds exactly the edits."""
+    """Whatever was edited and whatever happened to the repositories, the difference has exactly the edits."""
     root, copy = tmp_path / "work", tmp_path / "copy"
     make(tmp_path / "source", **{"lib.py": "VALUE = 1\n"})
     make(root, **{"a.txt": "a\n", "README": "hello\n"})
@@ -157,7 +157,7 @@ def test_the_difference_is_the_work(tmp_path: Path, seed: int) -> None:
 
 
 def _not_plain(folder: str, names: list[str]) -> list[str]:
-    """What is no part of the work."""
+    """The files that are not part of the work."""
     kinds = {name: os.lstat(f"{folder}/{name}").st_mode for name in names}
     return [name for name, mode in kinds.items() if name == ".git" or stat.S_ISFIFO(mode)]
 

@@ -1,4 +1,4 @@
-"""What a hostile folder tries: to have us run its programs, read outside of it, wait for ever, or read without end."""
+"""A hostile folder tries to run its programs, to have files outside it read, or to make us wait or read for ever."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def test_names_from_a_forged_index_lead_nowhere(root: Path, scratch: Path, tmp_path: Path) -> None:
-    """A hostile repository cannot have us read outside the workspace or below ``.git`` into the submission."""
+    """A hostile repository cannot have files outside the workspace or below ``.git`` read into the submission."""
     (tmp_path / "secret").write_text("outside\n")
     fits = "../secret"
     (root / ("x" * len(fits))).write_text("x\n")
@@ -39,7 +39,7 @@ def test_names_from_a_forged_index_lead_nowhere(root: Path, scratch: Path, tmp_p
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_a_repository_of_another_user_says_what_helps(root: Path, scratch: Path) -> None:
-    """Git's own reason and the command that it names; one inside the workspace is read all the same."""
+    """Git's own reason and the command that it names are shown; one inside the workspace is read all the same."""
     session = Session(root, scratch)
     make(root / "nested", **{"n.py": "n\n"})
     for path in (root / "nested", *(root / "nested").rglob("*")):
@@ -54,7 +54,7 @@ def test_a_repository_of_another_user_says_what_helps(root: Path, scratch: Path)
 
 
 def hostile_script(tmp_path: Path) -> tuple[str, Path]:
-    """A program that leaves a witness."""
+    """A program that leaves a file if it runs."""
     script, witness = tmp_path / "script", tmp_path / "witness"
     script.write_text(f"#!/bin/sh\ntouch {witness}\ncat\n")
     script.chmod(0o755)
@@ -62,7 +62,7 @@ def hostile_script(tmp_path: Path) -> tuple[str, Path]:
 
 
 def test_no_program_of_a_repository_inside_is_run(root: Path, scratch: Path, tmp_path: Path) -> None:
-    """It brings its own configuration, and all of it stays silent."""
+    """A nested repository brings its own configuration, and none of its programs runs."""
     script, witness = hostile_script(tmp_path)
     make(root / "task", **{"app.py": "x = 1\n"})
     for setting in (
@@ -83,7 +83,7 @@ def test_no_program_of_a_repository_inside_is_run(root: Path, scratch: Path, tmp
 
 @pytest.mark.parametrize("inside", [False, True])
 def test_nothing_is_fetched_for_a_partial_clone(root: Path, scratch: Path, tmp_path: Path, *, inside: bool) -> None:
-    """A missing object would be asked for in a way that the repository's own configuration names."""
+    """A missing object would be fetched by a program that the repository's own configuration names."""
     script, witness = hostile_script(tmp_path)
     if inside:
         make(root / "task", **{"app.py": "x = 1\n"})
@@ -127,7 +127,7 @@ def test_a_pipe_that_blocks_git_is_named(root: Path, scratch: Path, place: str) 
 
 
 def test_nothing_but_files_and_links_is_read(root: Path, scratch: Path) -> None:
-    """A pipe, a socket or a device in a file's place is no file; neither is waited for nor opened."""
+    """A pipe, a socket or a device in a file's place is neither waited for nor opened."""
     session = Session(root, scratch)
     for name, kind in (("a.txt", stat.S_IFIFO), ("same.txt", stat.S_IFSOCK), ("pipe", stat.S_IFIFO)):
         (root / name).unlink(missing_ok=True)
@@ -154,7 +154,7 @@ def test_a_file_of_any_size_costs_little(root: Path, scratch: Path) -> None:
 def test_a_folder_that_becomes_a_link_shows_nothing_of_the_other_place(
     root: Path, scratch: Path, tmp_path: Path
 ) -> None:
-    """Tracked files behind it are gone, and what stands at the other place under their names is not submitted."""
+    """Tracked files in it count as deleted, and files of the same names in the other folder are not submitted."""
     (root / "part").mkdir()
     (root / "part" / "x.py").write_text("x\n")
     commit_all(root)
@@ -168,7 +168,7 @@ def test_a_folder_that_becomes_a_link_shows_nothing_of_the_other_place(
 
 
 def test_a_workspace_that_became_a_link_is_not_read(root: Path, scratch: Path, tmp_path: Path) -> None:
-    """Another folder in its place is another folder; put back, all is as before."""
+    """Another folder in its place is not read; with the original put back, all is as before."""
     session = Session(root, scratch)
     make(tmp_path / "other", **{"a.txt": "other\n"})
     root.rename(tmp_path / "away")
@@ -183,7 +183,7 @@ def test_a_workspace_that_became_a_link_is_not_read(root: Path, scratch: Path, t
 
 
 def test_an_ignored_repository_is_listed_by_its_hashes(root: Path, scratch: Path) -> None:
-    """Whoever ignores a folder ignores what is in it, and it is named file by file, its ``.git`` aside."""
+    """Ignored files are named one by one, except those in its ``.git``."""
     session = Session(root, scratch)
     make(root / "out", **{"made.txt": "made\n"})
     changes, diff = session.submitted()

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def put(root: Path, name: str, size: int) -> None:
-    """A file of that many bytes."""
+    """Write a file of this size."""
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"x" * size)
 
 
 def test_within_the_limits_everything_is_hashed(tmp_path: Path) -> None:
-    """Files that stand alone and files of ignored folders; ours are no part of it."""
+    """Single files and files of ignored folders are hashed; ours are left out."""
     put(tmp_path, "a.log", 1)
     put(tmp_path, "build/x", 2)
     put(tmp_path, "build/deep/y", 3)
@@ -29,7 +29,7 @@ def test_within_the_limits_everything_is_hashed(tmp_path: Path) -> None:
 
 
 def test_a_folder_beyond_a_limit_takes_nothing_from_the_others(tmp_path: Path) -> None:
-    """By number or by size; the limits are shared by all that is listed."""
+    """A folder may exceed the number or the size; the limits are shared by all that is listed."""
     for n in range(4):
         put(tmp_path, f"many/{n}", 1)
     put(tmp_path, "big/x", 100)
@@ -42,7 +42,7 @@ def test_a_folder_beyond_a_limit_takes_nothing_from_the_others(tmp_path: Path) -
 
 
 def test_files_that_stand_alone_have_the_same_limits(tmp_path: Path) -> None:
-    """One that is too large is listed by its size; too many in a folder are told as that folder."""
+    """A file that is too large is listed by its size; too many in a folder are listed as that folder."""
     put(tmp_path, "big.log", 100)
     put(tmp_path, "small.log", 1)
     for n in range(3):

@@ -1,6 +1,6 @@
-"""What a workspace can be: repositories inside it, a history that is replaced, hostile names, pipes and links.
+"""What a workspace can be: repositories inside it, a replaced history, hostile names, pipes and links.
 
-Whatever it is, the work in it is submitted with its content, and nothing outside of it.
+In every case the work in it is submitted with its content, and nothing outside of it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def test_a_repository_that_was_there_is_looked_into(root: Path, scratch: Path) -> None:
-    """The task as a clone of its own inside the workspace: its changes are the work."""
+    """If the task is a clone inside the workspace, its changes are the work."""
     make(root / "task", **{"app.py": "x = 1\n"})
     session = Session(root, scratch)
     (root / "task" / "app.py").write_text("x = 2\n")
@@ -63,7 +63,7 @@ def add_submodule(root: Path, source: Path) -> None:
 
 
 def test_edits_in_a_submodule_are_submitted(root: Path, scratch: Path, tmp_path: Path) -> None:
-    """Committed in it or not."""
+    """Edits in a submodule are submitted whether they are committed in it or not."""
     add_submodule(root, tmp_path / "source")
     session = Session(root, scratch)
     (root / "sub" / "lib.py").write_text("VALUE = 2\n")
@@ -96,7 +96,7 @@ def test_a_submodule_that_is_not_there_is_its_commit(root: Path, scratch: Path, 
 
 
 def test_a_work_tree_that_the_agent_makes_inside_is_looked_into(root: Path, scratch: Path) -> None:
-    """As some agents do for work beside the work."""
+    """Some agents make such a work tree for parallel work."""
     session = Session(root, scratch)
     run_git(root, "worktree", "add", "-q", "-b", "beside", ".trees/beside")
     (root / ".trees" / "beside" / "a.txt").write_text("beside\n")
@@ -106,7 +106,7 @@ def test_a_work_tree_that_the_agent_makes_inside_is_looked_into(root: Path, scra
 
 
 def test_a_folder_becomes_a_repository_and_back(root: Path, scratch: Path) -> None:
-    """What is compared are files: how their folder is kept makes no difference."""
+    """Files are compared, however their folder is kept."""
     (root / "part").mkdir()
     (root / "part" / "x.py").write_text("x\n")
     commit_all(root)
@@ -121,32 +121,32 @@ def test_a_folder_becomes_a_repository_and_back(root: Path, scratch: Path) -> No
 
 
 def replaced(root: Path) -> None:
-    """Thrown away and begun anew."""
+    """Delete the history and begin a new one."""
     shutil.rmtree(root / ".git")
     run_git(root, "init", "-q")
     commit_all(root)
 
 
 def begun(root: Path) -> None:
-    """Thrown away and begun anew, with nothing in it."""
+    """Delete the history and begin a new, empty one."""
     shutil.rmtree(root / ".git")
     run_git(root, "init", "-q")
 
 
 def gone(root: Path) -> None:
-    """Thrown away."""
+    """Delete the history."""
     shutil.rmtree(root / ".git")
 
 
 def surrounded(root: Path) -> None:
-    """Thrown away, with another repository around it that ignores everything."""
+    """Delete the history, with another repository around the workspace that ignores everything."""
     gone(root)
     run_git(root.parent, "init", "-q")
     (root.parent / ".gitignore").write_text("*\n")
 
 
 def pruned(root: Path) -> None:
-    """Only the newest state is left."""
+    """Keep only the newest state."""
     run_git(root, "checkout", "-q", "--orphan", "fresh")
     commit_all(root)
     run_git(root, "branch", "-D", "main")
@@ -155,33 +155,33 @@ def pruned(root: Path) -> None:
 
 
 def emptied(root: Path) -> None:
-    """Its objects are gone."""
+    """Delete the repository's objects."""
     shutil.rmtree(root / ".git" / "objects")
 
 
 def a_file(root: Path) -> None:
-    """Something else stands in its place."""
+    """Put a file in the history's place."""
     gone(root)
     (root / ".git").write_text("nonsense\n")
 
 
 def bare(root: Path) -> None:
-    """It says that it has no work tree."""
+    """Configure the repository as one without a work tree."""
     run_git(root, "config", "core.bare", "true")
 
 
 def elsewhere(root: Path) -> None:
-    """It says that its work tree is another folder."""
+    """Configure another folder as its work tree."""
     run_git(root, "config", "core.worktree", str(root.parent))
 
 
 def garbled(root: Path) -> None:
-    """Its index cannot be read."""
+    """Make the index unreadable."""
     (root / ".git" / "index").write_bytes(b"garbage")
 
 
 def rewritten(root: Path) -> None:
-    """Every commit is another one."""
+    """Rewrite every commit."""
     run_git(root, "filter-branch", "-f", "--msg-filter", "echo y", "--", "--all")
 
 
@@ -192,7 +192,7 @@ HISTORIES = [replaced, begun, gone, surrounded, pruned, emptied, a_file, bare, e
 def test_the_history_makes_no_difference(
     root: Path, scratch: Path, become: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever became of ``.git``, the difference is the one that it would have been."""
+    """The difference is the same whatever happened to ``.git``."""
     monkeypatch.setenv("FILTER_BRANCH_SQUELCH_WARNING", "1")
     (root / "kept.log").write_text("tracked though ignored\n")
     (root / "debug.log").write_text("ignored\n")
@@ -221,13 +221,13 @@ def test_the_history_makes_no_difference(
 
 
 def commit_all_and_loose(root: Path) -> None:
-    """A second commit, and a file in none."""
+    """A second commit, and an uncommitted file."""
     commit_all(root)
     (root / "loose.txt").write_text("loose\n")
 
 
 def test_a_forged_object_changes_no_difference(root: Path, scratch: Path) -> None:
-    """The start's contents are not read from the candidate's repository, where anybody can put others."""
+    """The start's contents are not read from the candidate's repository, in which any object can be forged."""
     session = Session(root, scratch)
     name = run_git(root, "rev-parse", "HEAD:a.txt")
     lie = run_git(root, "hash-object", "-w", ".gitignore")
@@ -252,7 +252,7 @@ def test_a_link_to_a_repository_is_one(root: Path, scratch: Path, tmp_path: Path
 
 
 def test_a_shallow_clone_works(root: Path, scratch: Path, tmp_path: Path) -> None:
-    """What it does not have is not needed."""
+    """The objects that it lacks are not needed."""
     run_git(tmp_path, "clone", "-q", "--depth=1", f"file://{root}", "shallow")
     session = Session(tmp_path / "shallow", scratch)
     (tmp_path / "shallow" / "a.txt").write_text("new\n")
@@ -260,7 +260,7 @@ def test_a_shallow_clone_works(root: Path, scratch: Path, tmp_path: Path) -> Non
 
 
 def test_what_a_sparse_checkout_leaves_out_is_not_deleted(root: Path, scratch: Path) -> None:
-    """Files that git took away and still tracks are as they were; one that was deleted is deleted."""
+    """Files that git left out and still tracks count as unchanged; one that was deleted counts as deleted."""
     for name in ("in", "out_of"):
         (root / name).mkdir()
         (root / name / "x.txt").write_text(f"{name}\n")
@@ -276,7 +276,7 @@ def test_what_a_sparse_checkout_leaves_out_is_not_deleted(root: Path, scratch: P
 
 
 def test_a_file_that_git_was_told_to_pass_over_is_deleted_when_it_is_gone(root: Path, scratch: Path) -> None:
-    """The mark of a sparse checkout can be set on any file; without such a checkout it explains no absence."""
+    """Any file can have the mark of a sparse checkout; without such a checkout, a missing file counts as deleted."""
     session = Session(root, scratch)
     run_git(root, "update-index", "--skip-worktree", "same.txt")
     run_git(root, "update-index", "--assume-unchanged", "a.txt")
@@ -286,7 +286,7 @@ def test_a_file_that_git_was_told_to_pass_over_is_deleted_when_it_is_gone(root: 
 
 
 def test_without_a_commit_everything_is_new_or_changed(tmp_path: Path, scratch: Path) -> None:
-    """An unborn branch is no error, at the start or at the end, with nested repositories of the same kind."""
+    """An unborn branch is accepted at the start and at the end, with nested repositories of the same kind."""
     root = tmp_path / "work"
     (root / "inner").mkdir(parents=True)
     run_git(root, "init", "-q")
@@ -299,7 +299,7 @@ def test_without_a_commit_everything_is_new_or_changed(tmp_path: Path, scratch: 
 
 
 def test_names_that_differ_little_are_different(root: Path, scratch: Path) -> None:
-    """By case, by the form of an accent, and names that git itself would not take into an index."""
+    """Names that differ by case or by the form of an accent, and names that git's index refuses, are separate files."""
     names = ["README", "readme", "\u00e9t\u00e9", "e\u0301te\u0301", "git~1", "a\\b", "con", "d/README", "D/readme"]
     for name in names:
         (root / name).parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""What git leaves out of its lists without a word, and what it cannot name: it is submitted all the same."""
+"""Files that git silently leaves out of its lists, or cannot name, are submitted all the same."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_names_that_differ_in_case_are_files_whatever_the_configuration_says(root: Path, scratch: Path) -> None:
-    """A folder that was copied from another system says that case makes no difference; its rules stay its own."""
+    """Git's configuration may say that case makes no difference, as after copying; the ignore rules stay the same."""
     run_git(root, "config", "core.ignoreCase", "true")
     session = Session(root, scratch)
     (root / "README").rename(root / "readme")
@@ -52,7 +52,7 @@ def test_names_that_differ_in_case_are_files_whatever_the_configuration_says(roo
 
 
 def test_what_the_rules_ignore_stays_ignored_where_git_passes_it_over(root: Path, scratch: Path) -> None:
-    """A twin in case of a tracked file may be ignored itself."""
+    """A file that differs from a tracked one in case may be ignored itself."""
     (root / "Kept.log").write_text("tracked\n")
     run_git(root, "add", "-f", "Kept.log")
     run_git(root, "config", "core.ignoreCase", "true")
@@ -64,7 +64,7 @@ def test_what_the_rules_ignore_stays_ignored_where_git_passes_it_over(root: Path
 
 
 def test_a_repository_in_the_place_of_a_tracked_file_is_looked_into(root: Path, scratch: Path) -> None:
-    """Git takes the name for known and says nothing about what is behind it; its own rules count in it."""
+    """Git takes the name as known and does not report its contents; the repository's own rules apply in it."""
     session = Session(root, scratch)
     (root / "README").unlink()
     make(root / "README", **{"main.py": "print(1)\n", ".gitignore": "*.tmp\n"})
@@ -83,7 +83,7 @@ def test_a_repository_in_the_place_of_a_tracked_file_is_looked_into(root: Path, 
 
 
 def test_a_lost_index_makes_no_difference(root: Path, scratch: Path) -> None:
-    """Nothing is tracked then, and what was part of the work still is; a choice made later still counts without one."""
+    """Without an index nothing is tracked, but what was part of the work still is."""
     (root / "kept.log").write_text("tracked\n")
     run_git(root, "add", "-f", "kept.log")
     run_git(root, "commit", "-qm", "b")
@@ -94,7 +94,7 @@ def test_a_lost_index_makes_no_difference(root: Path, scratch: Path) -> None:
 
 
 def test_a_file_that_is_ignored_from_now_on_is_not_shown(tmp_path: Path, scratch: Path) -> None:
-    """Where nothing was tracked at the start, nothing is missing in the index."""
+    """If nothing was tracked at the start, no file is missing in the index."""
     root = tmp_path / "fresh"
     root.mkdir()
     run_git(root, "init", "-q")
@@ -106,7 +106,7 @@ def test_a_file_that_is_ignored_from_now_on_is_not_shown(tmp_path: Path, scratch
 
 
 def test_names_that_are_no_text_are_told_apart_in_the_difference(root: Path, scratch: Path) -> None:
-    """Each keeps its own part, under the name that the list of files gives it; a link's target may be no text."""
+    """Each has its own part, under the name that the list of files gives it; a link's target may be such bytes too."""
     session = Session(root, scratch)
     for name in (b"b\xfe", b"b\xff", "\u00e9".encode()):
         Path(os.fsdecode(os.fsencode(root) + b"/" + name)).write_bytes(name.hex().encode() + b"\n")
@@ -128,7 +128,7 @@ def test_names_that_are_no_text_are_told_apart_in_the_difference(root: Path, scr
 
 @contextmanager
 def ordinary_user() -> Generator[Path]:
-    """A folder of somebody whom permissions bind, and be that user."""
+    """A folder of a user to whom permissions apply; the test runs as that user."""
     folder = Path(tempfile.mkdtemp())
     before = os.geteuid()
     try:
@@ -142,7 +142,7 @@ def ordinary_user() -> Generator[Path]:
 
 
 def test_a_folder_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files of the start in it are not called deleted, and what is new in it may not be missed without a word."""
+    """Files of the start in it are not called deleted, and unread new files are reported."""
     with ordinary_user() as folder:
         monkeypatch.setenv("HOME", str(folder))
         root = folder / "work"

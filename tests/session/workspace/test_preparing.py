@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
-    """Our own folders, outside of every workspace."""
+    """Promptster's own folders, outside of every workspace."""
     return Paths(config=tmp_path / "own" / "config", data=tmp_path / "own" / "data", state=tmp_path / "own" / "state")
 
 
@@ -51,7 +51,7 @@ def test_a_plan_changes_nothing(tmp_path: Path, paths: Paths, source: Path) -> N
 
 
 def test_the_repository_is_cloned_and_no_hook_runs(tmp_path: Path, paths: Paths, source: Path) -> None:
-    """Into a new or an empty folder; user templates and hooks play no part."""
+    """It is cloned into a new or an empty folder, without user templates and hooks."""
     (tmp_path / "empty").mkdir()
     for name in ("new/work", "empty"):
         plan = plan_workspace(tmp_path / name, str(source), paths)
@@ -63,7 +63,7 @@ def test_the_repository_is_cloned_and_no_hook_runs(tmp_path: Path, paths: Paths,
 
 
 def test_without_a_repository_an_empty_one_is_made(tmp_path: Path, paths: Paths) -> None:
-    """And that is said before."""
+    """The plan says so before."""
     plan = plan_workspace(tmp_path / "work", None, paths)
     assert plan.sentence().startswith("creates an empty git repository")
     prepare(plan)
@@ -91,7 +91,7 @@ def test_a_work_tree_is_taken_as_it_is(paths: Paths, source: Path) -> None:
     ],
 )
 def test_addresses_that_could_run_something_are_refused(tmp_path: Path, paths: Paths, address: str) -> None:
-    """Before anything is made."""
+    """They are refused before anything is made."""
     with pytest.raises(WorkspaceError) as caught:
         plan_workspace(tmp_path / "work", address, paths)
     assert caught.value.code == "repository_address"
@@ -102,7 +102,7 @@ def test_addresses_that_could_run_something_are_refused(tmp_path: Path, paths: P
     "local", ["/home/somebody/private", "file:///home/somebody/private", "http://127.0.0.1:1/x.git"]
 )
 def test_a_distant_collector_cannot_name_a_folder_of_this_machine(tmp_path: Path, paths: Paths, local: str) -> None:
-    """What stands here is nobody's to hand out."""
+    """A collector elsewhere may not have a local folder cloned."""
     assert plan_workspace(tmp_path / "work", local, paths).plan is Plan.CLONE
     with pytest.raises(WorkspaceError) as caught:
         plan_workspace(tmp_path / "work", local, paths, local_allowed=False)
@@ -110,7 +110,7 @@ def test_a_distant_collector_cannot_name_a_folder_of_this_machine(tmp_path: Path
 
 
 def test_a_clone_that_fails_leaves_nothing(tmp_path: Path, paths: Paths) -> None:
-    """The folder that was made for it goes, and the error says what to do."""
+    """The folder that was made for it is removed, and the error says what to do."""
     plan = plan_workspace(tmp_path / "work", str(tmp_path / "nowhere"), paths)
     with pytest.raises(WorkspaceError) as caught:
         prepare(plan)
@@ -150,7 +150,7 @@ def test_unsuitable_folders_are_refused_with_a_better_one(
 def test_an_empty_folder_of_a_work_tree_is_refused_too(
     paths: Paths, source: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """No repository is made inside of somebody's repository; only one that is the whole home does not count."""
+    """No repository is made inside another one, unless that one is the whole home folder."""
     (source / "inner").mkdir()
     with pytest.raises(WorkspaceError) as caught:
         plan_workspace(source / name, None, paths)
@@ -163,7 +163,7 @@ def test_an_empty_folder_of_a_work_tree_is_refused_too(
 @pytest.mark.parametrize("name", ["new/work", "empty"])
 @pytest.mark.parametrize("plan_of", [Plan.CLONE, Plan.INIT])
 def test_what_was_prepared_is_put_back(tmp_path: Path, paths: Paths, source: Path, name: str, plan_of: Plan) -> None:
-    """A start that comes to nothing leaves the folders as they were; what somebody put there meanwhile stays."""
+    """A failed start leaves the folders as they were; what others put there meanwhile stays."""
     (tmp_path / "empty").mkdir()
     before = set(tmp_path.rglob("*"))
     plan = plan_workspace(tmp_path / name, str(source) if plan_of is Plan.CLONE else None, paths)
@@ -178,7 +178,7 @@ def test_what_was_prepared_is_put_back(tmp_path: Path, paths: Paths, source: Pat
 
 
 def test_a_work_tree_that_was_there_is_not_put_back(paths: Paths, source: Path) -> None:
-    """Nothing was made, so nothing goes."""
+    """Nothing was made, so nothing is removed."""
     before = digest_of(source)
     prepare(plan_workspace(source, None, paths)).undo()
     assert digest_of(source) == before
@@ -191,7 +191,7 @@ def test_a_folder_reached_through_a_link_is_its_target(tmp_path: Path, paths: Pa
 
 
 def test_without_git_the_error_says_so(tmp_path: Path, paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before anything else."""
+    """The check for git comes before all others."""
     monkeypatch.setenv("PATH", os.devnull)
     with pytest.raises(WorkspaceError, match="git is not installed"):
         plan_workspace(tmp_path / "work", None, paths)

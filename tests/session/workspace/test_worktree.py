@@ -1,4 +1,4 @@
-"""Reading a work tree: what belongs to it, and that nothing of the repository is changed or run."""
+"""Reading a work tree: what belongs to it, and that the repository is not changed and none of its programs runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tree(root: Path, tmp_path: Path) -> WorkTree:
-    """The same, as we read it."""
+    """The repository's work tree."""
     return WorkTree(root, tmp_path / "scratch")
 
 
@@ -48,7 +48,7 @@ def test_a_clean_tree_is_the_commits_own_tree(root: Path, tree: WorkTree) -> Non
 
 
 def test_the_diff_is_what_git_would_say(root: Path, tree: WorkTree) -> None:
-    """Tracked and untracked files count, in text, with modes."""
+    """The difference has tracked and untracked files, in text, with modes."""
     before = tree.snapshot()
     (root / "changed.txt").write_text("one\n2\n")
     (root / "gone.txt").unlink()
@@ -71,7 +71,7 @@ def test_the_diff_is_what_git_would_say(root: Path, tree: WorkTree) -> None:
 
 
 def test_nothing_below_dot_git_changes(root: Path, tree: WorkTree) -> None:
-    """Neither bytes nor times nor names: the index stays, no object is written, no lock is taken."""
+    """Bytes, times and names stay: the index is unchanged, no object is written, no lock is taken."""
     (root / "changed.txt").write_text("staged\n")
     run_git(root, "add", "changed.txt")
     (root / "changed.txt").write_text("and more\n")
@@ -90,7 +90,7 @@ def test_nothing_below_dot_git_changes(root: Path, tree: WorkTree) -> None:
 
 
 def test_a_split_index_keeps_its_times(root: Path, tmp_path: Path) -> None:
-    """Git sets those of its shared part anew whenever it reads it, also where the repository stands elsewhere."""
+    """Git updates the times of the shared part whenever it reads it, even for a repository elsewhere."""
     run_git(tmp_path, "clone", "-q", "--separate-git-dir", str(tmp_path / "kept"), str(root), "other")
     for place, repository in ((root, root / ".git"), (tmp_path / "other", tmp_path / "kept")):
         run_git(place, "update-index", "--split-index")
@@ -102,7 +102,7 @@ def test_a_split_index_keeps_its_times(root: Path, tmp_path: Path) -> None:
 
 
 def test_no_program_of_the_repository_is_run(root: Path, tree: WorkTree, tmp_path: Path) -> None:
-    """File system monitor, filters, external diff, text conversion and hooks stay silent."""
+    """File system monitor, filters, external diff, text conversion and hooks do not run."""
     witness = tmp_path / "witness"
     script = tmp_path / "script"
     script.write_text(f"#!/bin/sh\ntouch {witness}\ncat\n")
@@ -138,7 +138,7 @@ def test_bytes_are_taken_as_they_are(root: Path, tree: WorkTree) -> None:
 
 
 def test_binary_large_and_ignored_files_are_hashes_only(root: Path, tree: WorkTree) -> None:
-    """Their content is in no diff; an ignored file that was there before and is the same is not listed."""
+    """Their content is in no difference; an ignored file that existed before and is unchanged is not listed."""
     (root / "old.log").write_text("secret-old\n")
     (root / "build").mkdir()
     (root / "build" / "out").write_text("secret-build\n")
@@ -168,7 +168,7 @@ def test_binary_large_and_ignored_files_are_hashes_only(root: Path, tree: WorkTr
 
 
 def test_a_new_ignored_folder_is_listed_file_by_file(root: Path, tree: WorkTree, tmp_path: Path) -> None:
-    """Each with size and hash; links are named by their target, ours are left out, and nothing is followed."""
+    """Each has size and hash; links are named by their target and not followed, and our files are left out."""
     before = tree.snapshot()
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "private").write_text("private")
@@ -193,7 +193,7 @@ def test_a_new_ignored_folder_is_listed_file_by_file(root: Path, tree: WorkTree,
 
 
 def test_too_many_ignored_files_are_one_folder_that_says_so(root: Path, tree: WorkTree) -> None:
-    """Its number of files and their size stand in the manifest, each time; smaller folders are listed all the same."""
+    """The manifest has its number of files and their size, each time; smaller folders are still listed."""
     (root / ".gitignore").write_text("build/\nmany/\n")
     for folder, number in (("build", 2), ("many", FILES_LIMIT + 1)):
         (root / folder / "inner").mkdir(parents=True)
@@ -222,7 +222,7 @@ def test_too_many_ignored_files_are_one_folder_that_says_so(root: Path, tree: Wo
 
 
 def test_the_private_repository_is_private(root: Path, tree: WorkTree, tmp_path: Path) -> None:
-    """Whatever the umask, nobody else reads a candidate's files in our folder."""
+    """Whatever the umask, no other user can read a candidate's files in our folder."""
     old = os.umask(0)
     try:
         (root / "new.txt").write_text("new\n")
@@ -236,7 +236,7 @@ def test_the_private_repository_is_private(root: Path, tree: WorkTree, tmp_path:
 
 
 def test_links_are_links_and_nobody_looks_behind_them(root: Path, tree: WorkTree, tmp_path: Path) -> None:
-    """A link is its target's name; files behind a linked folder are not part of the tree."""
+    """A link's content is its target's name; files in a linked folder are not part of the tree."""
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "private.txt").write_text("private\n")
@@ -272,7 +272,7 @@ def test_odd_names_survive(root: Path, tree: WorkTree) -> None:
 
 
 def test_files_can_be_taken_as_they_will_be_put_back(root: Path, tree: WorkTree) -> None:
-    """Our own entries in a file of the workspace are in neither tree nor diff."""
+    """Our own entries in a file of the workspace are in neither tree nor difference."""
     (root / "settings.json").write_text("theirs\n")
     before = tree.snapshot()
     (root / "settings.json").write_text("ours\n")
@@ -283,7 +283,7 @@ def test_files_can_be_taken_as_they_will_be_put_back(root: Path, tree: WorkTree)
 
 
 def test_an_empty_repository_has_the_empty_tree(tmp_path: Path) -> None:
-    """No commit yet is no error."""
+    """A repository without a commit is accepted."""
     root = tmp_path / "work"
     root.mkdir()
     run_git(root, "init", "-q")
@@ -292,7 +292,7 @@ def test_an_empty_repository_has_the_empty_tree(tmp_path: Path) -> None:
 
 
 def test_a_repository_with_sha256_names_works(tmp_path: Path) -> None:
-    """The private repository speaks the same object format."""
+    """The private repository uses the same object format."""
     root = tmp_path / "work"
     root.mkdir()
     run_git(root, "init", "-q", "--object-format=sha256")
@@ -306,7 +306,7 @@ def test_a_repository_with_sha256_names_works(tmp_path: Path) -> None:
 
 
 def test_content_that_nobody_has_is_said(root: Path, tree: WorkTree, tmp_path: Path) -> None:
-    """A session that kept less takes it from the repository; what is gone there too is named instead of failing."""
+    """A session that kept less reads the content from the repository; what is missing there too is named."""
     before = tree.snapshot()
     shutil.rmtree(tmp_path / "scratch")
     (root / "changed.txt").write_text("other\n")
@@ -323,7 +323,7 @@ def test_content_that_nobody_has_is_said(root: Path, tree: WorkTree, tmp_path: P
 
 
 def test_a_linked_work_tree_works(root: Path, tmp_path: Path) -> None:
-    """Its .git is a file; objects are found where they are."""
+    """Its .git is a file, and its objects are found in the main repository."""
     run_git(root, "worktree", "add", "-q", str(tmp_path / "linked"))
     tree = WorkTree(tmp_path / "linked", tmp_path / "scratch")
     before = tree.snapshot()

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from promptster.protocol.errors import DocumentError
-
-TEXT_DIFFERS: Final = "policy_text"
-"""The error code for a policy whose text does not match its settings."""
+from promptster.protocol.errors import PolicyTextError
 
 
 class Topic(NamedTuple):
@@ -31,11 +28,11 @@ def announced(topics: Collection[Topic], kinds: Collection[str]) -> list[str]:
     """Return the lines for these kinds.
 
     Raises:
-        DocumentError: no line announces one of them.
+        PolicyTextError: no line announces one of them.
     """
     silent = set(kinds).difference(*(entry.kinds for entry in topics))
     if silent:
-        raise DocumentError(f"no line of the policy's text announces {min(silent)}", code=TEXT_DIFFERS)
+        raise PolicyTextError(f"no line of the policy's text announces {min(silent)}")
     return [entry.phrase for entry in topics if not entry.kinds.isdisjoint(kinds)]
 
 

@@ -1,1 +1,1 @@
-"""From an invite link to a running recorder."""
+"""Turns an invite link into a running session: offer, consent, redemption, start."""

@@ -1,4 +1,4 @@
-"""From a verified offer to a signed consent, and from the collector's answer to a certificate that belongs to it."""
+"""Makes the consent to a verified offer, and checks the certificate that the collector issues for it."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ _SHA256_DIGITS = 64
 
 
 class RefusedConsentError(PromptsterError):
-    """The candidate did not agree; nothing was changed anywhere."""
+    """The candidate did not agree, and nothing was changed."""
 
     default_code = "consent_refused"
 
 
 class DeclinedError(ChoiceError):
-    """A person read what would be recorded and said no."""
+    """The candidate read what would be recorded and said no."""
 
     default_code = "consent_refused"
 
 
 def check_accepted_hash(offer: Offer, text: str) -> None:
-    """Consent without a terminal: the policy's hash, named by the candidate.
+    """Check the policy's hash that the candidate passed to consent without a terminal.
 
     Raises:
-        UsageError: the text is no such hash.
-        RefusedConsentError: it is another policy's.
+        UsageError: the text is not a hash.
+        RefusedConsentError: it is the hash of another policy.
     """
     name, _, digits = text.strip().partition(":")
     digits = digits.lower()
@@ -48,7 +48,7 @@ def check_accepted_hash(offer: Offer, text: str) -> None:
     if not hmac.compare_digest(digits, offer.policy_sha256):
         raise RefusedConsentError(
             "the policy does not have this hash",
-            hint="Nothing was changed. It may be another policy now: read it again with `promptster policy LINK`.",
+            hint="Nothing was changed. The policy may have changed: read it again with `promptster policy LINK`.",
             code="policy_hash",
         )
 
@@ -62,7 +62,7 @@ def make_consent(
     shown_ms: int,
     decided_ms: int,
 ) -> Consent:
-    """The consent to this offer, not yet signed."""
+    """Return the consent to this offer, not yet signed."""
     return Consent(
         organisation=offer.invite.organisation,
         invite=offer.invite.invite_id,
@@ -79,11 +79,11 @@ def make_consent(
 
 
 def check_certificate(envelope: Envelope, keys: TrustedKeys, consent: Envelope) -> Certificate:
-    """The certificate, if it is the collector's word about exactly this consent.
+    """Return the certificate if the collector signed it for exactly this consent.
 
     Raises:
-        ProtocolError: it is not signed as it should be.
-        SessionError: its signer is neither the invite's key nor a successor, or it speaks of another session, or it has
+        ProtocolError: its signature is not valid.
+        SessionError: its signer is neither the invite's key nor a successor, it belongs to another session, or it has
             limits that only a newer version knows.
     """
     agreed = Consent.parse(consent.payload)

@@ -1,7 +1,7 @@
-"""From an invite's text to an offer that is verified end to end.
+"""Fetches what an invite offers, and verifies all of it.
 
-What comes from the collector is believed only below the key that the invite pins. Nothing here writes a file: whoever
-refuses leaves no trace.
+Only what the invite's pinned key or a successor signed is trusted. No file of a session is written here, so a candidate
+who refuses leaves no trace.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 from promptster.client import CollectorClient
 from promptster.config import PinnedKeys
 from promptster.errors import PromptsterError, SessionError, UsageError
-from promptster.protocol.errors import DocumentError, NewerVersionError
+from promptster.protocol.errors import NewerVersionError, PolicyTextError
 from promptster.protocol.events.kinds import SESSION_KINDS, Kind
 from promptster.protocol.invite import Invite, InviteCode
-from promptster.protocol.policy import NOT_YET_RECORDED, TEXT_DIFFERS, Policy, require_own_text
+from promptster.protocol.policy import NOT_YET_RECORDED, Policy, require_own_text
 from promptster.protocol.signing import Envelope, open_envelope
 from promptster.session.current import CERTIFICATE
 from promptster.session_folder.collector_keys import invite_of
 from promptster.session_folder.folder import sessions_here
 from promptster.session_folder.provider_addresses import address_lines, unusual_addresses
-from promptster.session_folder.wording import one_line, utc
-from promptster.times import soon, until
+from promptster.session_folder.wording import one_line
+from promptster.times import soon, until, utc
 
 if TYPE_CHECKING:
     from promptster.client import Assessment
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """What one invite offers, verified under the key that it pins."""
+    """What one invite offers, verified with the key that it pins."""
 
     code: InviteCode
     collector_url: str
@@ -44,28 +44,26 @@ class Offer:
     invite_envelope: Envelope
     policy: Policy
     policy_bytes: bytes
-    """The exact bytes whose hash the consent signs."""
+    """The exact bytes whose hash is in the consent."""
     assessment: Assessment
     keyfile: bytes
-    """The collector's keys; only the one that the code names and its successors are believed."""
+    """The collector's keys; only the one that the code names and its successors are trusted."""
 
     @property
     def policy_sha256(self) -> str:
-        """64 hexadecimal digits, as the invite says and these bytes are."""
+        """The policy's hash as 64 hexadecimal digits."""
         return self.invite.policy_sha256
 
 
 def locate_collector(code: InviteCode, option: str | None, config: Config) -> str:
-    """The collector's address: the option, the link's own, or the one that is set.
+    """Return the collector's address: from the option, the link or the configuration.
 
     Raises:
-        UsageError: none is known.
+        UsageError: none of them names one.
     """
     url = option or code.collector_url or config.collector
     if url is None:
-        raise UsageError(
-            "this code does not say which collector it belongs to", hint="Pass the whole link, or add --collector URL."
-        )
+        raise UsageError("this code does not name its collector", hint="Pass the whole link, or add --collector URL.")
     return url
 
 
@@ -73,11 +71,11 @@ def fetch_offer(text: str, collector: str | None, config: Config, clock: Clock) 
     """Read an invite, fetch what it offers, verify all of it.
 
     Raises:
-        InviteError: the text is no invite.
-        CollectorError: the collector cannot be reached, does not know the invite, or has other keys than are pinned.
-        ProtocolError: something is not signed by the key that the invite pins.
-        SessionError: the parts do not belong together, the policy's text is not that of its settings, it needs a newer
-            version of Promptster, or the invite is over, or was used on this computer.
+        InviteError: the text is not an invite.
+        CollectorError: the collector cannot be reached, does not know the invite, or has other keys than before.
+        ProtocolError: a part is not signed by the key that the invite pins.
+        SessionError: the parts do not belong together, the policy's text does not match its settings, it needs a newer
+            version of Promptster, or the invite has expired or was used on this computer.
     """
     code = InviteCode.parse(text)
     _refuse_used_here(code, config.paths)
@@ -103,12 +101,12 @@ def fetch_offer(text: str, collector: str | None, config: Config, clock: Clock) 
 
 
 def _refuse_used_here(code: InviteCode, paths: Paths) -> None:
-    """Say who used an invite that was used here; asking its collector would raise an alarm about a second attempt."""
+    """Refuse an invite that was used on this computer; asking the collector would report a second attempt."""
     for folder in sessions_here(paths).values():
         try:
             used = folder.has_document(CERTIFICATE) and invite_of(folder).invite_id == code.invite_id
         except PromptsterError:
-            continue  # what cannot be read says nothing about this invite
+            continue  # a damaged session cannot be compared
         if used:
             raise SessionError(
                 "this invite was already used",
@@ -118,10 +116,10 @@ def _refuse_used_here(code: InviteCode, paths: Paths) -> None:
 
 
 def pinned_key(keys: KeySuccession, code: InviteCode) -> bytes:
-    """The collector's public key that the invite names.
+    """Return the collector's public key that the invite names.
 
     Raises:
-        SessionError: the collector does not hold it.
+        SessionError: it is not among the collector's keys.
     """
     key = keys.find(code.pin)
     if key is None:
@@ -156,7 +154,7 @@ def _other_policy() -> SessionError:
 
 
 def _own_policy(data: bytes, invite: Invite) -> Policy:
-    """The policy, whose text is the one that follows from its settings: what is enforced is the settings."""
+    """Return the policy if its text matches its settings, because the settings are what is enforced."""
     try:
         policy = Policy.parse(data)
         if policy.organisation != invite.organisation:
@@ -164,9 +162,7 @@ def _own_policy(data: bytes, invite: Invite) -> Policy:
         require_own_text(policy)
     except NewerVersionError as error:
         raise newer_needed("this invite needs a newer version of Promptster") from error
-    except DocumentError as error:
-        if error.code != TEXT_DIFFERS:
-            raise
+    except PolicyTextError as error:
         organisation = one_line(invite.organisation)
         raise SessionError(
             "the policy's text does not say what its settings would do",
@@ -174,29 +170,29 @@ def _own_policy(data: bytes, invite: Invite) -> Policy:
             "that differs from its settings.",
             code=error.code,
         ) from error
-    if not _is_kept(policy):
+    if not _can_be_kept(policy):
         raise newer_needed("this invite needs a newer version of Promptster")
     return policy
 
 
-def _is_kept(policy: Policy) -> bool:
-    """Whether this program records no more than the text of such a policy says.
+def _can_be_kept(policy: Policy) -> bool:
+    """Return whether this program records no more than the policy's text says.
 
-    It always uses the agents' hooks, and always records the session's own course: a text that says that the hooks are
-    not used, or that announces a part of that course only, would be agreed to and not be kept.
+    It always uses the agents' hooks and always records the events of the session itself, so it cannot keep a policy
+    that excludes the hooks or some of these events.
     """
     return policy.hooks and all(policy.allows(kind) for kind in SESSION_KINDS - NOT_YET_RECORDED)
 
 
 def newer_needed(message: str, *, so_far: str = "Nothing was changed.") -> SessionError:
-    """What the collector offers is understood by a later version only."""
+    """Return the error for something that only a later version of Promptster understands."""
     return SessionError(
         message, hint=f"{so_far} Update Promptster, then run the same command again.", code="newer_version"
     )
 
 
 def policy_document(offer: Offer) -> dict[str, object]:
-    """What ``promptster policy --json`` answers."""
+    """Return what ``promptster policy --json`` prints."""
     policy = offer.policy
     return {
         "sha256": offer.policy_sha256,
@@ -213,7 +209,7 @@ def policy_document(offer: Offer) -> dict[str, object]:
 
 
 def policy_page(offer: Offer, now_ms: int) -> str:
-    """The policy as a person reads it, with what the invite adds."""
+    """Return the policy's text for a person, with the details of the invite."""
     unusual = unusual_addresses(offer.policy.providers)
     lines = [
         f'{one_line(offer.invite.organisation)} invites you to "{one_line(offer.policy.title)}".',
@@ -229,7 +225,7 @@ def policy_page(offer: Offer, now_ms: int) -> str:
 
 
 def in_short(offer: Offer) -> list[tuple[str, str]]:
-    """The consent screen's rows: how long, what, what not, and what one can do."""
+    """Return the rows of the consent screen: time, what is and is not recorded, and the candidate's rights."""
     policy = offer.policy
     kept = f"The recording is kept for {policy.retention_days} day{'s' if policy.retention_days != 1 else ''}."
     limit = policy.time_limit_minutes
@@ -252,6 +248,6 @@ _IN_SHORT = (
 
 
 def _recorded(policy: Policy) -> str:
-    """Only what this policy allows."""
+    """Return what this policy allows to be recorded, as a sentence."""
     words = ", ".join(word for word, kind in _IN_SHORT if policy.allows(kind))
     return f"{words[:1].upper()}{words[1:]}; your final changes." if words else "Your final changes."

@@ -1,7 +1,7 @@
-"""One attempt to redeem an invite: everything that is sent is durable before it is sent.
+"""Redeems an invite in attempts whose request is durable before it is sent.
 
-If the answer is lost, the same bytes are sent again, and the collector answers with the same certificate. An attempt
-that the collector refuses for good leaves nothing behind.
+If the answer is lost, the same bytes are sent again, and the collector answers with the same certificate. If the
+collector refuses for good, the attempt is deleted.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from promptster.clock import Clock
     from promptster.config import Config
-    from promptster.keys import SecretStore, StoreKind
+    from promptster.keys import SecretStore
     from promptster.network import Network
     from promptster.paths import Paths
     from promptster.protocol.invite import InviteCode
@@ -53,19 +53,19 @@ _MINUTE_MS = 60_000
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """A session on its way from consent to certificate."""
+    """A session between consent and certificate."""
 
     folder: SessionFolder
     secrets: SessionSecrets
 
     @property
     def repository(self) -> str | None:
-        """What the assessment asks to clone, as it was offered."""
+        """The repository that the assessment asks to clone, as it was offered."""
         return self.folder.read_document(REPOSITORY).decode() if self.folder.has_document(REPOSITORY) else None
 
     @property
     def certified(self) -> bool:
-        """Whether the collector's certificate is here."""
+        """Whether the collector's certificate was received."""
         return self.folder.has_document(CERTIFICATE)
 
 
@@ -80,10 +80,10 @@ class Agreement:
 
 
 def find_attempt(code: InviteCode, config: Config) -> Attempt | None:
-    """The unfinished attempt with this invite, if there is one: anything short of a recorded baseline is unfinished.
+    """Return the unfinished attempt with this invite, or ``None``; it is unfinished until the baseline is recorded.
 
     Raises:
-        SessionError: its keys are gone.
+        SessionError: its keys were deleted.
     """
     pointer = _pointer(config.paths, code.invite_id)
     try:
@@ -93,24 +93,19 @@ def find_attempt(code: InviteCode, config: Config) -> Attempt | None:
         return None
     if facts.state.ended or not folder.has_document(REQUEST):
         return None
-    store = open_store(store_kind(facts), folder.secrets_file)
+    store = open_store(facts.secret_store, folder.secrets_file)
     return Attempt(folder=folder, secrets=load_secrets(store, facts.session))
 
 
-def store_kind(facts: SessionFacts) -> StoreKind:
-    """Where a session's secrets are kept."""
-    return "keyring" if facts.secrets == "keyring" else "file"
-
-
 def new_session_id() -> str:
-    """16 random bytes as base64url; not beginning with a dash, so that it is never taken for an option."""
+    """Return 16 random bytes as base64url, never with a leading dash, which would look like an option."""
     while (session := b64u_encode(os.urandom(16))).startswith("-"):
         pass
     return session
 
 
 def open_attempt(agreement: Agreement, facts: SessionFacts, store: SecretStore, config: Config) -> Attempt:
-    """Make keys, consent and request, all durable when this returns."""
+    """Create keys, consent and request; all of them are durable when this returns."""
     offer = agreement.offer
     secrets = SessionSecrets.generate(facts.session)
     key = secrets.signing_key
@@ -134,7 +129,7 @@ def open_attempt(agreement: Agreement, facts: SessionFacts, store: SecretStore, 
     folder.write_document(KEYS, offer.keyfile)
     if offer.assessment.repository:
         folder.write_document(REPOSITORY, offer.assessment.repository.encode())
-    if offer.assessment.brief and isinstance(offer.policy, PolicyV2):  # nobody agreed to it in version 1
+    if offer.assessment.brief and isinstance(offer.policy, PolicyV2):  # policies of version 1 do not mention it
         folder.write_document(BRIEF, offer.assessment.brief.encode())
     request = {"consent": consent.to_json(), "redeem": redeem.to_json(), "box": b64u_encode(box)}
     folder.write_document(REQUEST, encode(request))
@@ -146,12 +141,12 @@ def open_attempt(agreement: Agreement, facts: SessionFacts, store: SecretStore, 
 def redeem(attempt: Attempt, code: InviteCode, config: Config, clock: Clock) -> Certificate:
     """Exchange the invite for a certificate, and keep it.
 
-    Recording ends when the certificate says so, and never later than the minutes that were agreed to, from its arrival.
+    Recording ends when the certificate says so, but never later than the agreed minutes after the certificate arrived.
 
     Raises:
-        CollectorError: no answer came (the attempt stays), or the collector refused for good (nothing stays).
-        SessionError: the answer is not about this consent.
-        ProtocolError: the answer is not signed as it should be.
+        CollectorError: no answer came (the attempt is kept), or the collector refused for good (it is deleted).
+        SessionError: the answer does not belong to this consent.
+        ProtocolError: the answer's signature is not valid.
     """
     folder = attempt.folder
     consent = Envelope.decode(folder.read_document(CONSENT))
@@ -167,7 +162,7 @@ def redeem(attempt: Attempt, code: InviteCode, config: Config, clock: Clock) -> 
         check_certificate(envelope, keys, consent)
         folder.write_document(CERTIFICATE, envelope.encode())
     certificate = check_certificate(Envelope.decode(folder.read_document(CERTIFICATE)), trusted_keys(folder), consent)
-    kept = folder.facts().record_until  # of an earlier try: trying again gives nobody more time
+    kept = folder.facts().record_until  # of an earlier try: trying again adds no time
     folder.update(
         record_until=kept or _record_until(certificate, folder, clock.wall_ms()),
         upload_until=certificate.upload_until,
@@ -178,7 +173,7 @@ def redeem(attempt: Attempt, code: InviteCode, config: Config, clock: Clock) -> 
 
 
 def _record_until(certificate: Certificate, folder: SessionFolder, now_ms: int) -> int:
-    """The certificate's time, unless the policy's text promised less: that is what was agreed to."""
+    """Return when recording ends: the certificate's time, or the agreed policy's if that is earlier."""
     minutes = Policy.parse(folder.read_document(POLICY)).time_limit_minutes
     if not minutes:
         return certificate.record_until
@@ -205,23 +200,23 @@ def _send(attempt: Attempt, code: InviteCode, network: Network, paths: Paths) ->
 
 
 def _for_good(error: RefusedError) -> bool:
-    """Whether the collector itself says that this request will never be granted."""
+    """Return whether the collector itself refused, and would refuse again."""
     status = error.status or _SERVER_FAULT
     return error.reasoned and status < _SERVER_FAULT and status not in _WORTH_REPEATING
 
 
 def discard(folder: SessionFolder, invite_id: str, paths: Paths) -> None:
-    """Forget an attempt: its keys first, then its folder."""
+    """Delete an attempt: its keys first, then its folder."""
     with contextlib.suppress(SessionError):
         facts = folder.facts()
-        open_store(store_kind(facts), folder.secrets_file).delete(facts.session)
+        open_store(facts.secret_store, folder.secrets_file).delete(facts.session)
     with contextlib.suppress(FileNotFoundError):
         _pointer(paths, invite_id).unlink()
     shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def unanswered(paths: Paths) -> dict[str, SessionFolder]:
-    """Attempts whose answer never came, by invite: the collector may know them as sessions."""
+    """Return attempts without an answer, by invite; the collector may have started a session for them."""
     found: dict[str, SessionFolder] = {}
     for pointer in sorted((paths.state / "attempts").glob("*")):
         folder = SessionFolder(paths.sessions / pointer.read_text(encoding="ascii").strip())
@@ -231,7 +226,7 @@ def unanswered(paths: Paths) -> dict[str, SessionFolder]:
 
 
 def finished(code_id: str, paths: Paths) -> None:
-    """The attempt became a running session: its pointer goes."""
+    """Forget the attempt with this invite, because it became a running session."""
     with contextlib.suppress(FileNotFoundError):
         _pointer(paths, code_id).unlink()
 

@@ -1,12 +1,12 @@
-"""From a consent to a running recorder, in steps that can each be repeated.
+"""Starts a session, in steps that can each be repeated.
 
-1. ``plan_start`` looks at workspace, agents' settings and upstreams; it changes nothing.
-2. After consent, ``workspace.prepare`` clones or makes the repository, ``check_paths`` tries the way to the providers,
-   and ``attempt.open_attempt`` makes keys and request durable: all before the clock.
-3. ``attempt.redeem`` starts the clock at the collector.
+1. ``plan_start`` checks the workspace, the agents' settings and the upstreams; it changes nothing.
+2. After consent, ``preparing.prepare`` clones or creates the repository, ``check_paths`` tries to reach the providers,
+   and ``redeeming.open_attempt`` makes keys and request durable. The clock does not run yet.
+3. ``redeeming.redeem`` starts the clock at the collector.
 4. ``run_session`` takes the baseline, starts the recorder and records the baseline.
 
-After a crash at any point after 2, the same ``promptster start`` continues with the same consent.
+After a crash later than step 2, the same ``promptster start`` continues with the same consent.
 """
 
 from __future__ import annotations
@@ -55,23 +55,23 @@ _CHECK_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class StartPlan:
-    """What a start would do, found out without changing anything."""
+    """What a start would do."""
 
     workspace: WorkspacePlan
     findings: Sequence[Finding]
-    """Agents that would not cross the recorder."""
+    """Agents whose traffic would not go through the recorder."""
     upstreams: Mapping[str, Upstream]
     overrides: tuple[str, ...]
     """Upstreams that the command line set."""
     unusual: tuple[Address, ...] = ()
-    """Providers that the policy has at another address than their usual one, and the command line has not elsewhere."""
+    """Providers for which the policy names another address than the usual one, except overridden ones."""
     overridden: tuple[Address, ...] = ()
-    """Where the command line sends traffic instead of to a usual address."""
+    """Providers for which the command line names another address than the usual one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """A session that records."""
+    """A session that is being recorded."""
 
     current: Current
     port: int
@@ -79,21 +79,21 @@ class Started:
 
 
 def refuse_second_session(paths: Paths, *, except_for: SessionFolder | None = None) -> None:
-    """One session at a time, because there is one candidate.
+    """Refuse a second session while one is active.
 
     Raises:
-        SessionError: another one is active.
+        SessionError: another session is active.
     """
     folder = SessionFolder.active(paths)
     if folder is None or (except_for is not None and folder.path == except_for.path):
         return
     facts = folder.facts()
-    unfinished = facts.state is SessionState.CLOSED and not folder.has_document(BUNDLE)  # submit was cut off
+    unfinished = facts.state is SessionState.CLOSED and not folder.has_document(BUNDLE)  # submit was interrupted
     if facts.state.ended and not unfinished:
         return
     doing = "is being submitted" if unfinished or facts.state is SessionState.CLOSING else "is running"
     raise SessionError(
-        f"a session {doing} already: {' '.join(facts.title.split())}",
+        f"another session {doing}: {one_line(facts.title)}",
         hint="See it with `promptster status`. Submit, stop or withdraw it first.",
         code="session_active",
     )
@@ -101,10 +101,10 @@ def refuse_second_session(paths: Paths, *, except_for: SessionFolder | None = No
 
 @contextlib.contextmanager
 def exclusive_start(paths: Paths) -> Generator[None]:
-    """Let only one ``promptster start`` of this user pass at a time.
+    """Let only one ``promptster start`` of this user run at a time.
 
     Raises:
-        SessionError: another one is at it.
+        SessionError: another one is running.
     """
     make_private_folder(paths.state)
     require_our_folder(paths.state)
@@ -130,14 +130,13 @@ def plan_start(
     network: Network,
     environ: Mapping[str, str] = os.environ,
 ) -> StartPlan:
-    """Find out what a start would do.
+    """Find out what a start would do, without changing anything.
 
     Raises:
         WorkspaceError: the workspace is not suitable.
-        SessionError: the policy sends a provider's traffic away in clear.
-        ConfigurationError: an address of the policy cannot be used.
-        UsageError: an override is no loopback address or names no upstream.
-        ConfigurationError: a provider would have to be reached through a proxy that cannot be used.
+        SessionError: the policy sends a provider's traffic unencrypted.
+        ConfigurationError: an address of the policy, or the network proxy for it, cannot be used.
+        UsageError: an override is not a loopback address, or names a provider that the policy does not name.
     """
     try:
         upstreams = upstream_table(offer.policy.providers, overrides)
@@ -162,20 +161,20 @@ def plan_start(
 
 
 def upstream_table(policy_providers: Mapping[str, str], overrides: Mapping[str, str]) -> dict[str, Upstream]:
-    """The providers that the policy names, and no other; the command line may set a practice provider for one of them.
+    """Return the policy's providers; the command line may replace the address of one by one of this computer.
 
     Raises:
         ConfigurationError: an address of the policy cannot be used.
-        UsageError: an override is no loopback address or names no upstream.
+        UsageError: an override is not a loopback address, or names a provider that the policy does not name.
     """
     table = {name: Upstream(name, url) for name, url in policy_providers.items()}
     for name, url in overrides.items():
         if name not in table:
             named = f"Use one of {', '.join(sorted(table))}." if table else "Leave --upstream out."
-            raise UsageError(f"the policy names no provider {name!r}", hint=named)
+            raise UsageError(f"the policy does not name the provider {name!r}", hint=named)
         if not is_loopback(url):
             raise UsageError(
-                f"--upstream {name}= takes an address of this computer only",
+                f"--upstream {name}= accepts only an address of this computer",
                 hint=f"For example --upstream {name}=http://127.0.0.1:8080.",
             )
         table[name] = Upstream(name, url)
@@ -183,7 +182,7 @@ def upstream_table(policy_providers: Mapping[str, str], overrides: Mapping[str, 
 
 
 def check_paths(upstreams: Mapping[str, Upstream], network: Network) -> dict[str, Reachability]:
-    """Try the way to every provider through the proxy's own code, all at once, without any credentials."""
+    """Try to reach every provider at once through the proxy's own code, without credentials."""
 
     async def check_all() -> list[Reachability]:
         calls = (check_reachability(upstream, network, timeout_s=_CHECK_TIMEOUT_S) for upstream in upstreams.values())
@@ -193,7 +192,7 @@ def check_paths(upstreams: Mapping[str, Upstream], network: Network) -> dict[str
 
 
 def run_session(attempt: Attempt, certificate: Certificate, paths: Paths) -> Started:
-    """Take the baseline, start the recorder, record the baseline. May be repeated after a crash."""
+    """Take the baseline, start the recorder and record the baseline. Can be repeated after a crash."""
     current = Current(attempt.folder)
     kept = current.vault.get(BASELINE)
     recorded = bool(kept and kept["recorded"])
@@ -209,7 +208,7 @@ def run_session(attempt: Attempt, certificate: Certificate, paths: Paths) -> Sta
 
 
 def baseline_draft(baseline: Snapshot, repository: str | None) -> dict[str, Any]:
-    """The event that says from where the candidate started."""
+    """Return the event that describes the workspace at the start."""
     files = [
         {"path": path.decode("utf-8", "backslashreplace"), "size": entry.size, "sha256": entry.sha256}
         for path, entry in sorted(baseline.files.items())
@@ -224,7 +223,7 @@ def baseline_draft(baseline: Snapshot, repository: str | None) -> dict[str, Any]
 def facts_for(
     session: str, offer: Offer, plan: StartPlan, *, created_ms: int, secrets: str, choices: Mapping[str, Any]
 ) -> SessionFacts:
-    """Return the session's small facts at consent."""
+    """Return the content of ``session.json`` at the time of consent."""
     return SessionFacts(
         session=session,
         collector_url=offer.collector_url,
@@ -240,5 +239,5 @@ def facts_for(
 
 
 def checks_document(checks: Mapping[str, Reachability]) -> dict[str, Any]:
-    """The path checks as JSON."""
+    """Return the reachability checks as JSON values."""
     return {name: asdict(check) for name, check in checks.items()}

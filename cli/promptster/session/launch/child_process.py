@@ -1,8 +1,8 @@
-"""Starting an agent as a child, so that something of ours is there when it ends and knows what belongs to it.
+"""Starts an agent as a child process, so that a process of ours remains when the agent ends.
 
-``promptster run`` forks. The child becomes the agent, with the terminal, the process group, the files and the signals
-of the command that was typed. The parent becomes ``promptster.system.agent_waiter``, which ends as the agent ends; if
-it cannot become that program, the parent waits itself.
+``promptster run`` forks. The child becomes the agent, with the terminal, process group, open files and signals of the
+typed command. The parent becomes ``promptster.system.agent_waiter``, which ends as the agent ends; if it cannot become
+that program, it waits in the current one.
 """
 
 from __future__ import annotations
@@ -30,11 +30,16 @@ if TYPE_CHECKING:
 _SET_DEATH_SIGNAL = 1
 _SET_CHILD_SUBREAPER = 36
 _UNTOUCHED = ("SIGPIPE", "SIGXFSZ")
-"""Ignored by Python; an ignored signal would be inherited."""
+"""Signals that Python ignores; the agent would inherit that."""
 
 
 def start(prepared: Prepared, paths: Paths, words: Sequence[str]) -> NoReturn:
-    """Start the agent and take its place; ``words`` is the command that speaks after its end.
+    """Start the agent, and become the process that waits for it.
+
+    Args:
+        prepared: the agent.
+        paths: our folders.
+        words: the command that reports what was recorded, after the agent ended.
 
     Raises:
         LaunchError: the program cannot be executed (126).
@@ -45,21 +50,21 @@ def start(prepared: Prepared, paths: Paths, words: Sequence[str]) -> NoReturn:
     for name in _UNTOUCHED:
         signal.signal(getattr(signal, name), signal.SIG_DFL)
     on_child = signal.getsignal(signal.SIGCHLD)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would hide how the agent ended
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if it were ignored, the agent's exit code would be lost
     for descriptor in prepared.launch.descriptors:
-        os.set_inheritable(descriptor, True)  # the agent may read them by our number, so we keep them too
+        os.set_inheritable(descriptor, True)  # the agent may name them by our process id, so we keep them too
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, agent_waiter.WATCHED)
-    told, tell = os.pipe()
+    failure_read, failure_write = os.pipe()
     child = os.fork()
     if child == 0:
         if on_child is signal.SIG_IGN:
             signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-        control(_SET_DEATH_SIGNAL, signal.SIGKILL)  # killed for sure, as when both were one process
+        control(_SET_DEATH_SIGNAL, signal.SIGKILL)  # the agent ends if its parent is killed
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        _execute(prepared, tell)
-    os.close(tell)
-    refused = os.read(told, 16)
-    os.close(told)
+        _execute(prepared, failure_write)
+    os.close(failure_write)
+    refused = os.read(failure_read, 16)
+    os.close(failure_read)
     if refused:
         os.waitpid(child, 0)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -70,17 +75,17 @@ def start(prepared: Prepared, paths: Paths, words: Sequence[str]) -> NoReturn:
             code="not_executable",
             exit_code=NOT_EXECUTABLE,
         )
-    os.environ[MARK] = prepared.name  # shows whose the orphans are if the agent deletes the list
+    os.environ[MARK] = prepared.name  # marks processes that outlive the agent, even if the agent deletes the list
     _wait(child, entry, words)
 
 
-def _execute(prepared: Prepared, tell: int) -> NoReturn:
-    """In the child: become the agent, or say why not."""
+def _execute(prepared: Prepared, failure_write: int) -> NoReturn:
+    """In the child: become the agent, or write the error number to the pipe."""
     environ = {**prepared.launch.environ, MARK: prepared.name}
     try:
         os.execve(str(prepared.program), [prepared.name, *prepared.launch.arguments], environ)  # noqa: S606 - the agent
     except OSError as error:
-        os.write(tell, str(error.errno).encode())
+        os.write(failure_write, str(error.errno).encode())
     finally:
         os._exit(NOT_EXECUTABLE)
 
@@ -89,12 +94,12 @@ def _wait(child: int, entry: str, words: Sequence[str]) -> NoReturn:
     arguments = [str(child), entry, *words]
     python, script = bare_python(), agent_waiter.__file__
     with contextlib.suppress(OSError):
-        os.execv(python, [python, "-I", "-S", script, *arguments])  # noqa: S606 - this very interpreter
+        os.execv(python, [python, "-I", "-S", script, *arguments])  # noqa: S606 - the same interpreter
     sys.exit(agent_waiter.main(arguments))
 
 
 def _process_control() -> Callable[[int, int], object]:
-    """Linux's ``prctl``; nothing elsewhere, or where the interpreter cannot reach it."""
+    """Return Linux's ``prctl``; a function that does nothing if it is not available."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             call = ctypes.CDLL(None).prctl

@@ -1,4 +1,4 @@
-"""Which agents on this machine are set to use something other than the providers that the proxy knows."""
+"""Finds agents on this computer that are set up to use a provider that the proxy does not know."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from promptster.agents.company import Finding, host_of
 from promptster.agents.registry import plugins
-from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
+from promptster.protocol.providers import USUAL_ADDRESSES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "find_company_providers"]
 
-_KNOWN_HOSTS = frozenset(host_of(upstream.base_url) for upstream in DEFAULT_UPSTREAMS.values())
+_KNOWN_HOSTS = frozenset(host_of(url) for url in USUAL_ADDRESSES.values())
 
 
 def find_company_providers(
     workspace: Path, environ: Mapping[str, str] = os.environ, *, known_urls: Collection[str] = ()
 ) -> list[Finding]:
-    """Ask every agent that can have one.
+    """Return the company providers of all agents.
 
     Args:
-        workspace: its project settings count too.
+        workspace: the work tree, whose project settings count too.
         environ: the environment in which agents will be started.
-        known_urls: base URLs that the policy or the command line names; they are no finding.
+        known_urls: base URLs that the policy or the command line names; these are not reported.
     """
     known = _KNOWN_HOSTS | {host_of(url) for url in known_urls}
     finders = [each.company() for each in plugins() if each.company is not None]

@@ -1,8 +1,8 @@
-"""Preparing the workspace files that agents inside editors read, only after the candidate said yes.
+"""Prepares the workspace files that agents inside editors read, after the candidate said yes.
 
-Other people's entries stay as they are, ours are added, the result is checked against the form that the agent accepts
-before it is written, and ``touched_files`` puts the file back byte for byte at the end. As long as it exists,
-``git_exclude`` keeps it out of the candidate's commits.
+Existing entries stay as they are, and ours are added. The result is checked against the form that the agent accepts
+before it is written. At the end ``touched_files`` restores the file byte for byte; until then ``git_exclude`` keeps it
+out of the candidate's commits.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 
 def prepare_ide(current: Current, ide: str) -> list[Path]:
-    """Merge our entries into the workspace file of one editor's agent; done again, it renews them.
+    """Merge our entries into the workspace file of one editor's agent, or update them.
 
     Raises:
-        UsageError: there is no such editor.
-        WorkspaceError: the file is not what that agent accepts, or cannot be written.
+        UsageError: the editor is not known.
+        WorkspaceError: the file does not have the form that the agent accepts, or cannot be written.
     """
     relative, file = editor_file(ide)
     _require_untracked(current.workspace, relative, file, ide)
@@ -50,12 +50,12 @@ def prepare_ide(current: Current, ide: str) -> list[Path]:
 
 
 def check_ide(workspace: Path, ide: str) -> None:
-    """Check before a session begins whether an editor's file can be prepared; changes nothing.
+    """Check before a session whether one editor's file could be prepared; changes nothing.
 
     Raises:
-        UsageError: there is no such editor.
-        WorkspaceError: the file is not what that agent accepts, is reached through a link, or would be committed with
-            the session's token in it.
+        UsageError: the editor is not known.
+        WorkspaceError: the file does not have the form that the agent accepts, is reached through a link, or would be
+            committed with the session's token in it.
     """
     relative, file = editor_file(ide)
     _require_untracked(workspace, relative, file, ide)
@@ -70,7 +70,7 @@ def check_ide(workspace: Path, ide: str) -> None:
 
 
 def tracked_files(current: Current) -> list[str]:
-    """Prepared files that git tracks: a commit of them holds our entries, though no token."""
+    """Return the prepared files that git tracks; a commit of them contains our entries, but no token."""
     named = str(current.facts.choices.get("ide") or "").split(",")
     relatives = [editor_file(ide)[0] for ide in named if ide]
     return [relative for relative in relatives if git_exclude.is_tracked(current.workspace, relative)]
@@ -79,17 +79,17 @@ def tracked_files(current: Current) -> list[str]:
 def _require_untracked(workspace: Path, relative: str, file: HasEditorFile, ide: str) -> None:
     if file.holds_token and git_exclude.is_tracked(workspace, relative):
         raise WorkspaceError(
-            f"git tracks {relative}, so a commit would hold the session's token",
-            hint=f"Take it out of git (git rm --cached {relative}), or start without --ide {ide}.",
+            f"git tracks {relative}, so a commit would contain the session's token",
+            hint=f"Remove it from git (git rm --cached {relative}), or start without --ide {ide}.",
             code="ide_tracked",
         )
 
 
 def agree_later(current: Current, ide: str) -> list[Path]:
-    """Prepare an editor's file after the start, because the candidate said yes now; ``resume`` will renew it.
+    """Prepare an editor's file after the start, once the candidate said yes; ``resume`` will update it.
 
     Raises:
-        WorkspaceError: the file is not what that agent accepts, or cannot be written.
+        WorkspaceError: the file does not have the form that the agent accepts, or cannot be written.
     """
     made = prepare_ide(current, ide)
     choices = current.facts.choices
@@ -100,7 +100,7 @@ def agree_later(current: Current, ide: str) -> list[Path]:
 
 
 def _spell(content: Mapping[str, Any], before: bytes | None) -> bytes:
-    """The file as text, with the indentation that it had."""
+    """Return the file's bytes, with the indentation that it had before."""
     lines = (before or b"").splitlines()
     indented = next((line for line in lines if line[:1] in {b" ", b"\t"}), b"  ")
     space = indented[: len(indented) - len(indented.lstrip())].decode()

@@ -1,7 +1,7 @@
-"""Starting an agent with recording on: finds the program and asks the agent's plug-in how to start it.
+"""Prepares the start of an agent with recording on: finds the program and asks the agent's plug-in how to start it.
 
-``promptster.session.launch.child_process`` then starts the agent. A shell needs no process to wait for it: this process
-becomes the shell, by ``execve``. No file of the agent or of the user is changed.
+``promptster.session.launch.child_process`` then starts the agent. For a shell no process has to wait: this process
+becomes the shell. No file of the agent or of the user is changed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from promptster.session_folder.folder import SessionFacts
 
 SHIMS_VARIABLE = "PROMPTSTER_SHIMS"
-"""Names the folder of shims inside ``promptster shell``, which is passed over when the real agent is looked for."""
+"""Inside ``promptster shell``, names the folder of shims, which the search for the real agent skips."""
 
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
@@ -50,10 +50,10 @@ class Prepared:
 
 
 def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mapping[str, str] = os.environ) -> Prepared:
-    """Everything before the start: session, program, recipe; events about the launch are recorded.
+    """Find the session and the program, decide how to start it, and record the events of the launch.
 
     Raises:
-        LaunchError: exit code 125 (ours), 126 (not executable) or 127 (not found).
+        LaunchError: exit code 125 (our own failure), 126 (not executable) or 127 (not found).
     """
     agent = program_facts(name).id
     launches = plugin(agent).launch()
@@ -87,7 +87,7 @@ def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mappin
         over = f"warning: time was up at {soon(facts.record_until, now)}, so nothing in {name} is recorded"
         launch = replace(launch, notes=(*launch.notes, over, "To submit what was recorded: promptster submit"))
     elif launch.drafts:
-        with contextlib.suppress(SessionError):  # the agent works whatever happens; the recorder shows its own gap
+        with contextlib.suppress(SessionError):  # the agent starts in any case; the recorder records the gap
             control.record(launch.drafts)
     return Prepared(program=program, launch=launch, name=name)
 
@@ -95,12 +95,12 @@ def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mappin
 def become(
     prepared: Prepared, execute: Callable[[str, list[str], Mapping[str, str]], NoReturn] = os.execve
 ) -> NoReturn:
-    """Turn this process into the program: exit code, standard input, output and error are its own.
+    """Replace this process with the program, which keeps its standard input, output and error.
 
     Raises:
         LaunchError: the program cannot be executed (126).
     """
-    for name in ("SIGPIPE", "SIGXFSZ"):  # ignored by Python, and an ignored signal would be inherited
+    for name in ("SIGPIPE", "SIGXFSZ"):  # Python ignores them, and the program would inherit that
         signal.signal(getattr(signal, name), signal.SIG_DFL)
     for descriptor in prepared.launch.descriptors:
         os.set_inheritable(descriptor, True)
@@ -113,10 +113,10 @@ def become(
 
 
 def find_program(name: str, environ: Mapping[str, str]) -> Path:
-    """The agent's program on PATH, our own shims passed over.
+    """Return the agent's program on PATH; our own shims are skipped.
 
     Raises:
-        LaunchError: not found (127), or only a file that may not be executed (126).
+        LaunchError: not found (127), or not executable (126).
     """
     shims = environ.get(SHIMS_VARIABLE)
     refused: Path | None = None
@@ -139,10 +139,10 @@ def find_program(name: str, environ: Mapping[str, str]) -> Path:
 
 
 def recording_session(paths: Paths) -> SessionFolder:
-    """The session that agents started now belong to.
+    """Return the session that records agents started now.
 
     Raises:
-        LaunchError: there is no session, or it no longer records.
+        LaunchError: there is none, or it has ended.
     """
     folder = SessionFolder.active(paths)
     if folder is None:
@@ -163,13 +163,16 @@ def recording_session(paths: Paths) -> SessionFolder:
 
 
 def _company_provider(agent: str, facts: SessionFacts, environ: Mapping[str, str], seen: Mapping[str, str]) -> bool:
-    """Whether a company provider is in the way and the candidate agreed to be recorded by hooks only.
+    """Return whether the agent uses a company provider, and the candidate agreed to be recorded by hooks only.
 
     Args:
-        agent: the id of the one to be started.
-        facts: the session's.
+        agent: the agent's id.
+        facts: the session's facts.
         environ: the candidate's environment.
-        seen: the same as the agent will see it, with what its own arguments set.
+        seen: the environment that the agent will have, with what its own arguments set.
+
+    Raises:
+        LaunchError: it uses a company provider, and the candidate did not agree to that (125).
     """
     workspace = Path(facts.workspace)
     found = [
@@ -184,7 +187,7 @@ def _company_provider(agent: str, facts: SessionFacts, environ: Mapping[str, str
     first = found[0]
     name = first.where.partition(" ")[0]
     if seen.get(name) != environ.get(name):
-        first = replace(first, where=f"{name} in your own settings for this call")
+        first = replace(first, where=f"{name} in the settings that you passed")
     raise LaunchError(
         first.sentence(),
         hint="Its calls would not be recorded. Unset that and use your own account.",

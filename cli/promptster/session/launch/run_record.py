@@ -1,4 +1,4 @@
-"""What is on record of one run of an agent, read from the encrypted journal on this computer."""
+"""Reads what was recorded of one run of an agent from the encrypted journal on this computer."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _AGAIN_S = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """What is on record since an agent was started."""
+    """What was recorded since an agent was started."""
 
     prompts: int
     tool_calls: int
     files: int
-    """Files that were edited."""
+    """Number of edited files."""
     conversation: str
-    """The agent's own name for its last conversation; empty where no event shows it."""
+    """The agent's own id of its last conversation; empty if no event contains it."""
 
     @property
     def empty(self) -> bool:
@@ -44,15 +44,15 @@ class RunRecord:
 
 
 def read_run(current: Current, since: int, agent: str) -> RunRecord:
-    """What one agent did since the event of that number; of two that ran at once, both.
+    """Return what one agent did since an event; two runs of it at the same time are counted together.
 
     Args:
         current: the session.
-        since: the number of the first event that counts.
-        agent: the agent's name in the record.
+        since: the sequence number of the first event that counts.
+        agent: the agent's id.
 
     Raises:
-        SessionError: the session's keys are gone.
+        SessionError: the session's keys were deleted.
     """
     _await_durable(current)
     events = [event for event in _events(current, since) if event.lane == 0 or _is(event, agent)]
@@ -79,12 +79,12 @@ def _events(current: Current, since: int) -> Iterator[OpenedEvent]:
             if event.seq >= since:
                 try:
                     yield event.open()
-                except ProtocolError:  # leans on something before the run: no prompt, tool call or edit does
+                except ProtocolError:  # needs an earlier block; no prompt, tool call or edit does
                     continue
 
 
 def _conversation(events: list[OpenedEvent]) -> str:
-    """Return the conversation that ended last, else the latest one; a subagent's cannot be continued."""
+    """Return the conversation that ended last, or else the latest; a subagent's cannot be continued and is skipped."""
     said = (event.event for event in events)
     named = [event for event in said if isinstance(event, OfAgent) and event.agent_session and not event.agent_id]
     ended = [event for event in named if isinstance(event, kinds.AgentOther) and event.raw_kind == "SessionEnd"]
@@ -93,11 +93,11 @@ def _conversation(events: list[OpenedEvent]) -> str:
 
 
 def _await_durable(current: Current) -> None:
-    """Give the recorder a moment to bring to the disk what it has heard."""
+    """Wait a moment until the recorder has written all events to the disk."""
     deadline = time.monotonic() + _PATIENCE_S
     try:
         wanted = current.control.status().events
         while current.control.status().durable < wanted and time.monotonic() < deadline:
-            time.sleep(_AGAIN_S)  # another process's disk; there is no event to wait for
+            time.sleep(_AGAIN_S)  # another process writes; there is no event to wait for
     except SessionError:
         return

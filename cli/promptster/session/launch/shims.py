@@ -1,7 +1,7 @@
-"""The folder that makes agents recorded by their plain names, and a shell that finds it first.
+"""Writes the folder of shims, which start agents by their plain names with recording on, and plans a shell with it.
 
-A shell's own start-up files may put other folders first on PATH again, or define aliases, so the shells that we know
-run a few lines of ours after theirs. Those lines are in the session's run folder; no file of the user is changed.
+A shell's start-up files may put other folders first on PATH, or define aliases, so the shells that we know run a few
+lines of ours after them. These lines are in the session's run folder; no file of the user is changed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptster.errors import LaunchError
-from promptster.private import ELSEWHERE, MOVED_AWAY, make_private_folder
+from promptster.private import OWN_FOLDER_HINT, SHARED_FOLDER_HINT, make_private_folder
 from promptster.protocol.agents import PROGRAMS
 from promptster.session.launch.launcher import NOT_EXECUTABLE, NOT_FOUND, SHIMS_VARIABLE
 
@@ -32,9 +32,9 @@ class ShellStart:
 
 
 def write_shims(run_folder: Path) -> Path:
-    """Make the folder of shims; each calls ``promptster run`` with what it was given."""
+    """Write the folder of shims; each calls ``promptster run`` with its own arguments."""
     folder = run_folder / "shims"
-    make_private_folder(run_folder, way_on=ELSEWHERE if run_folder.name != "run" else MOVED_AWAY)
+    make_private_folder(run_folder, private_hint=SHARED_FOLDER_HINT if run_folder.name != "run" else OWN_FOLDER_HINT)
     make_private_folder(folder)
     for name in PROGRAMS:
         command = shlex.join((sys.executable, "-P", "-m", "promptster", "run", name, "--"))
@@ -43,10 +43,10 @@ def write_shims(run_folder: Path) -> Path:
 
 
 def plan_shell(run_folder: Path, arguments: tuple[str, ...], environ: Mapping[str, str]) -> ShellStart:
-    """The user's own shell, with the shims in front.
+    """Return how to start the user's shell with the shims first on PATH.
 
     Raises:
-        LaunchError: $SHELL is no program (127) or not executable (126).
+        LaunchError: $SHELL does not exist (127) or is not executable (126).
     """
     program = _shell(environ)
     shims = write_shims(run_folder)
@@ -67,7 +67,7 @@ def plan_shell(run_folder: Path, arguments: tuple[str, ...], environ: Mapping[st
 
 
 def _zsh(run_folder: Path, first: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """Zsh takes its files from ZDOTDIR: ours run the user's own and then put the shims first."""
+    """Return a ZDOTDIR whose files run the user's own zsh files, and then put the shims first."""
     theirs = environ.get("ZDOTDIR") or environ.get("HOME", "~")
     ours = run_folder / "zsh"
     make_private_folder(ours)
@@ -83,7 +83,10 @@ def _shell(environ: Mapping[str, str]) -> Path:
     path = Path(environ.get("SHELL") or "/bin/sh")
     if not path.is_file():
         raise LaunchError(
-            f"there is no shell {path}", hint="Set SHELL to the path of one.", code="not_found", exit_code=NOT_FOUND
+            f"the shell {path} does not exist",
+            hint="Set SHELL to the path of a shell.",
+            code="not_found",
+            exit_code=NOT_FOUND,
         )
     if not os.access(path, os.X_OK):
         raise LaunchError(f"the shell {path} is not executable", code="not_executable", exit_code=NOT_EXECUTABLE)

@@ -1,8 +1,8 @@
-"""The candidate's own copy, completed later: what the collector signed since is added to the bundle that lies here.
+"""Completes the candidate's own copy of a session with what the collector signed since the copy was written.
 
-A copy can lack log proofs or checks because its session was submitted a moment ago. The events stay the candidate's
-own; what the collector signs is fetched, with the access token that outlives the keys. The file is replaced at
-once and as a whole, and only by one that is not worse.
+A copy that was written right after the submission can lack log proofs or checks. They are fetched with the access
+token, which is kept when the keys are deleted; the events stay as they are. The file is replaced atomically, and only
+by a copy that is not worse.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ _GONE: Final = 410
 _FETCHABLE: Final = frozenset(
     {"not_in_log", "receipt_missing", "check_missing", "open_ended", "gap", "truncated", "value_missing"}
 )
-"""What a copy can lack and the collector may have."""
+"""Findings about a copy that the collector may be able to resolve."""
 
 
 class StillIncompleteError(CollectorError):
-    """The collector has nothing yet that the copy lacks."""
+    """The collector does not have what the copy lacks yet."""
 
     default_code = "still_incomplete"
     exit_code = 11
@@ -51,7 +51,7 @@ class StillIncompleteError(CollectorError):
 
 @dataclass(frozen=True, kw_only=True)
 class Completed:
-    """What became of a copy."""
+    """The result of completing a copy."""
 
     verification: Verification
     size: int
@@ -59,14 +59,14 @@ class Completed:
 
 
 def may_be_completed(verification: Verification) -> bool:
-    """Whether a bundle is genuine and lacks what its collector may have."""
+    """Return whether a bundle is genuine but lacks something that its collector may have."""
     return verification.verdict in {"incomplete", "consistent"} and any(
         finding.effect is Effect.INCOMPLETE and finding.code in _FETCHABLE for finding in verification.findings
     )
 
 
 def find_own(paths: Paths, verification: Verification) -> Current | None:
-    """The session on this computer whose certificate a bundle bears; ``None`` for a stranger's."""
+    """Return the session of this computer that a bundle belongs to; ``None`` if it belongs to another one."""
     certificate = verification.certificate
     if certificate is None:
         return None
@@ -82,9 +82,9 @@ def complete(current: Current, file: Path, data: bytes, config: Config) -> Compl
     """Fetch what the copy lacks and replace the file.
 
     Raises:
-        SessionError: the copy is not what was signed, or the session's access token is gone.
+        SessionError: the copy was altered, or the session's access token is no longer on this computer.
         StillIncompleteError: the collector has nothing to add yet.
-        CollectorError: the collector cannot be reached, refuses, or sends what does not fit the copy.
+        CollectorError: the collector cannot be reached, refuses, or sends something that does not fit the copy.
         PromptsterError: the file cannot be written.
     """
     now = verify_bundle(data, trusted=trusted_keys(current.folder).fingerprints)
@@ -93,7 +93,7 @@ def complete(current: Current, file: Path, data: bytes, config: Config) -> Compl
     if now.verdict != "incomplete":
         raise SessionError(
             f"{file} is {now.verdict}, so nothing can be added to it",
-            hint=f"Nothing was changed. What is wrong with it: promptster verify {shlex.quote(str(file))}",
+            hint=f"Nothing was changed. To see why: promptster verify {shlex.quote(str(file))}",
             code=f"bundle_{now.verdict}",
         )
     place = file.resolve()
@@ -102,8 +102,8 @@ def complete(current: Current, file: Path, data: bytes, config: Config) -> Compl
     try:
         if read_regular(place, limit=len(data)) != data:
             raise SessionError(
-                f"{file} changed meanwhile",
-                hint="Nothing was changed. Run the same command again.",
+                f"another program changed {file} meanwhile",
+                hint="Promptster changed nothing. Run the same command again.",
                 code="file_changed",
             )
         write_private(place, better)
@@ -113,7 +113,7 @@ def complete(current: Current, file: Path, data: bytes, config: Config) -> Compl
 
 
 def _fetch_better(current: Current, file: Path, data: bytes, now: Verification, config: Config) -> bytes:
-    """The best that the copy and the collector's word make together."""
+    """Return the best bundle that can be made of the copy and what the collector has."""
     facts = current.facts
     token = current.access_token
     if facts.state is SessionState.WITHDRAWN:
@@ -149,7 +149,7 @@ def _fetch_better(current: Current, file: Path, data: bytes, now: Verification, 
 
 @contextmanager
 def _asking(organisation: str) -> Generator[None]:
-    """Ask the collector inside this; its refusals say what they mean for the copy."""
+    """Turn errors of calls to the collector into errors about the copy."""
     try:
         yield
     except (ProtocolError, LookupError, TypeError) as error:
@@ -167,7 +167,7 @@ def _asking(organisation: str) -> Generator[None]:
 
 
 def _made(current: Current, client: CollectorClient, data: bytes) -> Iterator[bytes]:
-    """Bundles that may be better, the likelier first: this one with today's signatures, then the collector's own."""
+    """Yield bundles that may be better: the copy with the latest signatures, then the collector's own bundle."""
     parts = read_bundle(data)
     session = current.facts.session
     signed = Signed.from_evidence(client.evidence(session))
@@ -186,7 +186,7 @@ def _made(current: Current, client: CollectorClient, data: bytes) -> Iterator[by
             proofs=signed.proofs,
         )
     )
-    with suppress(CollectorError):  # what it signed is here already: the rest can be asked for another time
+    with suppress(CollectorError):  # the signatures suffice for now; the rest can be fetched later
         yield client.bundle(session)
 
 
@@ -201,7 +201,7 @@ def _no_longer_there(organisation: str) -> SessionError:
 def _no_fit() -> CollectorError:
     return CollectorError(
         "what the collector sent does not fit your copy",
-        hint="Nothing was changed. Keep your copy, and tell the hiring team.",
+        hint="Nothing was changed. Keep your copy and tell the hiring team.",
         code="does_not_fit",
     )
 
@@ -215,7 +215,7 @@ def _unlogged(verification: Verification) -> int:
 
 
 def _is_worse(made: Verification, now: Verification) -> bool:
-    """Whether anything that the copy has would be lost."""
+    """Return whether something that the copy has would be lost."""
     return (
         made.verdict not in {"verified", "incomplete"}
         or made.certificate != now.certificate
@@ -227,7 +227,7 @@ def _is_worse(made: Verification, now: Verification) -> bool:
 
 
 def _is_better(made: Verification, now: Verification) -> bool:
-    """Whether something is there that the copy lacks; it is not worse."""
+    """Return whether a bundle that is not worse has something that the copy lacks."""
     return (
         made.verdict != now.verdict
         or made.events > now.events

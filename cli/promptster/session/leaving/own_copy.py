@@ -1,6 +1,6 @@
-"""The candidate's own copy of a session: a bundle of what lies here and of what the collector signed about it.
+"""Writes the candidate's own copy of a session: a bundle of the local recording and of what the collector signed.
 
-It is verified before anything is said about it, and written whatever verification says: the copy is the candidate's.
+The copy is verified so that the result can be reported, and it is written in any case, because it is the candidate's.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import contextlib
 import shlex
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from promptster.client import CollectorClient
@@ -29,6 +28,7 @@ from promptster.protocol.verification import verify_bundle
 from promptster.session.current import CERTIFICATE
 from promptster.session.joining import redeeming
 from promptster.session_folder.collector_keys import trusted_keys
+from promptster.times import file_day
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,51 +40,51 @@ if TYPE_CHECKING:
     from promptster.session.current import Current
 
 PATIENCE_S: Final = 15.0
-"""Seconds without news of the collector's checks after which waiting for them ends."""
+"""Seconds without a new check or proof of the collector after which waiting ends."""
 PROOFS_S: Final = 10.0
-"""Seconds that log proofs are waited for once all else is here; ``promptster export`` adds later ones."""
+"""Seconds to wait for log proofs once everything else arrived; ``promptster export`` adds later ones."""
 _PAUSE_S = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
 class OwnCopy:
-    """A copy as it was written."""
+    """A copy that was written."""
 
     path: Path
     received: int
-    """Events in batches that the collector signed for."""
+    """Number of events for which the collector signed a receipt."""
     verification: Verification
     notes: tuple[str, ...] = ()
-    """The checkpoints that the collector showed while it was made, not verified."""
+    """The checkpoints that the collector sent meanwhile, not verified."""
 
     @property
     def complete(self) -> bool:
-        """Whether the collector signed for every event that is here."""
+        """Whether the collector signed a receipt for every local event."""
         return self.verification.events > 0 and self.received == self.verification.events
 
     @property
     def settled(self) -> bool:
-        """Whether nothing is left to be done for the session here: at most log proofs are still to come."""
+        """Whether the session is finished on this computer, because at most log proofs are missing."""
         if self.verification.verdict == "verified":
             return True
         lacking = {found.code for found in self.verification.findings if found.effect is not Effect.NOTE}
         return self.complete and lacking == {"not_in_log"}
 
     def log_is_late(self, organisation: str) -> list[str]:
-        """What to tell the candidate when only log proofs are still to come; nothing when they are here."""
+        """Return the lines for the candidate if only log proofs are missing; empty otherwise."""
         if self.verification.verdict == "verified" or not self.settled:
             return []
         what = "; ".join(found.text for found in self.verification.findings if found.code == "not_in_log")
         return [
             f"warning: your copy is not complete yet: {what}",
-            f"{organisation} has everything, and you need do nothing. Later you can complete your copy:",
+            f"{organisation} has everything, so you need not do anything. To complete your copy later:",
             f"promptster export {shlex.quote(str(self.path))}",
         ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Signed:
-    """What the collector signed, as far as it is at hand."""
+    """What the collector signed, as far as it was received."""
 
     receipts: tuple[Envelope, ...] = ()
     checks: tuple[Envelope, ...] = ()
@@ -94,16 +94,16 @@ class Signed:
     proofs: tuple[LogProof, ...] = ()
     keyfile: bytes | None = None
     notes: tuple[str, ...] = ()
-    """Every checkpoint that came with an answer, not verified."""
+    """Every checkpoint that was received, not verified."""
 
     @classmethod
     def from_evidence(cls, evidence: Mapping[str, Any]) -> Signed:
         """Read the collector's answer.
 
         Raises:
-            ProtocolError: a part is not in its form.
+            ProtocolError: a part is malformed.
             LookupError: a part is missing.
-            TypeError: a part is something else.
+            TypeError: a part has another type.
         """
         close = evidence["close"]
         return cls(
@@ -123,20 +123,20 @@ class Signed:
 def write_copy(
     current: Current, config: Config, *, patience_s: float = PATIENCE_S, proofs_s: float = PROOFS_S
 ) -> OwnCopy:
-    """Gather, verify and write the copy.
+    """Collect, verify and write the copy.
 
-    What the collector cannot be asked for is missing in it, so is what it has not signed after ``patience_s`` seconds
-    in which nothing was added, and log proofs that are not there ``proofs_s`` seconds after all else was; verification
-    says so. A silent collector leaves the receipts that lie here.
+    It lacks what the collector did not sign in time: waiting ends after ``patience_s`` seconds without anything new,
+    or ``proofs_s`` seconds after only log proofs are missing. Verification reports what is missing. If the collector
+    cannot be reached, the copy contains the local receipts.
 
     Raises:
-        SessionError: the session's keys are gone.
+        SessionError: the session's keys were deleted.
     """
     batches = _batches(current)
     data = None
     try:
         signed = _ask(current, config, len(batches), patience_s, proofs_s)
-        if any(current.folder.batches.glob("*.adopted")):  # some of it only the collector holds
+        if any(current.folder.batches.glob("*.adopted")):  # only the collector has the events of these batches
             data = _collectors_bundle(current, config)
     except (CollectorError, ProtocolError, LookupError, TypeError):
         signed = Signed(receipts=_receipts(current))
@@ -150,11 +150,10 @@ def write_copy(
 
 
 def copy_path(current: Current, config: Config) -> Path:
-    """Return the copy's path, named by date, title and session: sortable and valid in every file system."""
+    """Return the copy's path: its name has date, title and session, and is safe in every file system."""
     facts = current.facts
-    day = datetime.fromtimestamp(facts.created_ms / 1000, tz=UTC).astimezone().strftime("%Y-%m-%d")
     title = slug(facts.title) or "assessment"
-    return config.paths.bundles / f"{day}-{title}-{facts.session[:8]}{SUFFIX}"
+    return config.paths.bundles / f"{file_day(facts.created_ms)}-{title}-{facts.session[:8]}{SUFFIX}"
 
 
 def _parts(current: Current, batches: list[BundleBatch], signed: Signed) -> BundleParts:
@@ -177,11 +176,11 @@ def _parts(current: Current, batches: list[BundleBatch], signed: Signed) -> Bund
 
 
 def closes(close: Envelope | None, batches: int) -> bool:
-    """Whether a close speaks of what is here; one of a shorter session would call the rest an alteration."""
+    """Return whether a close covers these batches; with one of fewer batches the rest would count as altered."""
     try:
         return close is not None and Close.parse(close.payload).n >= batches
     except ProtocolError:
-        return True  # verification says what it thinks of that
+        return True  # verification reports what is wrong with it
 
 
 def _collectors_bundle(current: Current, config: Config) -> bytes:
@@ -191,7 +190,7 @@ def _collectors_bundle(current: Current, config: Config) -> bytes:
 
 
 def _batches(current: Current) -> list[BundleBatch]:
-    """Every sealed batch of this session, opened with the candidate's own key; what is damaged shows as missing."""
+    """Return every sealed batch, opened with the candidate's key; damaged ones are left out or have no events."""
     found: list[BundleBatch] = []
     for path in sorted(current.folder.batches.glob("*.batch")):
         events: list[RecordedEvent] = []
@@ -206,12 +205,12 @@ def _batches(current: Current) -> list[BundleBatch]:
 
 
 def _receipts(current: Current) -> tuple[Envelope, ...]:
-    """The receipts that lie here."""
+    """Return the local receipts."""
     return tuple(Envelope.decode(path.read_bytes()) for path in sorted(current.folder.batches.glob("*.receipt")))
 
 
 def _ask(current: Current, config: Config, batches: int, patience_s: float, proofs_s: float) -> Signed:
-    """What the collector signed, once it has checked every batch and closed the session, or adds nothing more."""
+    """Wait until the collector checked every batch and closed the session, or until nothing new comes."""
     facts = current.facts
     known, since = -1, time.monotonic()
     rest_since: float | None = None
@@ -239,7 +238,7 @@ def _ask(current: Current, config: Config, batches: int, patience_s: float, proo
 
 
 def _closing_failed(checks: tuple[Envelope, ...]) -> bool:
-    """Whether the last check says no: then the collector closes the session only when its time is over."""
+    """Return whether the last check failed: then the collector closes the session only when its time is over."""
     try:
         found = [Check.parse(envelope.payload) for envelope in checks]
     except ProtocolError:

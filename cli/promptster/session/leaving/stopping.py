@@ -1,4 +1,4 @@
-"""Stopping: the session ends without a submission."""
+"""Stops a session without submitting it."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ if TYPE_CHECKING:
 
 
 def stop(current: Current) -> list[Restored]:
-    """End without submitting: end the recorder and restore files. What was not sent by then is never sent.
+    """End the recorder and restore files, without submitting. What was not sent by then is never sent.
 
-    The session's keys stay, so that ``withdraw`` remains possible.
+    The session's keys are kept so that ``withdraw`` still works.
     """
     end_recorder(current)
     restored = current.touched.restore()
     current.folder.update(state=SessionState.STOPPED)
-    for part in (current.folder.path / "worktree", current.folder.spool):  # agents that still run leave nothing more
+    for part in (current.folder.path / "worktree", current.folder.spool):  # also what agents that still run left
         shutil.rmtree(part, ignore_errors=True)
     clear_run(current.folder)
     return restored
 
 
 def clear_run(folder: SessionFolder) -> None:
-    """Remove what is left in the run folder: sockets, and settings that hold a token which opens nothing now."""
+    """Delete the run folder with its sockets, and settings whose token no longer works."""
     if is_our_folder(folder.run):
         shutil.rmtree(folder.run, ignore_errors=True)
 
 
 def end_recorder(current: Current, *, withdrawn: bool = False, for_another: bool = False) -> None:
-    """End recorder and supervisor, if they run.
+    """End the recorder and its supervisor, if they run.
 
     Args:
-        current: whose recorder.
-        withdrawn: it writes and sends nothing more.
-        for_another: the session itself continues.
+        current: the session.
+        withdrawn: whether the recorder must write and send nothing more.
+        for_another: whether the session continues, with another recorder.
     """
     try:
         current.control.stop(withdrawn=withdrawn, for_another=for_another)
     except NotPrivateError:
-        if not current.control.is_released():  # a recorder may run, and it is not the one that would be asked
+        if not current.control.is_released():  # a recorder still runs, but cannot be asked safely
             raise
     except RecorderUnreachableError:
-        with contextlib.suppress(SessionError, OSError):  # one that was just ending by itself
+        with contextlib.suppress(SessionError, OSError):  # it may just be ending by itself
             current.control.wait_until_released()

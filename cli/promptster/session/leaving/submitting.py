@@ -1,12 +1,12 @@
-"""Submitting: the final diff, the wait for every receipt, the candidate's own bundle. Each step can be repeated.
+"""Submits a session, in steps that can each be repeated.
 
 1. ``prepare`` compares the work tree with the baseline and changes nothing.
-2. ``close`` records the diff and ends the recording; from here on only the delivery is left.
-3. ``wait`` returns when every event is acknowledged, or says why not; calling it again continues.
-4. ``collect`` fetches what the collector signed, checks all of it and writes the bundle, whatever the checks say.
-5. ``conclude`` puts files back, ends the recorder and, if all is well, deletes the keys.
+2. ``close`` records the diff and ends the recording; only the delivery remains.
+3. ``wait`` returns when every event has a receipt, or raises an error that says why not; it can be called again.
+4. ``collect`` fetches what the collector signed, verifies it and writes the candidate's own copy in any case.
+5. ``conclude`` restores files, ends the recorder and, if the copy verifies, deletes the keys.
 
-Where the collector takes nothing more, ``keep`` stands in for the last two: the candidate gets out with everything.
+If the collector no longer accepts uploads, ``keep`` replaces the last two steps, and the candidate loses nothing.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ if TYPE_CHECKING:
     from promptster.session_folder.touched_files import Restored
 
 PATIENCE_S: Final = 45.0
-"""Seconds without any progress after which waiting ends with a word; nothing is lost by it."""
+"""Seconds without progress after which waiting ends with an error; nothing is lost."""
 UNREACHABLE_PATIENCE_S: Final = 15.0
-"""The same while the collector cannot be reached at all."""
+"""The same while the collector cannot be reached."""
 ASK_THEM: Final = "Everything is kept on this computer. Ask the hiring team; you can send them your own copy."
-"""What to do when the collector accepts nothing more; where the copy is follows."""
+"""The hint if the collector no longer accepts uploads; the path of the copy follows it."""
 DIFF_LIMIT: Final = 16 * 1024 * 1024
-"""The most characters of a difference that are submitted; the manifest lists every file in any case."""
+"""Maximum length of the submitted diff, in characters; the manifest lists every file in any case."""
 _HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 _STEP_S = 1.0
 _PAUSE_S = 0.2
@@ -62,12 +62,12 @@ class Prepared:
     final: Snapshot
     diff: str
     lines: tuple[int, int]
-    """Lines added and removed in all of it, whether or not they fit into ``diff``."""
+    """All added and removed lines, whether or not they fit into ``diff``."""
     repository: bool = True
-    """Whether the workspace still has a repository of its own."""
+    """Whether the workspace still has its own repository."""
 
     def draft(self) -> dict[str, Any]:
-        """The last event of the candidate's work."""
+        """Return the event with the candidate's final changes."""
         final = SubmissionFinal(
             commit=self.final.commit,
             tree=self.final.tree,
@@ -78,13 +78,13 @@ class Prepared:
 
 
 class UndeliveredError(CollectorError):
-    """The collector does not take the rest of this session; everything is kept, and there is nothing to wait for."""
+    """The collector no longer accepts uploads for this session; everything is kept on this computer."""
 
     default_code = "undelivered"
 
 
 def prepare(current: Current) -> Prepared:
-    """Compare the work tree with the baseline; our own workspace files are taken as they will be put back.
+    """Compare the work tree with the baseline; files that we changed are compared as they will be restored.
 
     Raises:
         SessionError: there is no baseline, or the session is over.
@@ -107,7 +107,7 @@ def prepare(current: Current) -> Prepared:
 
 
 def changed_lines(diff: str) -> tuple[int, int]:
-    """Lines added and removed by a unified diff; its headers do not count, and text that looks like one does."""
+    """Count the lines added and removed by a unified diff; file headers do not count, lines that look alike do."""
     added = removed = old = new = 0
     for line in diff.split("\n"):
         if old <= 0 and new <= 0:
@@ -127,26 +127,26 @@ def close(current: Current, prepared: Prepared) -> int:
     return current.control.close([prepared.draft()])
 
 
-def wait(current: Current, tell: Callable[[RecorderStatus], None], *, patience_s: float = PATIENCE_S) -> None:
+def wait(current: Current, report: Callable[[RecorderStatus], None], *, patience_s: float = PATIENCE_S) -> None:
     """Return when the collector has acknowledged every event.
 
-    A batch that the collector finally refused is sent once more first, because it may have room by now.
+    What the collector refused for good is first sent once more, because the hiring team may have made room.
 
     Args:
         current: a session that is closing.
-        tell: called with each new status.
+        report: called with each new status.
         patience_s: seconds without progress after which this gives up.
 
     Raises:
-        UndeliveredError: the collector takes nothing more.
+        UndeliveredError: the collector no longer accepts uploads.
         CollectorError: the collector cannot be reached.
-        SessionError: the recorder does not answer.
+        SessionError: the recorder is not responding.
     """
-    with suppress(SessionError):  # whether it runs at all is looked at below
+    with suppress(SessionError):  # the loop below finds out whether it runs
         current.control.flush(seconds=0.0, again=True)
     best, since = -1, time.monotonic()
     while (status := _look(current)) is not None:
-        tell(status)
+        report(status)
         if status.state is SessionState.CLOSED or (
             status.state is SessionState.CLOSING and status.events > 0 and status.received >= status.events
         ):
@@ -159,16 +159,16 @@ def wait(current: Current, tell: Callable[[RecorderStatus], None], *, patience_s
         asked = time.monotonic()
         with suppress(SessionError):
             current.control.flush(seconds=_STEP_S)
-        if time.monotonic() - asked < _PAUSE_S:  # it had nothing to send: what is missing is an answer
+        if time.monotonic() - asked < _PAUSE_S:  # everything is sent, and only an answer is missing
             time.sleep(_PAUSE_S)
 
 
 def _look(current: Current) -> RecorderStatus | None:
-    """Return the recorder's status; ``None`` once it ended by itself because everything had arrived.
+    """Return the recorder's status; ``None`` once it has ended because everything arrived.
 
     Raises:
-        UndeliveredError: it ended because the collector takes nothing more.
-        SessionError: it does not answer for another reason.
+        UndeliveredError: it ended because the collector no longer accepts uploads.
+        SessionError: it is not responding for another reason.
     """
     try:
         return current.control.status()
@@ -181,14 +181,14 @@ def _look(current: Current) -> RecorderStatus | None:
 
 
 def require_deliverable(state: SessionState, refused: Mapping[str, str] | None) -> None:
-    """Refuse to wait for what will not happen.
+    """Require that the collector can still accept uploads.
 
     Args:
-        state: what the session is doing.
-        refused: ``code`` and ``message`` of the collector's refusal for good, if there is one.
+        state: the session's state.
+        refused: ``code`` and ``message`` if the collector refused for good.
 
     Raises:
-        UndeliveredError: the collector takes nothing more.
+        UndeliveredError: the collector no longer accepts uploads.
     """
     if state.ended and state is not SessionState.CLOSED:
         raise UndeliveredError(
@@ -212,18 +212,18 @@ def _patience(status: RecorderStatus, patience_s: float) -> float:
 def _stuck(status: RecorderStatus, current: Current) -> CollectorError:
     why = status.collector.get("last_error") or "no answer"
     return CollectorError(
-        f"{status.received} of {status.events} events received; {current.facts.collector_url} does not take more "
-        f"now ({why.replace('_', ' ')})",
+        f"{status.received} of {status.events} events received; {current.facts.collector_url} accepts no "
+        f"more now ({why.replace('_', ' ')})",
         hint="Everything is kept, and sending continues in the background. Run `promptster submit` again later.",
         code="collector_unreachable",
     )
 
 
 def collect(current: Current, config: Config) -> OwnCopy:
-    """Write the candidate's own copy of a session that arrived completely; it then counts as submitted.
+    """Write the candidate's own copy of a session that arrived completely; it now counts as submitted.
 
     Raises:
-        SessionError: the session's keys are gone.
+        SessionError: the session's keys were deleted.
     """
     copy = write_copy(current, config)
     current.folder.write_document(BUNDLE, os.fsencode(copy.path))
@@ -231,13 +231,13 @@ def collect(current: Current, config: Config) -> OwnCopy:
 
 
 def conclude(current: Current, *, verified: bool) -> list[Restored]:
-    """Put files back and end the recorder. If the copy verifies, delete keys and working data too.
+    """Restore files and end the recorder. If the copy verifies, delete keys and working data too.
 
-    Otherwise they stay, so that nothing is lost; submitting again checks whether the problem is solved.
-    The access token stays in any case.
+    Otherwise they are kept, so that nothing is lost, and submitting again checks the copy again. The access token is
+    kept in any case.
 
     Raises:
-        WorkspaceError: a file cannot be put back; submitting can be repeated.
+        WorkspaceError: a file cannot be restored; ``promptster submit`` can be repeated.
     """
     restored = current.touched.restore()
     end_recorder(current)
@@ -248,13 +248,13 @@ def conclude(current: Current, *, verified: bool) -> list[Restored]:
 
 
 def keep(current: Current, config: Config) -> tuple[OwnCopy, list[Restored]]:
-    """What is done when the collector takes nothing more: a copy for the candidate, files put back, no recorder.
+    """Write the copy, restore files and end the recorder, although the collector no longer accepts uploads.
 
-    Journal, batches and keys stay, and the session is unchanged: submitting may still continue.
+    Journal, batches, keys and the session's state are kept, so submitting can still be completed later.
 
     Raises:
-        SessionError: the session's keys are gone.
-        WorkspaceError: a file cannot be put back.
+        SessionError: the session's keys were deleted.
+        WorkspaceError: a file cannot be restored.
     """
     copy = write_copy(current, config, patience_s=0.0)
     restored = current.touched.restore()
@@ -263,10 +263,10 @@ def keep(current: Current, config: Config) -> tuple[OwnCopy, list[Restored]]:
 
 
 def require_open(current: Current) -> None:
-    """Refuse sessions that can no longer be submitted.
+    """Refuse a session that can no longer be submitted.
 
     Raises:
-        SessionError: it was stopped, withdrawn, or submitted to its end.
+        SessionError: it was stopped, withdrawn, or submitted completely.
     """
     state = current.facts.state
     bundle = finished_bundle(current)

@@ -1,17 +1,16 @@
-"""Withdrawing: the recording is deleted here and its keys are destroyed at the collector."""
+"""Withdraws consent: deletes the recording here, and has the collector destroy its keys."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import shutil
-import time
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from promptster.client import CollectorClient, RefusedError
+from promptster.clock import SystemClock
 from promptster.durable import make_private_folder, sync
 from promptster.errors import CollectorError, PromptsterError, SessionError
 from promptster.keys import keep_access_token_only, load_access_token
@@ -21,10 +20,11 @@ from promptster.protocol.signing import Envelope, open_envelope
 from promptster.session.current import BUNDLE, TOMBSTONE, VAULT, Current
 from promptster.session.joining.redeeming import REQUEST
 from promptster.session.leaving.stopping import clear_run, end_recorder
-from promptster.session_folder.collector_keys import believing
+from promptster.session_folder.collector_keys import read_signed
 from promptster.session_folder.folder import SessionFolder, SessionState
 from promptster.session_folder.touched_files import Outcome, describe
 from promptster.session_folder.wording import one_line
+from promptster.times import file_day
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 WITHDRAWAL = "withdrawal.json"
 NOT_PUT_BACK = "not-put-back"
-"""Folder of the session in which stays what files held that could not be put back."""
+"""Folder of the session that keeps the contents of files that could not be restored."""
 KEPT_BATCHES_MS = 8 * 24 * 60 * 60 * 1000
-"""Milliseconds that batches stay after submitting: a collector that was restored from a backup may ask for them."""
+"""Milliseconds that batches are kept after submission: a collector restored from a backup may ask for them."""
 _GONE = 410
 _NOT_FOUND = 404
 
@@ -48,19 +48,19 @@ class Withdrawn:
     """A finished withdrawal."""
 
     tombstone: Tombstone | None
-    """The collector's signed word; ``None`` where it never knew the session."""
+    """The collector's signed confirmation; ``None`` if it never had the session."""
     envelope: Envelope | None
     restored: list[Restored]
 
 
 def withdraw(current: Current, config: Config) -> Withdrawn:
-    """Withdraw consent. Every step may be repeated; after the first nothing more is recorded.
+    """Withdraw consent. Every step can be repeated; nothing is recorded after the first one.
 
     The signed withdrawal is kept until the collector has answered, so that it can be sent again.
 
     Raises:
-        CollectorError: the collector cannot be reached; here everything is deleted already.
-        SessionError: the keys are gone, as they are after submitting.
+        CollectorError: the collector cannot be reached; everything on this computer is deleted.
+        SessionError: the keys were deleted, as after a submission.
     """
     folder = current.folder
     restored: list[Restored] = []
@@ -68,14 +68,14 @@ def withdraw(current: Current, config: Config) -> Withdrawn:
         key = current.secrets.signing_key
         end_recorder(current, withdrawn=True)
         restored = current.touched.restore(leave=folder.path / NOT_PUT_BACK)
-        withdrawal = key.sign(Withdrawal(session=current.facts.session, at_ms=time.time_ns() // 1_000_000))
+        withdrawal = key.sign(Withdrawal(session=current.facts.session, at_ms=SystemClock().wall_ms()))
         folder.write_document(WITHDRAWAL, withdrawal.encode())
     folder.update(state=SessionState.WITHDRAWN)
     delete_local(current, keep_batches=False)
     current.store.delete(current.facts.session)
     try:
-        envelope = _hand_in(current, config)
-    except CollectorError as error:  # said now, for the next try knows nothing of it
+        envelope = _send(current, config)
+    except CollectorError as error:  # report it now, because the next try no longer knows it
         left = describe([entry for entry in restored if entry.outcome is Outcome.NOT_PUT_BACK])
         raise CollectorError(error.message, hint="\n".join([*left, error.hint or ""]), code=error.code) from error
     if envelope is None:
@@ -86,23 +86,23 @@ def withdraw(current: Current, config: Config) -> Withdrawn:
 
 
 def withdraw_submitted(current: Current, config: Config) -> Withdrawn:
-    """Withdraw consent after submitting: the access token entitles to have the session's keys destroyed.
+    """Withdraw consent after submission: the access token entitles the candidate to have the keys destroyed.
 
-    The candidate's own bundle stays; everything else of the session is deleted here too.
+    The candidate's own copy is kept; everything else of the session is deleted on this computer.
 
     Raises:
-        SessionError: the access token is gone.
+        SessionError: the access token is no longer on this computer.
         CollectorError: the collector cannot be reached or refused.
     """
     folder = current.folder
     token = load_access_token(current.store, current.facts.session)
     if token is None:
         raise SessionError(
-            "this computer no longer holds the right to withdraw this session",
-            hint=f"Write to {one_line(current.facts.organisation)} to have it deleted.",
+            "this session can no longer be withdrawn from this computer",
+            hint=f"Ask {one_line(current.facts.organisation)} to delete it.",
             code="session_over",
         )
-    end_recorder(current)  # submitting may have been interrupted before its last step
+    end_recorder(current)  # the submission may have been interrupted before its last step
     leave = folder.path / NOT_PUT_BACK
     restored = current.touched.restore(leave=leave) if any(folder.touched.glob("*")) else []
     facts = current.facts
@@ -110,7 +110,7 @@ def withdraw_submitted(current: Current, config: Config) -> Withdrawn:
         try:
             answer: Any = client.delete_session(facts.session).get("tombstone")
         except RefusedError as error:
-            # Asked before, and the answer was lost: the refusal carries the same tombstone.
+            # It was deleted by an earlier call whose answer was lost; the refusal contains the same tombstone.
             answer = error.problem.get("tombstone")
             if error.status != _GONE or answer is None:
                 raise
@@ -124,14 +124,14 @@ def withdraw_submitted(current: Current, config: Config) -> Withdrawn:
 
 
 def withdraw_again(current: Current, config: Config) -> Withdrawn:
-    """Ask the collector about a session that is withdrawn: it may have been put back from a backup since.
+    """Withdraw a session again, because the collector may have restored it from a backup.
 
-    The collector gets its own signed tombstone again and destroys what came back, even if it has forgotten that
-    it ever gave this word.
+    Its own signed confirmation is sent along, so that it destroys the keys again even if it no longer has a record of
+    the withdrawal.
 
     Raises:
         CollectorError: the collector cannot be reached or refused; the certificate is kept.
-        SessionError: the answer is about another session.
+        SessionError: the answer belongs to another session.
     """
     folder, facts = current.folder, current.facts
     kept = Envelope.decode(folder.read_document(TOMBSTONE))
@@ -156,14 +156,14 @@ def withdraw_again(current: Current, config: Config) -> Withdrawn:
 
 
 def save_certificate(paths: Paths, facts: SessionFacts, envelope: Envelope) -> Path:
-    """Keep the collector's signed word about a withdrawal as a file of the candidate's; no file is ever replaced.
+    """Save the collector's signed confirmation of a withdrawal for the candidate; never replaces a file.
 
     Raises:
-        OSError: it cannot be written; the session's folder holds the same bytes.
+        OSError: it cannot be written; the session's folder contains the same bytes.
     """
     make_private_folder(paths.data)
     title = slug(facts.title) or "assessment"
-    name = f"withdrawn-{datetime.now().astimezone():%Y-%m-%d}-{title}"
+    name = f"withdrawn-{file_day(SystemClock().wall_ms())}-{title}"
     for number in count(1):
         path = paths.data / f"{name}{'' if number == 1 else f'-{number}'}.json"
         try:
@@ -175,10 +175,10 @@ def save_certificate(paths: Paths, facts: SessionFacts, envelope: Envelope) -> P
             file.flush()
             sync(handle)
         return path
-    raise AssertionError  # numbers do not end
+    raise AssertionError  # there is always another number
 
 
-def _hand_in(current: Current, config: Config) -> Envelope | None:
+def _send(current: Current, config: Config) -> Envelope | None:
     withdrawal = Envelope.decode(current.folder.read_document(WITHDRAWAL))
     facts = current.facts
     try:
@@ -199,25 +199,26 @@ def _hand_in(current: Current, config: Config) -> Envelope | None:
 
 
 def check_tombstone(current: Current, config: Config, envelope: Envelope) -> Tombstone:
-    """The tombstone, if it is the collector's word about this session.
+    """Return the tombstone if the collector signed it for this session.
 
     Raises:
-        ProtocolError: no believed key signed it.
-        SessionError: it is another session's.
+        ProtocolError: no trusted key signed it.
+        SessionError: it belongs to another session.
     """
     kid = Tombstone.parse(envelope.payload).kid
-    tombstone = believing(
+    tombstone = read_signed(
         current.folder, config.network, lambda keys: open_envelope(Tombstone, envelope, keys.find(kid))
     )
     if tombstone.session != current.facts.session:
-        raise SessionError("the certificate is another session's", hint="Tell the hiring team.", code="tombstone")
+        raise SessionError("the certificate belongs to another session", hint="Tell the hiring team.", code="tombstone")
     return tombstone
 
 
 def delete_local(current: Current, *, keep_batches: bool) -> None:
-    """Delete what only the running session needed; batches stay after submitting, for a collector that lost data.
+    """Delete what only a running session needs.
 
-    With ``keep_batches`` the access token stays too, all other secrets go.
+    With ``keep_batches``, after a submission, the batches and the access token are kept, for a collector that lost
+    data; all other secrets are deleted.
     """
     folder = current.folder
     parts = [folder.journal, folder.spool, folder.touched, folder.path / "worktree"]
@@ -233,16 +234,16 @@ def delete_local(current: Current, *, keep_batches: bool) -> None:
 
 
 def tidy(paths: Paths, now_ms: int) -> None:
-    """Delete what is left of sessions that were submitted more than eight days ago: no collector asks for it now.
+    """Delete what is left of sessions submitted more than eight days ago, because no collector asks for it now.
 
-    The candidate's own copy and the access token stay.
+    The candidate's own copy and the access token are kept.
     """
     for path in sorted(paths.sessions.glob("*")):
         folder = SessionFolder(path)
         bundle = folder.documents / BUNDLE
         if not bundle.is_file() or now_ms - bundle.stat().st_mtime_ns // 1_000_000 <= KEPT_BATCHES_MS:
             continue
-        with contextlib.suppress(PromptsterError):  # a keyring that does not answer now does another time
-            if (folder.path / VAULT).is_dir():  # its copy did not verify, so keys and journal stayed for another look
+        with contextlib.suppress(PromptsterError):  # a locked keyring can be used another time
+            if (folder.path / VAULT).is_dir():  # its copy did not verify, so keys and journal were kept
                 delete_local(Current(folder), keep_batches=True)
             shutil.rmtree(folder.batches, ignore_errors=True)

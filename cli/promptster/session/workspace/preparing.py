@@ -172,15 +172,18 @@ def prepare(plan: WorkspacePlan) -> Preparation:
     Raises:
         WorkspaceError: git failed; folders that were created here and stayed empty are removed.
     """
-    made = tuple(folder for folder in (plan.root, *plan.root.parents) if not folder.exists())
     if plan.plan is Plan.TAKE:
         return Preparation(plan=plan, folders=())
+    made = tuple(folder for folder in (plan.root, *plan.root.parents) if not folder.exists())
     plan.root.mkdir(parents=True, exist_ok=True)
     try:
-        if plan.plan is Plan.INIT:
-            git(["init", "--quiet", "--template=", "."], cwd=plan.root)
-        else:
-            _clone(plan)
+        match plan.plan:
+            case Plan.INIT:
+                git(["init", "--quiet", "--template=", "."], cwd=plan.root)
+            case Plan.CLONE:
+                _clone(plan)
+            case _:  # pragma: no cover
+                assert_never(plan.plan)
     except WorkspaceError:
         with contextlib.suppress(OSError):
             for folder in made:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+ChangeStatus: TypeAlias = Literal["added", "modified", "deleted", "ignored"]
 
 
 class HiddenReason(StrEnum):
@@ -94,8 +97,8 @@ class Change:
     """One file that differs between two snapshots."""
 
     path: bytes
-    status: str
-    """``added``, ``modified``, ``deleted``, or ``ignored``: an ignored file that is new or differs, or has no hash."""
+    status: ChangeStatus
+    """``ignored`` is an ignored file that is new or differs, or that has no hash."""
     before: Entry | None
     after: Entry | None
     hidden: HiddenReason | None

@@ -17,7 +17,7 @@ from promptster.errors import WorkspaceError, reason_of
 from promptster.session.workspace.file_listing import is_repository, list_files
 from promptster.session.workspace.ignored_files import sort_out
 from promptster.session.workspace.object_store import ObjectStore
-from promptster.session.workspace.snapshot import Change, Entry, HiddenReason, Snapshot
+from promptster.session.workspace.snapshot import Change, ChangeStatus, Entry, HiddenReason, Snapshot
 from promptster.system.folder_reader import FolderReader
 from promptster.system.git import DEFAULT_TIMING, GitTiming, git, git_text
 from promptster.system.plain_files import NotPlainError
@@ -131,7 +131,7 @@ class WorkTree:
                 continue
             if old is not None and new is None and old.hidden is HiddenReason.MODULE and _has_below(after, path):
                 continue  # its files are listed now
-            status = "added" if old is None else "deleted" if new is None else "modified"
+            status: ChangeStatus = "added" if old is None else "deleted" if new is None else "modified"
             hidden = (old.hidden if old else None) or (new.hidden if new else None)
             found.append(Change(path=path, status=status, before=old, after=new, hidden=hidden))
         for path, entry in sorted(after.ignored.items()):

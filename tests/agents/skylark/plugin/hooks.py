@@ -8,8 +8,9 @@ from typing_extensions import override
 
 from promptster.agents.skylark.requests import WRITES, written
 from promptster.capture import actions
-from promptster.capture.agent import Finding, HookReport, Identity, ReadsHooks, raw_finding
+from promptster.capture.agent import HookReport, Identity, ReadsHooks, raw_finding
 from promptster.capture.providers.interface import ToolUse, mapping, text_of
+from promptster.protocol.events import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,8 +31,8 @@ class SkylarkHooks(ReadsHooks):
         identity = Identity(agent="skylark", session=text_of(payload.get("session_id")))
         if event == "prompt":
             text, turn = text_of(payload.get("prompt")), text_of(payload.get("turn_id"))
-            finding = Finding(kind="prompt", fields={"text": text, "prompt_id": turn})
-            return HookReport(event=event, identity=identity, findings=[finding], key=("prompt", turn, text))
+            prompt = kinds.Prompt(text=text, prompt_id=turn)
+            return HookReport(event=event, identity=identity, findings=[prompt], key=("prompt", turn, text))
         call = ToolUse(
             id=text_of(payload.get("call_id")), name=text_of(payload.get("tool")), input=payload.get("arguments")
         )
@@ -43,9 +44,14 @@ class SkylarkHooks(ReadsHooks):
         if event == "after_tool":
             failed = payload.get("failed") is True
             content = payload.get("result")
-            found = [actions.tool_result(tool_use_id=call.id, name=call.name, content=content, is_error=failed)]
-            found += [] if failed else written(call)
+            result = actions.tool_result(tool_use_id=call.id, name=call.name, content=content, is_error=failed)
+            done = [] if failed else written(call)
             return HookReport(
-                event=event, identity=identity, findings=found, stage="result", tool_use_id=call.id, call=call
+                event=event,
+                identity=identity,
+                findings=[result, *done],
+                stage="result",
+                tool_use_id=call.id,
+                call=call,
             )
         return HookReport(event=event, identity=identity, findings=[raw_finding(event or "unknown", payload)])

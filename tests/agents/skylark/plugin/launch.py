@@ -1,4 +1,4 @@
-"""Skylark takes everything from its environment: base URL, token and the command of its hooks."""
+"""Skylark reads everything from its environment: base URL, token and the command of its hooks."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from promptster.capture.providers.interface import mapping, text_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptster.capture.agent import Finding
     from promptster.capture.providers.interface import Json, ToolResult, ToolUse, UserText
+    from promptster.protocol.events.kinds import AgentEvent
 
 _CONTEXT = "<skylark-context>"
 WRITES = "write_file"
@@ -42,7 +42,7 @@ class SkylarkRequests(ReadsRequests):
         return True
 
     @override
-    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[Finding]:
+    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[AgentEvent]:
         return [] if result.is_error else written(call)
 
     @override
@@ -50,7 +50,7 @@ class SkylarkRequests(ReadsRequests):
         return [text_of(mapping(call.input).get("path"))] if call.name == WRITES else []
 
 
-def written(call: ToolUse) -> Sequence[Finding]:
+def written(call: ToolUse) -> Sequence[AgentEvent]:
     """The file that a call wrote."""
     given = mapping(call.input)
     path, content = text_of(given.get("path")), text_of(given.get("content"))

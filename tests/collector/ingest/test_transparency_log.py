@@ -71,7 +71,7 @@ def test_receipts_stand_in_the_log(site: Site) -> None:
 
 
 def test_a_sessions_checkpoint_does_not_move(site: Site) -> None:
-    """What others log later does not change a session's evidence."""
+    """Later entries of others do not change a session's evidence."""
     first = started(site.client, site.token)
     first.say("one")
     first.put(site.client, 0)

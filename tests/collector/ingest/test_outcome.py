@@ -1,4 +1,4 @@
-"""Refusals of batches: every reason has its status and code, and tells the sender what it needs to continue."""
+"""Refusals of batches: every reason has its status and code, and gives the sender what it needs to continue."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def prepared(site: Site) -> Prepared:
 
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_has_its_status_and_code(prepared: Prepared, reason: Reason) -> None:
-    """Clients act on the code, so that each is fixed; an erased session's is its state."""
+    """Clients act on the code, so each code is fixed; an erased session's code is its state."""
     signed = Envelope(b"{}", bytes(64))
     refused = Refused(
         reason=reason,
@@ -71,5 +71,5 @@ def test_every_reason_has_its_status_and_code(prepared: Prepared, reason: Reason
 
 
 def test_a_session_that_ended_without_its_key_has_no_close(prepared: Prepared) -> None:
-    """Where no end could be signed, the refusal says so instead of failing."""
+    """If no end could be signed, the refusal says so instead of failing."""
     assert refusal(prepared, Refused(reason=Reason.CLOSED)).extra == {"close": None}

@@ -1,4 +1,4 @@
-"""Segments as files: pieces come back from their own places only, and nothing of a broken attempt stays."""
+"""Segments as files: pieces open only at their own places, and nothing of a broken attempt stays."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def written(sealer: Sealer, version: int = 1) -> bytes:
 
 
 def test_pieces_come_back_one_by_one(sealer: Sealer) -> None:
-    """Each piece as it was, in any order; the index says where an event can be."""
+    """Each piece is returned unchanged, in any order; the index says where an event can be."""
     pieces = PieceReader(io.BytesIO(written(sealer)), sealer, 1)
     assert [pieces.read(number) for number in (2, 0, 1)] == [PIECES[number][0] for number in (2, 0, 1)]
     assert (len(pieces), pieces.events, pieces.last_of(1)) == (3, 21, 5)
@@ -41,7 +41,7 @@ def test_pieces_come_back_one_by_one(sealer: Sealer) -> None:
 
 
 def test_a_session_without_events_has_no_pieces(sealer: Sealer) -> None:
-    """An empty index is a file like any other."""
+    """A session without events has an empty index in an ordinary file."""
     file = io.BytesIO()
     PieceWriter(file, sealer, 1).finish()
     pieces = PieceReader(file, sealer, 1)
@@ -77,7 +77,7 @@ def test_pieces_cannot_change_places(sealer: Sealer) -> None:
 
 
 def test_a_cut_file_is_refused(sealer: Sealer) -> None:
-    """However much is missing at the end, or what length is claimed there, the index does not open."""
+    """However much is missing at the end, or whatever length is claimed there, the index does not open."""
     data = written(sealer)
     for cut in (data[:-1], data[: len(MAGIC)], data[: len(MAGIC) + 2], MAGIC + b"\xff" * 4, MAGIC + bytes(4)):
         with pytest.raises(UnsealError):
@@ -85,13 +85,13 @@ def test_a_cut_file_is_refused(sealer: Sealer) -> None:
 
 
 def test_the_index_is_sealed(sealer: Sealer) -> None:
-    """The range of events in a piece is content too, and is nowhere in clear."""
+    """The range of events in a piece is content too, and is never stored in clear."""
     assert json.dumps([5, 1]).strip("[]").encode() not in written(sealer)
     assert b"first" not in written(sealer)
 
 
 def test_a_segment_is_stored_under_its_hash(tmp_path: Path, sealer: Sealer) -> None:
-    """What ``store`` answers opens the file; any other hash, other bytes and a missing file are refused."""
+    """The hash that ``store`` returns opens the file; any other hash, other bytes and a missing file are refused."""
     folder = SegmentFolder(tmp_path)
     with folder.draft("s", 1, sealer) as draft:
         for data, span in PIECES:
@@ -112,7 +112,7 @@ def test_a_segment_is_stored_under_its_hash(tmp_path: Path, sealer: Sealer) -> N
 
 
 def test_an_attempt_that_fails_leaves_nothing(tmp_path: Path, sealer: Sealer) -> None:
-    """A draft that was not stored goes; so does, with the next attempt, what a crash left."""
+    """A draft that was not stored is removed; so is, with the next attempt, what a crash left."""
     folder = SegmentFolder(tmp_path)
     with folder.draft("s", 1, sealer) as draft:
         draft.pieces.add(b"x", Span(0, 0, 1))

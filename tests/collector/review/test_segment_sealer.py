@@ -36,7 +36,7 @@ MB = 1_000_000
 
 
 def get(site: Site, candidate: Candidate, what: str) -> Any:
-    """One reading route."""
+    """The answer of one reading route."""
     return site.client.get(f"/v1/sessions/{candidate.session}/{what}", headers=bearer(site.token))
 
 
@@ -58,7 +58,7 @@ def sealer_of(site: Site) -> SegmentSealer:
 
 
 def write(sealer: SegmentSealer, organisation: str, session: str) -> WrittenSegment:
-    """Write a segment and do not list it."""
+    """Write a segment but do not list it."""
     with HelperProcess() as process:
         return sealer.write(organisation, session, process)
 
@@ -96,7 +96,7 @@ def test_a_segment_of_an_erased_session_is_taken_back(site: Site) -> None:
 
 
 def test_listing_twice_changes_nothing(site: Site) -> None:
-    """A segment that was listed already stays, file, key and row."""
+    """A segment that is already listed stays: file, key and row."""
     candidate, organisation = checked_and_closed(site)
     sealer = sealer_of(site)
     written = write(sealer, organisation, candidate.session)
@@ -121,7 +121,7 @@ def small_pieces(template: Template, folder: Path, piece_bytes: int) -> Abstract
 
 
 def full_disk(monkeypatch: pytest.MonkeyPatch, session: str) -> list[str]:
-    """Let every attempt to seal this session fail; the attempts."""
+    """Let every attempt to seal this session fail; returns the attempts."""
     attempts: list[str] = []
     good = SegmentFolder.draft
 
@@ -136,7 +136,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, session: str) -> list[str]:
 
 
 def test_a_session_that_cannot_be_sealed_stops_nobody(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its bodies stay in the inbox, other sessions are sealed, and it is sealed when the fault is gone."""
+    """Its bodies stay in the inbox, other sessions are sealed, and it is sealed once the fault is gone."""
     broken, _ = checked_and_closed(site)
     fine = started(site.client, site.token, email="fine@example.com")
     fine.close()
@@ -177,7 +177,7 @@ def test_attempts_become_rare_and_the_alarm_is_one(site: Site, monkeypatch: pyte
 def test_many_that_fail_leave_room_for_others(
     template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """More sessions than one round takes cannot be sealed, and were closed first: the next round takes others."""
+    """If more sessions than one round takes fail, and were closed first, the next round takes others."""
     with limited(template, tmp_path / "data", Limits(seal_sessions=2)) as site:
         for n in range(3):
             full_disk(monkeypatch, checked_and_closed(site, f"{n}@example.com")[0].session)
@@ -188,7 +188,7 @@ def test_many_that_fail_leave_room_for_others(
 
 
 def test_sealing_that_was_cut_off_is_gone_on_with(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Behind the listing only bodies are left to empty: nothing is written again, and readers see no difference."""
+    """After the listing only bodies are left to empty: nothing is written again, and readers see no difference."""
     candidate, organisation = checked_and_closed(site)
     before = get(site, candidate, "events").json()["events"]
 
@@ -211,7 +211,7 @@ def test_sealing_that_was_cut_off_is_gone_on_with(site: Site, monkeypatch: pytes
 
 
 def test_bodies_are_emptied_some_at_a_time(template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No write empties more than its share; with the last body the session is sealed."""
+    """No write empties more than its share; after the last body the session is sealed."""
     left: list[int] = []
     step: Any = vars(SegmentSealer)["_empty_some"]
 
@@ -277,7 +277,7 @@ LARGE = [8 << 20] * 6 + [5 * MB, 4 * MB, 4 * MB, 3 * MB, 3 * MB, 3 * MB]
 
 
 def test_large_values_are_sealed_and_read(site: Site) -> None:
-    """Values as long as the wire allows, between short ones: sealed, paged, and the same bundle as before."""
+    """Values as long as the wire allows, between short ones, can be sealed and paged, and the bundle is the same."""
     candidate = started(site.client, site.token)
     for size in LARGE:
         candidate.say(*["short"] * 14)
@@ -293,7 +293,7 @@ def test_large_values_are_sealed_and_read(site: Site) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="asks Linux for a process's memory")
 def test_sealing_takes_no_more_memory_for_a_larger_session() -> None:
-    """A conversation that resends itself, 200 MB of it in few bytes, costs the helper what a tenth of it costs."""
+    """A conversation that resends itself, 200 MB of it in few bytes, needs no more memory than a tenth of it."""
     peaks: list[int] = []
     for requests in (8, 80):
         candidate = Candidate(InviteCode(invite_id="i", secret=bytes(32), pin="p"))
@@ -315,7 +315,7 @@ def test_sealing_takes_no_more_memory_for_a_larger_session() -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="asks Linux for its processes")
 def test_whoever_stops_listening_ends_the_helper(site: Site) -> None:
-    """An export that is taken half, or fails in the middle, leaves no process; and it is said that it failed."""
+    """An export that is read halfway, or fails in the middle, leaves no process, and its failure is logged."""
     candidate, organisation = checked_and_closed(site)
     site.drain()
 

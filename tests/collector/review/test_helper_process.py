@@ -1,4 +1,4 @@
-"""The process that makes and reads Parquet: it says the same as the library, ends when it should, and may die."""
+"""The process that makes and reads Parquet: it returns what the library does, ends on time, and may be killed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def rows(count: int) -> list[EventRow]:
 
 
 def ready(site: Site) -> tuple[str, str]:
-    """Organisation and id of a session whose batches are checked and that was not sealed yet."""
+    """Organisation and id of a session whose batches are checked and that is not sealed yet."""
     candidate = started(site.client, site.token)
     candidate.say("one", "two")
     candidate.put(site.client, 0)
@@ -111,7 +111,7 @@ def test_pages_share_a_process_that_ends_when_nobody_asks() -> None:
 
 
 def test_a_file_that_is_none_is_a_refusal() -> None:
-    """A process that ends over what it reads is said as "not just now", and the next reading works."""
+    """A process that ends while reading is reported as a temporary failure, and the next reading works."""
     reader = SegmentReader()
     try:
         for _ in range(2):
@@ -126,7 +126,7 @@ def test_a_file_that_is_none_is_a_refusal() -> None:
 
 
 def test_a_helper_that_ends_early_is_said_and_replaced(site: Site) -> None:
-    """A process that is killed in the middle, as for want of memory, fails one attempt; the next gets another."""
+    """A process that is killed in the middle, as for lack of memory, fails one attempt; the next gets another."""
     organisation, session = ready(site)
     with HelperProcess() as process:
         stored = site.services.reading.stored(organisation, session)
@@ -158,7 +158,7 @@ def test_sealing_leaves_no_process_behind(site: Site) -> None:
 
 
 def test_half_an_order_ends_the_work() -> None:
-    """Orders that break off, because the collector is gone, are not obeyed halfway."""
+    """Orders that are cut off, because the collector is gone, are not carried out."""
     ours, theirs = Pipe()
     with theirs:
         with ours:
@@ -169,7 +169,7 @@ def test_half_an_order_ends_the_work() -> None:
 
 
 def test_orders_of_no_job_end_the_process() -> None:
-    """An order that comes before the one that begins its job is not obeyed."""
+    """An order before the one that begins its job is not carried out."""
     with HelperProcess() as process:
         process.read(write_rows(rows(1)))
         with pytest.raises(HelperProcessError):

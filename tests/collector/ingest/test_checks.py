@@ -50,7 +50,7 @@ def change(site: Site, statement: Executable) -> None:
 
 
 def unreadable(candidate: Candidate) -> bytes:
-    """The next batch, rightly signed around a body that opens with no key."""
+    """The next batch, correctly signed around a body that opens with no key."""
     good = candidate.say("nobody will read this")
     batch = parse_batch(good)
     body = os.urandom(len(batch.body))
@@ -94,7 +94,7 @@ def test_a_bad_batch_is_one_unreadable_span(site: Site) -> None:
 
 
 def test_checks_go_on_after_a_restart(site: Site) -> None:
-    """What was stored and not checked when the collector ended is checked by the next one."""
+    """Batches that were not checked when the collector ended are checked by the next process."""
     candidate = started(site.client, site.token)
     candidate.say("one")
     candidate.put(site.client, 0)
@@ -132,7 +132,7 @@ def test_totals_that_contradict_do_not_close(site: Site, totals: Any) -> None:
 
 @pytest.mark.parametrize("counted", [0, 1])
 def test_totals_may_count_the_closing_event(site: Site, counted: int) -> None:
-    """Totals with or without the closing event itself are both right."""
+    """Totals with and without the closing event itself are both accepted."""
     candidate = started(site.client, site.token)
     candidate.say("one")
     totals = {"proxy": 1, "recorder": counted}
@@ -145,7 +145,7 @@ def test_totals_may_count_the_closing_event(site: Site, counted: int) -> None:
 
 @pytest.mark.parametrize("src", ["hook", "candidate", "proxy", "launcher", "workspace"])
 def test_nobody_but_the_recorder_closes(site: Site, src: str) -> None:
-    """A closing event from another source is an event like any other: it ends nothing, and others may follow it."""
+    """A closing event from another source ends nothing, and other events may follow it."""
     candidate = started(site.client, site.token)
     candidate.say("one")
     candidate.batch([candidate.event("closed", src=src, totals={"proxy": 1}, batches=2)])
@@ -177,7 +177,7 @@ def test_nothing_may_follow_the_closing_event(site: Site) -> None:
 
 
 def test_kinds_outside_the_policy_are_discarded_and_said(site: Site) -> None:
-    """Values of kinds that the candidate did not agree to are shown to nobody, and the check counts them."""
+    """Values of kinds that the candidate did not agree to are never shown, and the check counts them."""
     candidate = started(site.client, site.token)
     organisation, sealed = site.rows(select(Session.organisation, Session.policy_sealed))[0]
     sealer = site.store.of_session(organisation, candidate.session)
@@ -200,7 +200,7 @@ def test_kinds_outside_the_policy_are_discarded_and_said(site: Site) -> None:
 
 
 def test_a_damaged_row_stops_nobody_else(site: Site) -> None:
-    """A stored body that was changed fails its check; other sessions are checked all the same."""
+    """A stored body that was changed fails its check; other sessions are still checked."""
     damaged, fine = started(site.client, site.token), started(site.client, site.token, email="f@example.com")
     damaged.say("one")
     damaged.put(site.client, 0)
@@ -214,7 +214,7 @@ def test_a_damaged_row_stops_nobody_else(site: Site) -> None:
 
 
 def test_the_policy_is_canonical(site: Site) -> None:
-    """The policy's stored bytes are what its consent names."""
+    """The policy's stored bytes are those that its consent names."""
     candidate = started(site.client, site.token)
     organisation, sealed = site.rows(select(Session.organisation, Session.policy_sealed))[0]
     data = site.store.of_session(organisation, candidate.session).unseal(sealed, "policy")
@@ -242,7 +242,7 @@ def limited(template: Template, folder: Path, limits: Limits) -> Generator[Site]
 
 
 def test_a_lost_key_stands_in_nobodys_way(template: Template, tmp_path: Path) -> None:
-    """Sessions whose keys are gone keep no other from being checked, and end when their time is over."""
+    """Sessions whose keys are lost do not keep others from being checked, and end when their time is over."""
     with limited(template, tmp_path / "data", Limits(check_batches=2)) as site:
         lost = started(site.client, site.token)
         for n in range(3):
@@ -266,7 +266,7 @@ def test_a_lost_key_stands_in_nobodys_way(template: Template, tmp_path: Path) ->
 
 
 def test_one_round_holds_little(template: Template, tmp_path: Path) -> None:
-    """However large batches are, a round opens no more of them than its bounds, one at least, and gets through all."""
+    """A round opens no more batches than its limits allow, however large, but at least one, and all get checked."""
     with limited(template, tmp_path / "data", Limits(check_bytes=1)) as site:
         candidate = started(site.client, site.token)
         for n in range(3):

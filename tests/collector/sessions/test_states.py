@@ -1,4 +1,4 @@
-"""The list shows of an open session whether its recorder reports and whether its time is over."""
+"""For an open session the list shows whether its recorder reports and whether its time is over."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _entry(site: Site, candidate: Candidate) -> dict[str, Any]:
 
 
 def test_a_session_is_silent_when_nothing_arrives(site: Site) -> None:
-    """Counted from its beginning, then from the last batch; a batch makes it a working one again; an end ends that."""
+    """Silence counts from the beginning, then from the last batch; a batch ends it, and so does the session's end."""
     candidate = started(site.client, site.token)
     first = _entry(site, candidate)
     assert (first["activity"], first["last_received_at"]) == ("working", None)
@@ -48,7 +48,7 @@ def test_a_session_is_silent_when_nothing_arrives(site: Site) -> None:
 
 
 def test_a_session_whose_time_is_over_is_told_with_until_when_it_can_be_submitted(site: Site) -> None:
-    """Recording has ended, upload has not: both moments are in the list."""
+    """Recording has ended but upload has not: both moments are in the list."""
     candidate = started(site.client, site.token)
     columns = select(Session.record_until_ms, Session.upload_until_ms).where(Session.id == candidate.session)
     ((record_until, upload_until),) = site.rows(columns)
@@ -59,6 +59,6 @@ def test_a_session_whose_time_is_over_is_told_with_until_when_it_can_be_submitte
 
 
 def test_what_has_ended_does_nothing() -> None:
-    """Whatever the clock says."""
+    """An ended session shows no activity, whatever the clock says."""
     for state in set(State) - {State.OPEN}:
         assert activity(state, heard_ms=0, record_until_ms=10, now_ms=1) is None

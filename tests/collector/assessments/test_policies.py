@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def candidate_of(site: Site, *, older: bool = False, **settings: Any) -> Candidate:
-    """Somebody with an invite."""
+    """A person with an invite."""
     assessment = new_assessment(site.client, site.token, **settings)
     if older:
         make_older(site.store, assessment)
@@ -64,7 +64,7 @@ def bundle_of(site: Site, candidate: Candidate) -> bytes:
 
 
 def test_a_new_assessment_has_a_policy_of_the_newest_version(site: Site) -> None:
-    """Rendered from its own settings, with all agents, consent as its basis, and the organisation to write to."""
+    """It is rendered from its own settings, with all agents, consent as its basis, and the organisation to write to."""
     policy = offered(site, candidate_of(site))
     assert isinstance(policy, PolicyV2)
     require_own_text(policy)
@@ -75,7 +75,7 @@ def test_a_new_assessment_has_a_policy_of_the_newest_version(site: Site) -> None
 
 
 def test_what_the_team_states_is_in_the_policy_and_in_the_answer(site: Site) -> None:
-    """Word for word but for the full stop, which the sentence brings."""
+    """The team's text is used word for word except for the full stop, which the sentence has already."""
     stated: dict[str, Any] = {
         "agents": ["codex", "claude"],
         "contact": " hiring@acme.example ",
@@ -112,14 +112,14 @@ def test_what_the_team_states_is_in_the_policy_and_in_the_answer(site: Site) -> 
     ],
 )
 def test_what_cannot_stand_in_a_policy_is_refused(site: Site, body: dict[str, Any], code: str) -> None:
-    """By name, and no assessment is made."""
+    """The refusal names the field, and no assessment is made."""
     answer = site.client.post("/v1/assessments", headers=bearer(site.token), json={"title": "x", **body})
     assert (answer.status_code, answer.json()["code"]) == (422, code)
     assert site.client.get("/v1/assessments", headers=bearer(site.token)).json()["assessments"] == []
 
 
 def test_what_the_operator_states_about_backups_is_in_the_policy() -> None:
-    """And nothing is, where the operator states nothing."""
+    """If the operator states nothing, the policy says nothing about backups."""
     settings = PolicySettings(organisation="Acme", title="x", retention_days=30, time_limit_minutes=0)
     silent = Policy.parse(policy_bytes(settings))
     stated = Policy.parse(policy_bytes(replace(settings, key_backup_days=7)))
@@ -130,7 +130,7 @@ def test_what_the_operator_states_about_backups_is_in_the_policy() -> None:
 
 
 def test_days_are_not_raised_over_what_somebody_was_told(template: Template, data: Path) -> None:
-    """Nor taken back, which means up to 7 days, while a session or an open invite has a policy that says less."""
+    """Days cannot be raised or removed while a session or an open invite has a policy with fewer."""
     with running_site(data, template.token, key_backup_days=3) as site:
         old = new_assessment(site.client, site.token)
         invited = Candidate(new_invite(site.client, site.token, old))
@@ -159,7 +159,7 @@ def test_days_are_not_raised_over_what_somebody_was_told(template: Template, dat
 
 @pytest.mark.parametrize("reads", [None, "1", "0", "", "-2", "two", "2.0", "\xb2", "9" * 40])
 def test_a_program_that_is_too_old_is_told_so_before_it_is_shown_anything(site: Site, reads: str | None) -> None:
-    """Version 0.1 said nothing about what it reads. The invite stays as it was."""
+    """Version 0.1 did not say what it reads. It is refused, and the invite stays unchanged."""
     candidate = candidate_of(site)
     answer = ask(site, candidate, reads)
     assert answer.status_code == 426
@@ -211,7 +211,7 @@ def test_an_invite_that_was_opened_before_an_upgrade_is_redeemed_behind_it(templ
 
 @pytest.mark.parametrize(("older", "first"), [(True, "keys.json"), (False, "format.json")])
 def test_a_bundle_says_its_format_where_the_policy_is_of_version_2(site: Site, *, older: bool, first: str) -> None:
-    """And only there: sessions of version 1 have the bundles that they always had."""
+    """Only these bundles say it: sessions of version 1 keep the bundles that they always had."""
     data = bundle_of(site, candidate_of(site, older=older))
     with zipfile.ZipFile(BytesIO(data)) as archive:
         names = archive.namelist()

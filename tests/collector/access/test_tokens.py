@@ -21,7 +21,7 @@ def make(site: Site, **body: Any) -> dict[str, Any]:
 
 
 def test_a_token_is_shown_once(site: Site) -> None:
-    """The list names a token and its label, and never the token."""
+    """The list names a token and its label, but never shows the token."""
     made = make(site, role="recruiter", label="hiring team")
     assert made["token"].startswith("pt_")
     listed = site.client.get("/v1/tokens", headers=bearer(site.token))
@@ -44,7 +44,7 @@ def test_tokens_are_stored_hashed(site: Site) -> None:
 
 
 def test_a_revoked_token_opens_nothing(site: Site) -> None:
-    """Revoking works at once, and twice."""
+    """Revoking works at once, and may be repeated."""
     made = make(site, role="recruiter")
     assert site.client.get("/v1/me", headers=bearer(made["token"])).json() == {
         "organisation": "Acme",
@@ -67,14 +67,14 @@ def test_a_token_expires(site: Site) -> None:
 
 
 def test_a_token_cannot_revoke_itself(site: Site) -> None:
-    """An organisation cannot lock itself out by a slip."""
+    """An organisation cannot lock itself out by mistake."""
     own = site.client.get("/v1/tokens", headers=bearer(site.token)).json()["tokens"][0]["id"]
     answer = site.client.delete(f"/v1/tokens/{own}", headers=bearer(site.token))
     assert (answer.status_code, answer.json()["code"]) == (409, "own_token")
 
 
 def test_other_organisations_tokens_do_not_exist(site: Site) -> None:
-    """Revoking a foreign token is revoking a missing one."""
+    """Revoking another organisation's token is answered like revoking a missing one."""
     foreign = site.other_organisation().token.id
     assert site.client.delete(f"/v1/tokens/{foreign}", headers=bearer(site.token)).status_code == 404
 

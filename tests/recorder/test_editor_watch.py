@@ -1,0 +1,46 @@
+"""Workspace files of editors are watched: what is lost is told once, and once that it is back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.helpers.launching import TICKET, desk
+
+from promptster.protocol.agents import BY_ID
+from promptster.recorder.editor_watch import EditorWatch
+from promptster.session.current import Current
+from promptster.session.launch.editor_files import prepare_ide
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.helpers.launching import Desk
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Desk]:
+    """A session whose recorder gives tickets."""
+    with desk(tmp_path) as one:
+        yield one
+
+
+def test_the_watch_tells_each_change_once(made: Desk) -> None:
+    """Silent until it has seen our entries; a loss is told once, when it lasts, and so is their return."""
+    path = made.workspace / BY_ID["cursor"].editor_file
+    watch = EditorWatch(made.workspace, ["cursor"], TICKET)
+    assert watch.look() == []
+    prepare_ide(Current(made.folder), "cursor")
+    ours = path.read_bytes()
+    assert watch.look() == []
+    path.write_bytes(b"{}")
+    assert watch.look() == []
+    (lost,) = watch.look()
+    assert "changed" in lost["fields"]["detail"]
+    assert watch.look() == []
+    path.write_bytes(ours)
+    assert watch.look() == []
+    (back,) = watch.look()
+    assert "back" in back["fields"]["detail"]
+    assert watch.look() == []
