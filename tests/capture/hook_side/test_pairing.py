@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from promptster.capture.hook_side import pairing as twins_module
-from promptster.capture.hook_side.pairing import HookPairing
+from promptster.capture.hook_side.pairing import KEPT, HookPairing
 
 PLACE, OTHER_PLACE = ("cursor", "c-1", ""), ("cursor", "c-2", "")
 WORDS = ("shell", "npm test")
@@ -56,3 +56,45 @@ def test_only_so_many_wait() -> None:
     assert pairing.take(PLACE, ("shell", "0")) == ""
     assert pairing.take(PLACE, ("shell", str(limit))) == f"t-{limit}"
     pairing.end(PLACE, "t-0")
+
+
+def test_as_many_as_the_limit_wait() -> None:
+    """The limit itself is not too many: the oldest of exactly that many calls is still known."""
+    pairing = HookPairing()
+    for number in range(KEPT):
+        pairing.begin(PLACE, ("shell", str(number)), f"t-{number}")
+    assert pairing.take(PLACE, ("shell", "0")) == "t-0"
+
+
+def test_words_that_come_again_are_not_the_oldest() -> None:
+    """What is begun again with the same words counts as new, and other words are forgotten first."""
+    pairing = HookPairing()
+    pairing.begin(PLACE, WORDS, "t-first")
+    for number in range(KEPT - 1):
+        pairing.begin(PLACE, ("shell", str(number)), f"t-{number}")
+    pairing.begin(PLACE, WORDS, "t-again")
+    pairing.begin(PLACE, ("shell", "one more"), "t-one-more")
+    assert pairing.take(PLACE, ("shell", "0")) == ""
+    assert [pairing.take(PLACE, WORDS) for _ in range(2)] == ["t-first", "t-again"]
+
+
+def test_nothing_is_kept_of_calls_that_are_over() -> None:
+    """A session of many hours holds as much in memory as one that began, however its calls ended."""
+    pairing = HookPairing()
+    for number in range(3):
+        pairing.begin(PLACE, ("shell", str(number)), f"t-{number}")
+        pairing.take(PLACE, ("shell", str(number)))
+        pairing.end(PLACE, f"t-{number}")
+        pairing.begin(PLACE, WORDS, f"u-{number}")
+        pairing.end(PLACE, f"u-{number}")
+        pairing.begin(PLACE, WORDS, "")
+        pairing.take(PLACE, WORDS)
+    assert (len(pairing._waiting), len(pairing._words)) == (0, 0)
+
+
+def test_the_ids_of_the_same_words_are_bounded() -> None:
+    """An agent that never says how its calls end, and always does the same, fills no memory with their ids."""
+    pairing = HookPairing()
+    for number in range(KEPT + 5):
+        pairing.begin(PLACE, WORDS, f"t-{number}")
+    assert len(pairing._words) == KEPT
