@@ -90,7 +90,7 @@ INTERNAL = [
 @pytest.mark.parametrize("text", INTERNAL)
 @pytest.mark.parametrize("agent", [CODEX, {}], ids=["codex", "unnamed"])
 def test_context_of_codex(text: str, agent: dict[str, str]) -> None:
-    """What Codex itself tells the model is marked as a machine's; in the hook, only if the name is unambiguous."""
+    """Codex's own messages to the model are marked as a machine's; in the hook, only if the name is unambiguous."""
     assert _by_codex(_text(text), agent=agent) == [(text, None, True)]
     bench = Bench()
     bench.hook("codex", hook_event_name="UserPromptSubmit", session_id="s1", turn_id="t", prompt=text)
@@ -129,7 +129,7 @@ def test_a_prompt_in_tags_of_ones_own(text: str, agent: str) -> None:
     ],
 )
 def test_context_of_claude_code(text: str) -> None:
-    """What Claude Code itself tells the model is marked in the same way."""
+    """Claude Code's own messages to the model are marked in the same way."""
     assert _by_claude(text_block(text)) == [(text, None, True)]
     bench = Bench()
     bench.hook("claude", hook_event_name="UserPromptSubmit", session_id="session-1", prompt_id="p", prompt=text)

@@ -1,4 +1,4 @@
-"""What all end-to-end tests share: the installed agents, one collector, one recruiter."""
+"""Fixtures of all end-to-end tests: the installed agents, one collector, one recruiter."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Stage:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest come first: of several workers none shall be left alone with one of them at the end."""
+    """Run the longest first, so that no worker is left alone with one of them at the end."""
     items.sort(key=lambda item: item.get_closest_marker("kills") is None)
 
 

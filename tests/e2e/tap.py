@@ -1,6 +1,6 @@
 """Reads what passed between an agent and the recorder's proxy: what does the agent really send and get?
 
-The agent is pointed at a relay by ``tapped_agent.py``, which changes nothing but the port in the base URL.
+The agent uses a relay through ``tapped_agent.py``, which changes only the port in the base URL.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _exchanges(sent: bytes, got: bytes) -> list[Heard]:
 
 
 def _message(data: bytes, *, to_head: bool = False) -> tuple[bytes, bytes, bytes, bool]:
-    """(head, body, rest, whether the body came to its end)."""
+    """Head, body, rest, and whether the body was complete."""
     head, _, rest = data.partition(b"\r\n\r\n")
     head += b"\r\n\r\n"
     fields = {

@@ -1,4 +1,4 @@
-"""A conversation that is continued resends everything that was said; the replay tells it once."""
+"""A conversation that is continued resends everything that was said; the replay shows it once."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _script(agent: str) -> Script:
 
 @pytest.mark.parametrize("agent", ["claude", "codex"])
 def test_a_continued_conversation_is_told_once(agent: str, stage: Stage) -> None:
-    """Both prompts, all answers and both commands, each once, in order, in one lane, seen by proxy and hooks."""
+    """Both prompts, all answers and both commands appear once, in order, in one lane, seen by proxy and hooks."""
     candidate = Candidate(root=candidate_root(), agents=stage.agents)
     script = _script(agent)
     try:

@@ -1,4 +1,4 @@
-"""Cursor, whose calls nobody sees: its hook events, in their documented shape, through the real file and forwarder."""
+"""Cursor, whose calls cannot be seen: its documented hook events pass through the real file and forwarder."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _events(workspace: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def test_cursors_hooks_are_recorded_through_its_file(stage: Stage) -> None:
-    """Each action is told once, seen by hooks only; the user's address is dropped; the file is put back."""
+    """Each action is shown once, seen by hooks only; the user's address is dropped; the file is put back."""
     candidate = Candidate(root=candidate_root(), agents=stage.agents)
     file = candidate.workspace / ".cursor" / "hooks.json"
     file.parent.mkdir()
@@ -104,9 +104,9 @@ def test_cursors_hooks_are_recorded_through_its_file(stage: Stage) -> None:
 
 
 def _fire(candidate: Candidate, command: str, event: str, payload: dict[str, Any], *, at: int) -> None:
-    """Run a hook as Cursor does: by a shell, the event on standard input; an answer that is none must be empty.
+    """Run a hook as Cursor does: in a shell, the event on standard input; an answer that says nothing must be empty.
 
-    Newer versions write to a pipe, older ones put the event behind the command as a here document.
+    Newer versions write to a pipe, older ones put the event after the command as a here document.
     """
     common = {
         "conversation_id": "c-1",

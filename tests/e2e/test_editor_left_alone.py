@@ -1,4 +1,4 @@
-"""Claude Code by itself in a prepared workspace, as in an editor: recorded, and told why not after a reboot."""
+"""Claude Code by itself in a prepared workspace, as in an editor, is recorded, and after a reboot shows why not."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SCRIPT = Script(
 
 
 def test_without_a_recorder_the_agent_says_whom_it_misses(stage: Stage) -> None:
-    """Nothing is tried again and again: the prompt is answered by Promptster's word, and both named ways heal it."""
+    """Without retries the prompt is answered by Promptster's message, and both named ways restore recording."""
     candidate = Candidate(root=candidate_root(), agents=stage.agents)
     with running(_SCRIPT) as provider:
         try:

@@ -1,4 +1,4 @@
-"""Real agents with answers and files that are unusual: told as they were, and as the agents took them."""
+"""Real agents with unusual answers and files: recorded as they were, and as the agents took them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _picture() -> bytes:
 
 
 def _lines(stage: Stage, turns: tuple[Turn, ...], *words: str) -> list[dict[str, Any]]:
-    """What the replay tells of an agent that got these answers."""
+    """The replay of an agent that got these answers."""
     candidate = Candidate(root=candidate_root(), agents=stage.agents)
     (candidate.workspace / "win.txt").write_bytes(WINDOWS)
     (candidate.workspace / "nb.ipynb").write_text(json.dumps(NOTEBOOK))

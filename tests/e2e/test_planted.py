@@ -54,7 +54,7 @@ def _script(said: list[str], done: list[str]) -> Script:
 
 
 def test_fifty_planted_secrets_are_nowhere_in_clear(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys, prompts, thoughts, answers, commands, output, file names, a name and an address."""
+    """Keys, prompts, thoughts, answers, commands, output, file names, a name and an address are never in clear."""
     keys, prompts, said, done = _marks("sk-key", 2), _marks("prompt", 34), _marks("said", 8), _marks("done", 4)
     name, address = "Nameless-Kq7vZx01", "kq7vzx02@example.com"
     marks = [*keys, *prompts, *said, *done, name, address]

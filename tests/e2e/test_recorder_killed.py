@@ -1,4 +1,4 @@
-"""The recorder is killed in the middle of real agents' work: they go on, and nothing is told twice or wrongly.
+"""The recorder is killed during real agents' work: they continue, and nothing is recorded twice or wrongly.
 
 What was forwarded and not yet on disk may be missing; then an event says so.
 """
@@ -29,7 +29,7 @@ _SAYS_SO = ("capture_gap", "capture_recovered")
 
 
 def _paced(scenario: Scenario) -> Scenario:
-    """The same with streams that take their time, so that a kill falls into one."""
+    """The same with streams that take some time, so that a kill interrupts one."""
     conversations = tuple(
         replace(item, turns=tuple(replace(turn, pace_ms=40, chunk=8) for turn in item.turns))
         for item in scenario.script.conversations
@@ -43,7 +43,7 @@ SCENARIOS = [_paced(item) for item in (*claude_scenarios(WORKSPACE), *codex_scen
 @pytest.mark.parametrize("moment", ["streaming", "between"])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=[f"{item.agent}-{item.name}" for item in SCENARIOS])
 def test_an_agent_survives_the_recorders_death(scenario: Scenario, moment: str, stage: Stage) -> None:
-    """It ends well with the scripted answer; every action at most once, in order; what is missing is accounted for."""
+    """It ends well with the scripted answer; every action appears at most once, in order; missing ones are reported."""
 
     def kill(candidate: Candidate, provider: Provider) -> None:
         before = len(provider.exchanges)
@@ -63,7 +63,7 @@ def test_an_agent_survives_the_recorders_death(scenario: Scenario, moment: str, 
 
 
 def _answer(stdout: bytes) -> str:
-    """What the agent said last."""
+    """The agent's last words."""
     texts: list[str] = []
     for line in normal.output(stdout):
         fields = cast("dict[str, Any]", line) if isinstance(line, dict) else {}

@@ -1,7 +1,7 @@
-"""A provider at its usual address, by a company's proxy and its certificate authority: the agent notices nothing.
+"""A provider at its usual address, through a company's proxy and its certificate authority, works as without us.
 
-Claude Code behaves otherwise where it thinks that a gateway stands between it and the provider: other headers, no
-shared prompt cache, another account of its own safety checks. Behind us it must not think so.
+Claude Code behaves differently if it detects a gateway between it and the provider: other headers, no shared prompt
+cache, another account of its own safety checks. With promptster it must not do so.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TELLS_ITS_HOST = (b'"served_by_anthropic":true', b'"served_by_anthropic":false')
 
 
 def test_claude_code_reaches_anthropic_as_without_us(stage: Stage, tmp_path: Path) -> None:
-    """The provider sees the same requests with us and without, all but one beta's name; everything is recorded."""
+    """The provider sees the same requests with and without promptster, except one beta's name; all is recorded."""
     with running(SCENARIO.script) as provider, CorporateProxy(tmp_path, HOST, provider.anthropic_url).running() as way:
         control = _candidate(stage, way)
         ended = control.run(str(stage.agents.claude), *SCENARIO.words()[1:])
@@ -65,7 +65,7 @@ def _candidate(stage: Stage, way: CorporateProxy) -> Candidate:
 
 
 def _by_any_name(run: Run) -> Run:
-    """That run, had the host had another name: the two differences that only the name makes."""
+    """That run, if the host had another name: the two differences that only the name makes."""
     assert run.ended.stdout.count(TELLS_ITS_HOST[0]) == 1
     ended = replace(run.ended, stdout=run.ended.stdout.replace(*TELLS_ITS_HOST))
     return replace(run, ended=ended, exchanges=[_without_beta(exchange) for exchange in run.exchanges])

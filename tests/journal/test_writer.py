@@ -289,7 +289,7 @@ async def test_a_writer_that_breaks_ends_the_recorder() -> None:
 
 
 def test_recent_events_are_handed_out_without_reading_the_disk() -> None:
-    """The sealer gets what just became durable from memory, and is told when it must read."""
+    """The sealer gets new durable events from memory, and learns when it must read from disk."""
     bench = Bench(Certified(), MemoryDisk())
     bench.record(note("a"), note("b"))
     recent = bench.recorder.take_recent(0)
@@ -301,7 +301,7 @@ def test_recent_events_are_handed_out_without_reading_the_disk() -> None:
 
 
 def test_recent_events_do_not_pile_up() -> None:
-    """While nobody seals, memory holds the oldest events only; the others are read from disk when their turn comes."""
+    """While nothing is sealed, memory holds the oldest events only; the others are read from disk later."""
     bench = Bench(Certified(), MemoryDisk(), limits=JournalLimits(recent=5_000))
     for number in range(5):
         bench.record(call(number, "x" * 2000))

@@ -1,4 +1,4 @@
-"""Workspace files of editors are watched: what is lost is told once, and once that it is back."""
+"""Workspace files of editors are watched: a loss is reported once, and so is the return."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def made(tmp_path: Path) -> Iterator[Desk]:
 
 
 def test_the_watch_tells_each_change_once(made: Desk) -> None:
-    """Silent until it has seen our entries; a loss is told once, when it lasts, and so is their return."""
+    """The watch is silent until it has seen our entries; it then reports a lasting loss once, and their return once."""
     path = made.workspace / BY_ID["cursor"].editor_file
     watch = EditorWatch(made.workspace, ["cursor"], TICKET)
     assert watch.look() == []

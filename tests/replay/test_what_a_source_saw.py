@@ -1,7 +1,7 @@
-"""What Claude Code's hooks and the proxy can have seen of a file, one way to report an edit a line, up to the words.
+"""What Claude Code's hooks and the proxy can have seen of a file: one way to report an edit per line, and its text.
 
-Where the hook saw the file its word is the truth: the whole file, with line numbers. Whoever saw passages only says
-that they are a part of it, without numbers.
+If the hook saw the file, its report is the truth: the whole file, with line numbers. A source that saw only passages
+says that they are a part of it, without numbers.
 """
 
 from __future__ import annotations
@@ -235,7 +235,7 @@ LINES = {
 
 
 def _record(line: Told, sources: tuple[str, ...]) -> Script:
-    """What is on record of the edit when some sources saw it."""
+    """The record of the edit as some sources saw it."""
     script, bench = Script(), Bench()
     given = {"file_path": PATH, **line.given}
     if "hook" in sources:
@@ -266,7 +266,7 @@ def _is_part(entry: Entry) -> bool:
 @pytest.mark.parametrize("sources", [("hook",), ("hook", "proxy")], ids=["hook", "both"])
 @pytest.mark.parametrize("line", LINES.values(), ids=LINES.keys())
 def test_what_the_hook_saw_is_told(line: Told, sources: tuple[str, ...]) -> None:
-    """The whole file with its numbers where the hook saw it, and a part without any where it did not."""
+    """It is the whole file with its numbers if the hook saw it, and a part without numbers if not."""
     entry = _only(_record(line, sources))
     assert (entry.extent, edit_diff(entry)) == (line.extent, line.diff)
     assert _is_part(entry) == (line.extent is PASSAGES)
@@ -274,7 +274,7 @@ def test_what_the_hook_saw_is_told(line: Told, sources: tuple[str, ...]) -> None
 
 @pytest.mark.parametrize("line", LINES.values(), ids=LINES.keys())
 def test_what_the_proxy_alone_saw_is_a_part(line: Told) -> None:
-    """It sees the arguments: never more than what was replaced, but for a file that they make or write whole."""
+    """The proxy sees the arguments: only what was replaced, or the whole of a file that they make or write."""
     entry = _only(_record(line, ("proxy",)))
     assert (entry.extent, edit_diff(entry)) == (line.proxy_extent, line.proxy)
     assert _is_part(entry) == (line.proxy_extent is PASSAGES)
@@ -282,7 +282,7 @@ def test_what_the_proxy_alone_saw_is_a_part(line: Told) -> None:
 
 @pytest.mark.parametrize("line", LINES.values(), ids=LINES.keys())
 def test_the_three_texts_are_one_sources(line: Told) -> None:
-    """What both sources together tell of the texts is what one of them tells alone."""
+    """The texts from both sources together are those that one of them has alone."""
     both = _only(_record(line, ("hook", "proxy"))).fields
     alone = [_only(_record(line, (source,))).fields for source in ("hook", "proxy")]
     names = ("before", "after", "patch")
@@ -331,7 +331,7 @@ def _added(**fields: Any) -> Entry:
     ],
 )
 def test_what_the_hook_answered_of_a_call_decides_in_records_of_0_1(fields: dict[str, Any], extent: Extent) -> None:
-    """The file is in the answer or it is not; without one a report that repeats the call is a part, numbered or not."""
+    """The file is in the answer or it is not; without an answer a report that repeats the call is a part."""
     entry = _added(**fields)
     assert entry.extent is extent
     diff = edit_diff(entry)
@@ -342,7 +342,7 @@ def test_what_the_hook_answered_of_a_call_decides_in_records_of_0_1(fields: dict
 @pytest.mark.parametrize("agent", ["codex", "cursor"])
 @pytest.mark.parametrize("src", ["hook", "proxy"])
 def test_an_agent_that_tells_passages_never_saw_the_file(agent: str, src: str) -> None:
-    """Also where the patch that says so is not on record: what is left of an edit is still a part."""
+    """This also holds if the patch that says so is missing: what is left of an edit is still a part."""
     script = Script()
     cases: list[tuple[str, dict[str, Any]]] = [("/w/a", {"before": "a", "after": "b"}), ("/w/b", {"after": "b"})]
     for path, texts in cases:
@@ -351,7 +351,7 @@ def test_an_agent_that_tells_passages_never_saw_the_file(agent: str, src: str) -
 
 
 def test_many_edits_that_were_too_long_to_compare_are_a_part() -> None:
-    """Without a patch that says so: what a call with several edits asked for, put together, is no file."""
+    """Without a patch, the combined requests of a call with several edits are not a file."""
     script = Script()
     edits = [_edit("a", "A"), _edit("b", "B")]
     script.add("hook", "tool_call", name="MultiEdit", tool_use_id="t", input={"edits": edits}, **CLAUDE)

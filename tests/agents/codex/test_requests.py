@@ -45,7 +45,7 @@ def test_words(item: UserText, expected: list[str]) -> None:
     ],
 )
 def test_outcomes(text: str, exit_code: int | None, output: str, duration_ms: int | None) -> None:
-    """Every form in which Codex tells the model how a command ended is read."""
+    """Every form in which Codex reports a command's end to the model is read."""
     use = ToolUse(id="c", name="shell", input={"command": ["bash", "-lc", "make all"], "workdir": "/w"})
     (finding,) = CODEX.actions(use, ToolResult(id="c", text=text))
     assert isinstance(finding, Command)

@@ -144,7 +144,7 @@ def test_an_edit(bench: Bench) -> None:
 
 
 def test_an_edit_behind_a_failed_one_keeps_its_own_call(bench: Bench) -> None:
-    """A call that changed nothing is not given the next edit of the same file."""
+    """The next edit of a file does not count as the result of an earlier call without effect."""
     tool = {"tool_name": "Write", "tool_input": {"file_path": "/workspace/x.py", "content": "…"}}
     hook(bench, "preToolUse", **tool, tool_use_id="t-1")
     hook(bench, "postToolUseFailure", **tool, tool_use_id="t-1", error_message="disk full", failure_type="error")

@@ -87,7 +87,7 @@ def _script() -> Script:
 
 
 def test_nothing_acknowledged_is_lost_doubled_or_reordered(agents: Agents) -> None:
-    """After all kills every receipt still holds, each action is told once and in order, and every agent ended well."""
+    """After all kills every receipt still holds, each action is shown once and in order, and every agent ended well."""
     root = fixed_root("kills")
     script = _script()
     with ExitStack() as stack:
@@ -116,7 +116,7 @@ def test_nothing_acknowledged_is_lost_doubled_or_reordered(agents: Agents) -> No
 
 
 def _play(candidate: Candidate, collector: Collector) -> tuple[Toll, list[int], int]:
-    """Let both agents work, round by round, until enough was killed; no round is left before its agents ended."""
+    """Let both agents work, round by round, until enough was killed; a round is over once its agents ended."""
     toll, codes, stop = Toll(), list[int](), threading.Event()
     reaper = threading.Thread(target=_kill_collector, args=(collector, toll, stop), name="collector-reaper")
     reaper.start()
@@ -151,7 +151,7 @@ def _kill_recorder(
         old = candidate.kill_recorder()
         toll.recorder += 1
         wait_until(lambda old=old: candidate.recorder_pid() != old and candidate.recorder_answers(), "another recorder")
-        time.sleep(0.8 + dice.random() * 0.6)  # the time between two misfortunes is what this test chooses
+        time.sleep(0.8 + dice.random() * 0.6)  # this test chooses the time between two kills
         toll.look(candidate.state_dir)
 
 
