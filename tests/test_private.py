@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 def _refusal(folder: Path) -> NotPrivateError:
     with pytest.raises(NotPrivateError) as refused:
-        private.connect(folder / "s", timeout=5.0, way_on="Do this.")
+        private.connect(folder / "s", timeout=5.0, private_hint="Do this.")
     return refused.value
 
 

@@ -18,15 +18,14 @@ from urllib.parse import urlsplit
 from promptster.durable import write_private
 from promptster.errors import CollectorError, ConfigurationError
 from promptster.network import Network, read_network
+from promptster.paths import Paths
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.errors import ProtocolError
 from promptster.protocol.key_succession import KeySuccession, parse_keyfile
 from promptster.protocol.signing import kid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from promptster.paths import Paths
+    from collections.abc import Callable, Mapping
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 
@@ -106,6 +105,15 @@ class Config:
         settings = _read_settings(path)
         settings["collector"] = collector_url(url)
         write_private(path, json.dumps(settings, indent=2, sort_keys=True).encode() + b"\n")
+
+
+def network_from_environment(report: Callable[[ConfigurationError], object]) -> Network:
+    """Return how this process reaches other computers; if its settings cannot be used, report that and use defaults."""
+    try:
+        return Config.load(Paths.from_environment()).network
+    except ConfigurationError as error:
+        report(error)
+        return Network()
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

@@ -32,9 +32,9 @@ _LOCAL_PEERPID = 2
 _XUCRED_BYTES = 76
 """macOS: ``struct xucred``; its second 32 bits are the user's number, as on Linux in ``struct ucred``."""
 _NOTHING_SENT = "Nothing was sent there."
-MOVED_AWAY = f"{_NOTHING_SENT} Have it removed, then run `promptster resume`."
+OWN_FOLDER_HINT = f"{_NOTHING_SENT} Have it removed, then run `promptster resume`."
 """The hint for a folder of another user inside one of our folders."""
-ELSEWHERE = f"{_NOTHING_SENT} To continue in your own folder:\nXDG_RUNTIME_DIR=$(mktemp -d) promptster resume"
+SHARED_FOLDER_HINT = f"{_NOTHING_SENT} To continue in your own folder:\nXDG_RUNTIME_DIR=$(mktemp -d) promptster resume"
 """The hint for a folder of another user inside a shared folder."""
 
 
@@ -51,12 +51,12 @@ def _moved(path: Path | str) -> str:
     )
 
 
-def require_private_folder(path: Path | str, *, way_on: str = MOVED_AWAY) -> None:
+def require_private_folder(path: Path | str, *, private_hint: str = OWN_FOLDER_HINT) -> None:
     """Return if a folder is ours alone: it is not a link, and no other user may enter or replace it.
 
     Args:
         path: the folder.
-        way_on: the hint of the error if another user owns it.
+        private_hint: the hint of the error if another user owns it.
 
     Raises:
         OSError: the folder does not exist or cannot be read.
@@ -64,9 +64,9 @@ def require_private_folder(path: Path | str, *, way_on: str = MOVED_AWAY) -> Non
     """
     facts = os.lstat(path)
     if not stat.S_ISDIR(facts.st_mode):
-        raise _not_private(path, facts, "is not a folder", way_on)
+        raise _not_private(path, facts, "is not a folder", private_hint)
     if facts.st_uid != os.geteuid():
-        raise _not_private(path, facts, "is a folder", way_on)
+        raise _not_private(path, facts, "is a folder", private_hint)
     if facts.st_mode & _OTHERS:
         raise NotPrivateError(
             f"{path} is open to other users of this computer",
@@ -87,7 +87,7 @@ def require_private_folder(path: Path | str, *, way_on: str = MOVED_AWAY) -> Non
         above = os.path.dirname(above)  # noqa: PTH120 - see above
 
 
-def make_private_folder(path: Path | str, *, way_on: str = MOVED_AWAY) -> None:
+def make_private_folder(path: Path | str, *, private_hint: str = OWN_FOLDER_HINT) -> None:
     """Make a folder that is ours alone; if it already exists, it must be ours alone.
 
     Raises:
@@ -96,7 +96,7 @@ def make_private_folder(path: Path | str, *, way_on: str = MOVED_AWAY) -> None:
     """
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)  # noqa: PTH102 - the supervisor loads no pathlib
-    require_private_folder(path, way_on=way_on)
+    require_private_folder(path, private_hint=private_hint)
 
 
 def is_our_folder(path: Path | str) -> bool:
@@ -162,14 +162,14 @@ def require_our_socket(path: Path | str) -> None:
         raise _not_private(path, facts, "is a socket", _removed(path))
 
 
-def connect(path: Path | str, *, timeout: float, way_on: str = MOVED_AWAY) -> socket.socket:
+def connect(path: Path | str, *, timeout: float, private_hint: str = OWN_FOLDER_HINT) -> socket.socket:
     """Connect to a socket of ours that a process of ours serves; nothing has been written yet.
 
     Raises:
         OSError: no process accepts the connection.
         NotPrivateError: the folder, socket or process belongs to another user.
     """
-    require_private_folder(os.path.dirname(path), way_on=way_on)  # noqa: PTH120 - see above
+    require_private_folder(os.path.dirname(path), private_hint=private_hint)  # noqa: PTH120 - see above
     require_our_socket(path)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -232,11 +232,13 @@ def _is_trusted(facts: os.stat_result) -> bool:
     return facts.st_uid in {0, os.geteuid(), os.stat("/").st_uid}  # noqa: PTH116 - see above
 
 
-def _not_private(path: Path | str, facts: os.stat_result, what: str, way_on: str) -> NotPrivateError:
+def _not_private(path: Path | str, facts: os.stat_result, what: str, private_hint: str) -> NotPrivateError:
     """Return the error for something in the place of a path of ours, which may also be our own link or file."""
     if stat.S_ISLNK(facts.st_mode):
         what = "is a link"
     whose = "of yours" if facts.st_uid == os.geteuid() else f"of {owner(facts.st_uid)}"
     if what == "is a socket" and facts.st_uid == os.geteuid():
         whose = "that other users of this computer may write to"
-    return NotPrivateError(f"{path} {what} {whose}" if what.startswith("is a ") else f"{path} {what}", hint=way_on)
+    return NotPrivateError(
+        f"{path} {what} {whose}" if what.startswith("is a ") else f"{path} {what}", hint=private_hint
+    )

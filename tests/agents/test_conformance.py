@@ -104,9 +104,6 @@ def fields_of(request: Mapping[str, Any]) -> dict[str, str]:
     return {name.lower(): value for name, value in request["headers"]}
 
 
-# --- what it is -------------------------------------------------------------------------------------------------------
-
-
 @every_agent
 def test_its_line_and_its_folder_are_of_one_agent(agent: AgentPlugin) -> None:
     """The id is the same everywhere, no other agent has its name or program, and its providers exist."""
@@ -137,9 +134,6 @@ def test_it_comes_with_recordings(agent: AgentPlugin) -> None:
     steps = of_agent(agent)
     assert bool(model_calls(agent)) == (agent.requests is not None)
     assert any("hook" in step for step in steps) == (agent.hooks is not None)
-
-
-# --- identify ---------------------------------------------------------------------------------------------------------
 
 
 @every_agent
@@ -185,9 +179,6 @@ def test_a_hook_that_it_does_not_know_is_kept_as_it_came(agent: AgentPlugin) -> 
         bench.hook(agent.id, **broken)
     (kept,) = [draft for draft in bench.kinds("agent_other") if "told" in str(draft.fields)]
     assert kept.fields["raw_kind"] == "somethingNew"
-
-
-# --- what is recorded -------------------------------------------------------------------------------------------------
 
 
 @every_agent
@@ -305,9 +296,6 @@ def test_pausing_anywhere_drafts_nothing_until_resumed(recording: Recording) -> 
     assert bench.capture.counts["while_paused"] == 2
 
 
-# --- restore ----------------------------------------------------------------------------------------------------------
-
-
 @every_recording
 def test_a_restart_between_any_two_steps_doubles_nothing(recording: Recording) -> None:
     """An engine that learned from the journal records the same as one that was never restarted.
@@ -339,9 +327,6 @@ def _open_at(steps: list[Step], place: int) -> list[Step]:
     """Requests that are not answered before this step."""
     answered = {step["response_to"] for step in steps[:place] if "response_to" in step}
     return [step for index, step in enumerate(steps[:place]) if "request" in step and index not in answered]
-
-
-# --- launch -----------------------------------------------------------------------------------------------------------
 
 
 def launched(agent: AgentPlugin, folder: Path, *arguments: str) -> Launch:

@@ -203,7 +203,7 @@ def test_a_disk_that_takes_nothing_is_an_error() -> None:
     disk = MemoryDisk()
     journal = opened(disk)
     disk.shorten = lambda _size: 0
-    with pytest.raises(OSError, match="took no bytes"):
+    with pytest.raises(OSError, match="accepted no bytes"):
         journal.append(entries(1))
 
 

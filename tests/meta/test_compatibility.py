@@ -70,7 +70,7 @@ def test_what_0_1_made_is_what_its_column_says() -> None:
 
 
 def test_an_older_client_is_told_to_update() -> None:
-    """The page says 426 for it; the answer's own test is in tests/collector/test_policies.py."""
+    """The page says 426 for it; the answer's own test is in tests/collector/assessments/test_policies.py."""
     results = {tuple(row[:2]): row[2] for row in rows("| client | collector | result |")}
     assert "426" in results["0.1", version()]
     assert settings.NEWEST > 1

@@ -93,7 +93,8 @@ def test_quoted_code_is_left_alone_in_documents() -> None:
 
 def test_strings_in_tests_are_data() -> None:
     """A test may hold an old message; its docstrings and comments are read."""
-    text = 'def test_it() -> None:\n    """It stands."""\n    assert said == "it stands behind it"\n    # beside it\n'
+    test = 'def test_it() -> None:\n    """It stands."""\n    assert said == "it stands behind it"\n'
+    text = f"{test}    " + "# beside it\n"
     assert found(text, "tests/test_made.py") == [(2, "stands"), (4, "beside")]
 
 

@@ -113,7 +113,7 @@ def test_the_persons_environment_at_the_moment_counts(tmp_path: Path) -> None:
 
 
 def test_ps_tells_the_same_lineage() -> None:
-    """If ``ps`` is used, parents and names are those of /proc."""
+    """Parents and names from ``ps`` are the same as those from /proc."""
     text = subprocess.run(
         ["ps", "-A", "-o", "pid=,ppid=,lstart=,command="],
         env={"LC_ALL": "C"},

@@ -1,4 +1,4 @@
-"""Opening, replacing and removing files in a folder that another program changes at the same time."""
+"""Opening, replacing and removing files in a folder that another process changes at the same time."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_a_file_without_end_is_refused(root: Path) -> None:
 
 
 def test_a_file_that_is_replaced_between_look_and_open_is_seen(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The opened file counts, not the one that was looked at before."""
+    """The file that was opened counts, not the one that had the name before."""
     real = plain_files.look_at
     looked: list[str] = []
 
@@ -183,7 +183,7 @@ def test_a_settings_file_may_be_a_link_and_nothing_else_is_waited_for(root: Path
 
 
 def test_only_an_empty_folder_is_removed(root: Path) -> None:
-    """A folder behind a link stays, and so does one with anything in it."""
+    """A folder reached through a link stays, and so does one that contains a file."""
     (root / "a" / "b").mkdir(parents=True)
     (root / "link").symlink_to(root / "a")
     with pytest.raises(NotPlainError):

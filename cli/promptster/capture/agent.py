@@ -1,4 +1,4 @@
-"""What capture asks of an agent, as Protocols with defaults, and the nouns in which the answers are given."""
+"""What capture needs to know about an agent: Protocols with defaults, and the types of their results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Named = TypeVar("Named", bound=OfAgent)
 """Any event of an agent."""
 
 SAME_WITHIN_MS = 1000
-"""Two layers of settings that both hold our hook report one event this close together; people do not type so fast."""
+"""Two layers of settings that both contain our hook report one event within this time; people do not type so fast."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Identity:
     """The subagent's id; empty for the main conversation."""
 
     def named_in(self, event: Named) -> Named:
-        """The event, with the conversation that it belongs to."""
+        """The event, with the fields that name this conversation."""
         return structs.replace(
             event,
             agent=self.agent or event.agent,
@@ -46,18 +46,18 @@ class Identity:
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """Words given to the agent."""
+    """A prompt that the agent was given."""
 
     text: str
-    """The words alone, without what the agent puts around them."""
+    """Its text, without what the agent puts around it."""
     machine: bool = False
-    """Whether a machine wrote them, such as a notification about a finished task."""
+    """Whether a program wrote it, such as a notification about a finished task."""
     is_guessed: bool = False
-    """Whether only the look of them says that."""
+    """Whether ``machine`` is only a guess from the text's form."""
     images: tuple[Json, ...] = ()
-    """What was attached, as sent."""
+    """The attachments, as sent."""
     is_hooked: bool = True
-    """Whether the agent's hooks report such words too."""
+    """Whether the agent's hooks report such prompts too."""
 
 
 class CommandEnd(NamedTuple):
@@ -73,38 +73,38 @@ Stage = Literal["call", "result", "other"]
 
 @dataclass(frozen=True, kw_only=True)
 class HookReport:
-    """One hook payload, understood."""
+    """One hook payload that was read."""
 
     event: str
-    """The agent's own name of the event."""
+    """The agent's own name for the event."""
     identity: Identity
-    """Where it happened."""
+    """The conversation in which it happened."""
     findings: Sequence[AgentEvent]
-    """What is to be recorded, in order."""
+    """The events to record, in order."""
     stage: Stage = "other"
     """Whether a tool is about to run, has run, or neither."""
     tool_use_id: str = ""
     """The call it belongs to, as the provider names it."""
     key: tuple[str, ...] = ()
-    """Tells this event from every other one of the conversation; empty when only the payload itself can."""
+    """Distinguishes this event from all others of the conversation; empty if only the payload itself can."""
     is_short_lived: bool = False
-    """Whether the key tells events apart only for a moment: words that wait in a queue share their turn's id."""
+    """Whether the key is unique only for a moment: prompts that wait in a queue share their turn's id."""
     twin: tuple[str, ...] = ()
-    """What all hook events about one action say alike, where not all of them name the call; empty elsewhere."""
+    """Equal in all hook events about one action, if not all of them name the call; otherwise empty."""
     awaits_end: bool = False
-    """Whether a later report of the same call says how the command ended that this one tells of."""
+    """Whether a later report of the same call says how its command ended."""
     ended: CommandEnd | None = None
-    """How a command ended, for a report of it that came before."""
+    """How the command of an earlier report ended."""
     call: ToolUse | None = None
-    """The tool call, when the payload holds it."""
+    """The tool call, if the payload contains it."""
     asks: bool = False
-    """Whether the person at the keyboard is asked to allow the call."""
+    """Whether the candidate is asked to allow the call."""
     folder: str = ""
-    """Where it happened, if the payload says so."""
+    """The folder in which it happened, if the payload names it."""
 
 
 class NamesFiles(Protocol):
-    """What both of an agent's readers may know."""
+    """Knows which files a tool call may change; both readers of an agent have it."""
 
     def touches(self, call: ToolUse) -> Sequence[str]:
         """The files that a call may change, as far as its arguments name them."""
@@ -113,13 +113,13 @@ class NamesFiles(Protocol):
 
 
 class ReadsRequests(NamesFiles, Protocol):
-    """How an agent uses a provider's API: whose request it is, and what of it a person typed.
+    """How an agent uses a provider's API: which conversation a request belongs to, and what a person typed.
 
     The defaults are those of an unknown agent: every text is a prompt, and no tool call is understood.
     """
 
     tools: frozenset[str] = frozenset()
-    """The tools whose calls are understood; others are recorded as well, and counted."""
+    """The tools whose calls are understood; calls of others are recorded too, and counted."""
     hooks_every_prompt: bool = False
     """Whether everything that a person types is reported by a hook before it is sent."""
     apis: tuple[str, ...] = ()
@@ -141,7 +141,7 @@ class ReadsRequests(NamesFiles, Protocol):
         return "work"
 
     def prompts(self, run: Sequence[UserText]) -> Sequence[Prompt]:
-        """The words in texts that follow each other in the user's role, without what the agent added."""
+        """The prompts in consecutive texts of the user's role, without what the agent added."""
         return [Prompt(text=item.text, images=item.images) for item in run if item.text or item.images]
 
     def resumes(self, item: UserText) -> bool:
@@ -160,11 +160,11 @@ class ReadsRequests(NamesFiles, Protocol):
         return None
 
     def task(self, run: Sequence[UserText]) -> str:
-        """The words that start a subagent, in the first texts of its conversation."""
+        """The message that starts a subagent, from the first texts of its conversation."""
         return "\n\n".join(prompt.text for prompt in self.prompts(run))
 
     def subagent_name(self, body: Mapping[str, Json]) -> str:
-        """What other agents of the session call the sender of a request, if that is not its id."""
+        """The name that other agents of the session use for the sender of a request, if it is not its id."""
         del body
         return ""
 
@@ -174,7 +174,7 @@ class ReadsRequests(NamesFiles, Protocol):
         return None
 
     def hooks_tell(self, call: ToolUse, result: ToolResult) -> bool:
-        """Whether a call with this result has hooks, if the agent's hooks are on."""
+        """Whether hooks report a call with this result, if the agent's hooks are on."""
         del call, result
         return False
 
@@ -188,22 +188,22 @@ class ReadsHooks(NamesFiles, Protocol):
     """How an agent's hooks report what it does."""
 
     def owns(self, payload: Mapping[str, Json]) -> bool:
-        """Whether a payload is this agent's by a mark of its own, whichever agent's hook delivered it."""
+        """Whether a payload has a field that only this agent sends, whichever agent's hook delivered it."""
         del payload
         return False
 
     def read(self, payload: Mapping[str, Json]) -> HookReport:
-        """Read one hook payload; an unknown event is kept as it came."""
+        """Read one hook payload; an unknown event is recorded unchanged."""
         event = text_of(payload.get("hook_event_name")) or "unknown"
         identity = Identity(agent="", session=text_of(payload.get("session_id")))
         return HookReport(event=event, identity=identity, findings=[raw_finding(event, payload)])
 
     def twin(self, call: ToolUse) -> tuple[str, ...]:
-        """What all hook events about this call say alike, if some of them do not name it; empty elsewhere."""
+        """A key that is equal in all hook events about this call, if some of them do not name it; otherwise empty."""
         del call
         return ()
 
 
 def raw_finding(event: str, payload: Mapping[str, Json]) -> AgentOther:
-    """A hook event that is kept as it came."""
+    """An event that contains a hook's payload unchanged."""
     return AgentOther(raw_kind=event, payload=dict(payload))

@@ -1,9 +1,9 @@
-"""Edits as they are on disk: line ends and byte order marks, which agents leave out of what they tell.
+"""Restores line ends and byte order marks in edits, which agents leave out of their reports.
 
-Claude Code and Codex show the model a file with line feeds alone and write it back with the line ends that it has. So a
-file that is about to be edited is looked at, and again when it was. What an agent told is never added to: a text from
-the disk takes the place of one that was told only where the two differ in line ends and byte order mark and in nothing
-else. Only files below the workspace are looked at.
+Claude Code and Codex show the model a file with plain line feeds, and write it back with the line ends that it has. So
+a file is read before and after an edit. Nothing is ever added to an agent's report: a text from the disk replaces a
+reported one only if the two differ in nothing but line ends and byte order mark. Only files below the workspace are
+read.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ if TYPE_CHECKING:
 
 _MARK = "\ufeff"
 _LARGEST = 4 << 20
-"""Bytes beyond which a file is not looked at."""
+"""Size in bytes above which a file is not read."""
 _KEPT = 32 << 20
-"""Characters that are remembered at most, of all files."""
+"""Most characters that are remembered, of all files together."""
 _VERSIONS = 4
-"""States of one file that are remembered."""
+"""Most states of one file that are remembered."""
 
 
 class Disk:
     """The latest states of the files that agents edit."""
 
     def __init__(self, workspace: Path | None = None) -> None:
-        """Look at files below ``workspace``; without one, at none."""
+        """Read files below ``workspace``; none if it is not given."""
         self._root = os.path.realpath(workspace) if workspace is not None else ""
         self._states: OrderedDict[str, list[str]] = OrderedDict()
         self._size = 0
 
     def look(self, paths: Iterable[str], folder: str = "") -> None:
-        """Remember what these files hold now.
+        """Remember the current content of these files.
 
         Args:
             paths: files that a tool is about to edit.
-            folder: where paths that are not absolute begin; empty: at the workspace.
+            folder: the folder of relative paths; the workspace if empty.
         """
         for path in paths:
             self._look(path, folder)
 
     def settle(self, finding: AgentEvent, folder: str = "") -> AgentEvent:
-        """An edit with the line ends that its texts have on disk; anything else as it is."""
+        """An edit with the line ends that its texts have on disk; any other event unchanged."""
         path = finding.path if isinstance(finding, FileEdit) else None
         if not isinstance(finding, FileEdit) or not path or path.endswith(".ipynb"):
             return finding
@@ -82,7 +82,7 @@ class Disk:
         return text
 
     def _place(self, path: str, folder: str) -> str:
-        """The file that a path names; empty where it is not below the workspace."""
+        """The file that a path names; empty if it is not below the workspace."""
         if not self._root or "\0" in path:
             return ""
         place = os.path.realpath(os.path.join(folder or self._root, path))  # noqa: PTH118 - pathlib resolves no more
@@ -90,15 +90,15 @@ class Disk:
 
 
 def _read(place: str) -> str | None:
-    """The text of a file; ``None`` where it is none, is too long, or cannot be read at once."""
+    """The text of a file; ``None`` if it is not a regular text file, is too large, or cannot be read at once."""
     try:
         descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except (OSError, ValueError):
         return None
     with os.fdopen(descriptor, "rb") as file:
         try:
-            told = os.fstat(file.fileno())
-            if not stat.S_ISREG(told.st_mode) or told.st_size > _LARGEST:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
                 return None
             return file.read(_LARGEST + 1).decode("utf-8")
         except (OSError, ValueError):
@@ -106,22 +106,22 @@ def _read(place: str) -> str | None:
 
 
 class _Found(NamedTuple):
-    """A told text as it is on disk."""
+    """A reported text as it is on disk."""
 
     text: str
     is_whole: bool
-    """Whether it is all of the file."""
+    """Whether it is the whole file."""
 
 
 def _settled(finding: FileEdit, before: Sequence[str], now: str | None) -> FileEdit:
-    old_told, new_told = finding.before, finding.after
-    new = _first(new_told, [] if now is None else [now])
-    old = _first(old_told, before) or _as_its_file(old_told, before)
-    if (old_told and old is None) or (new_told and new is None):
+    old_reported, new_reported = finding.before, finding.after
+    new = _first(new_reported, [] if now is None else [now])
+    old = _first(old_reported, before) or _with_returns(old_reported, before)
+    if (old_reported and old is None) or (new_reported and new is None):
         return finding
-    old_text = old_told if old is None else old.text
-    new_text = new_told if new is None else new.text
-    if (old_text, new_text) == (old_told, new_told):
+    old_text = old_reported if old is None else old.text
+    new_text = new_reported if new is None else new.text
+    if (old_text, new_text) == (old_reported, new_reported):
         return finding
     is_whole = all(found is None or found.is_whole for found in (old, new))
     patch = _patch(finding, old_text, new_text, is_whole=is_whole)
@@ -129,7 +129,7 @@ def _settled(finding: FileEdit, before: Sequence[str], now: str | None) -> FileE
 
 
 def _patch(finding: FileEdit, old: str | None, new: str | None, *, is_whole: bool) -> str | None:
-    """The patch of an edit, made again for the texts as they are on disk."""
+    """The patch of an edit, computed again for the texts on disk."""
     patch, path = finding.patch or "", finding.path or ""
     if not patch:
         return None
@@ -142,7 +142,7 @@ def _patch(finding: FileEdit, old: str | None, new: str | None, *, is_whole: boo
 
 
 def _with_ends(patch: str, old: str, new: str) -> str:
-    """A patch in Codex's language, each of its lines as it is in the texts that were made of it."""
+    """A patch in Codex's format, with each line as it is in the two texts on disk."""
     olds, news = iter(old.split("\n")), iter(new.split("\n"))
     lines: list[str] = []
     for line in patch.split("\n"):
@@ -155,34 +155,34 @@ def _with_ends(patch: str, old: str, new: str) -> str:
     return "\n".join(lines)
 
 
-def _first(told: str | None, states: Sequence[str]) -> _Found | None:
-    """A told text as the first of some states of its file has it."""
-    found = (_found(told, state) or _spread(told, state) for state in states if told is not None)
+def _first(reported: str | None, states: Sequence[str]) -> _Found | None:
+    """A reported text as the first matching state of its file has it."""
+    found = (_found(reported, state) or _several(reported, state) for state in states if reported is not None)
     return next((each for each in found if each is not None), None)
 
 
-def _as_its_file(told: str | None, states: Sequence[str]) -> _Found | None:
-    """A text that stood in a file before it was looked at: agents write a file back with the line ends that it had."""
-    if told is None or not states or not _has_returns(states[0]):
+def _with_returns(reported: str | None, states: Sequence[str]) -> _Found | None:
+    """A text from before the file was read, with the file's line ends: agents write a file back with those it had."""
+    if reported is None or not states or not _has_returns(states[0]):
         return None
-    return _Found(_plain(told).replace("\n", "\r\n"), is_whole=False)
+    return _Found(_plain(reported).replace("\n", "\r\n"), is_whole=False)
 
 
-def _spread(told: str, state: str) -> _Found | None:
-    """Several passages in a row, whose lines all stand in a file of one kind of line ends."""
-    first, *lines = _plain(told).split("\n")
+def _several(reported: str, state: str) -> _Found | None:
+    """Several joined passages, whose lines are all in a file with one kind of line ends."""
+    first, *lines = _plain(reported).split("\n")
     if not lines:
         return _Found(first, is_whole=False)
     rows = _plain(state).split("\n")
     is_there = any(row.endswith(first) for row in rows) and any(row.startswith(lines[-1]) for row in rows)
     if not is_there or not set(lines[:-1]) <= set(rows):
         return None
-    return _as_its_file(told, [state])
+    return _with_returns(reported, [state])
 
 
-def _found(told: str, state: str) -> _Found | None:
-    """A told text in a file: all of it, or a passage whose places there all have the same line ends."""
-    wanted, plain = _plain(told), _plain(state)
+def _found(reported: str, state: str) -> _Found | None:
+    """A reported text in a file: the whole file, or a passage whose occurrences all have the same line ends."""
+    wanted, plain = _plain(reported), _plain(state)
     if wanted == plain:
         return _Found(state, is_whole=True)
     if not wanted.strip("\n"):
@@ -202,7 +202,7 @@ def _found(told: str, state: str) -> _Found | None:
 
 
 def _ends(raw: str) -> list[int]:
-    """Where the carriage returns of line ends stand in a text, counted without those before them."""
+    """The positions of the carriage returns in a text's line ends, not counting the earlier carriage returns."""
     found: list[int] = []
     at = raw.find("\r\n")
     while at >= 0:
@@ -212,7 +212,7 @@ def _ends(raw: str) -> list[int]:
 
 
 def _raw(at: int, ends: Sequence[int]) -> int:
-    """A place in the text with its carriage returns, told by the place without them."""
+    """Convert a position in the text without carriage returns to the position in the text with them."""
     return at + bisect_left(ends, at)
 
 

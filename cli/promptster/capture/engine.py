@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from promptster.capture.agent import HookReport, Prompt, ReadsRequests
+    from promptster.capture.proxy_side.observed_call import CallLimits
     from promptster.capture.readers import AgentReaders
     from promptster.clock import Clock
     from promptster.protocol.events import Draft, OpenedEvent
@@ -51,6 +52,7 @@ class Capture:
         allowed_kinds: Collection[str] = tuple(KINDS),
         hooked_agents: Collection[str] | None = None,
         workspace: Path | None = None,
+        limits: CallLimits | None = None,
     ) -> None:
         """Send drafts to ``append``, which returns the event's ``seq`` at once.
 
@@ -61,8 +63,9 @@ class Capture:
             agents: the agents that can be read.
             hooked_agents: agents whose silent hooks are recorded; all that have hooks if not given.
             workspace: the folder whose files are read for the line ends of edits; none are read without it.
+            limits: how much of an exchange is kept; the defaults if not given.
         """
-        self._agents = agents
+        self._agents, self._limits = agents, limits
         self._writer = DraftWriter(append, clock, allowed_kinds)
         self._lanes = Lanes()
         self._conversations = Conversations(self._lanes)
@@ -101,7 +104,7 @@ class Capture:
         """Observe one exchange of the proxy."""
         self._end_orphans()
         self._writer.credentials.learn(info.credentials)
-        exchange = ObservedCall(self, self._writer, info, self._agents)
+        exchange = ObservedCall(self, self._writer, info, self._agents, self._limits)
         self._open[exchange] = None
         return exchange
 
@@ -164,12 +167,12 @@ class Capture:
         if self._writer.paused:
             return
         self._record_faults()
-        self._hooks.release_all()
+        self._hooks.release_due()
         self._silent_hooks.tick()
 
     def pause(self) -> None:
         """Capture nothing until ``resume``; exchanges that are open end here with what has arrived."""
-        self._hooks.let_go()
+        self._hooks.flush()
         for exchange in list(self._open):
             exchange.abandon("paused")
         self._open.clear()
@@ -184,7 +187,7 @@ class Capture:
     def finish(self) -> None:
         """Write everything that waits and end the open exchanges, at the end of the session."""
         self._end_orphans()
-        self._hooks.let_go()
+        self._hooks.flush()
         for exchange in list(self._open):
             exchange.abandon("the session ended")
         self._open.clear()

@@ -22,7 +22,7 @@ _OPENING = re.compile(r"\s*<([A-Za-z][\w.-]*)(?:\s[^<>]*)?>")
 _OWN = re.compile(
     rf"(?:{'|'.join(IDS)}|internal|system|memory|artifact|subagent|routine|skill|mcp|multi_agent|rollout)[_-].*"
 )
-"""Names of tags that agents put around what they tell the model themselves; some begin with the agent's own name."""
+"""Names of tags that only agents put around their own messages to the model; some begin with the agent's name."""
 _LIKE_OWN = re.compile(
     r".*[_-](?:context|instructions|reminder|notification|notice|caveat|budget|event|delegation|plugins|note)"
 )

@@ -1,8 +1,8 @@
-"""Tool calls by id: who has told of each, so that nothing is told twice by one source and silence is noticed.
+"""Tool calls by id, and which source has reported each, so that repetitions and silent hooks are noticed.
 
-An id names one call, as a rule. Some providers give one id to the calls of every turn, or to two calls at once: then it
-names a row of calls, and what belongs to which is told by their order and by what was asked for. Each conversation has
-rows of its own, since subagents that run side by side may be given the same ids.
+An id usually names one call. Some providers use the same id for the calls of every turn, or for two calls at once. The
+id then names a group of calls, whose reports and results are matched by order and by arguments. Each conversation has
+its own groups, because subagents that run in parallel may get the same ids.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _CALLS_KEPT = 50_000
 _SAME_KEPT = 256
-"""Calls of one id that are remembered."""
+"""Most calls that are remembered for one id."""
 
 Key = tuple[str, str, str]
 Marks = frozenset[tuple[str, bytes]]
@@ -30,34 +30,34 @@ Marks = frozenset[tuple[str, bytes]]
 
 @dataclass(kw_only=True, eq=False)
 class ReportedCall:
-    """One call as one source told it."""
+    """One call as one source reported it."""
 
     seq: int | None
-    """Of its tool_call, if there is one."""
+    """The ``seq`` of its ``tool_call`` event, if there is one."""
     name: str
-    """The tool."""
+    """The tool's name."""
     marks: Marks
-    """What it was given, argument by argument."""
+    """Its arguments, each as its name and a digest."""
     use: ToolUse | None = None
-    """The call as the model made it, until its result was seen."""
+    """The call as the model made it, until its result is seen."""
     is_answered: bool = False
-    """Whether the source has told its result."""
+    """Whether the source has reported its result."""
     lacks_actions: bool = False
-    """Whether the proxy's result is in the journal and nothing behind it that the tool did: the rest may be lost."""
+    """Whether the journal has the proxy's result but nothing that the tool did: those events may be lost."""
     partner: ReportedCall | None = None
-    """The same call as the other source told it."""
+    """The same call as the other source reported it."""
 
     def may_be(self, use: ToolUse) -> bool:
-        """Whether this is a call that an agent sends back in its history: it may have added arguments of its own."""
+        """Whether a call in an agent's history may be this one; the agent may have added arguments."""
         return self.name == use.name and self.marks <= marks_of(use)
 
     def is_like(self, other: ReportedCall) -> bool:
-        """Whether two sources tell of the same tool and arguments, as far as one of them knows more."""
+        """Whether two reports have the same tool and arguments, though one of them may lack some arguments."""
         return self.name == other.name and (self.marks <= other.marks or other.marks <= self.marks)
 
 
 def marks_of(use: ToolUse | None) -> Marks:
-    """The arguments of a call, each as its name and a digest of its value."""
+    """The arguments of a call, each as its name and a digest of its value; empty without a call."""
     if use is None:
         return frozenset()
     given = mapping(use.input) if is_object(use.input) else {"": use.input}
@@ -66,25 +66,25 @@ def marks_of(use: ToolUse | None) -> Marks:
 
 @dataclass(kw_only=True)
 class KnownCall:
-    """What is known of the calls with one id."""
+    """The calls of one conversation that have the same id."""
 
     identity: Identity
     """The conversation in which it was first seen."""
     name: str = ""
-    """The tool."""
+    """The tool's name."""
     by_proxy: list[ReportedCall] = field(default_factory=list[ReportedCall])
     """The calls that the proxy saw, in order."""
     by_hook: list[ReportedCall] = field(default_factory=list[ReportedCall])
-    """The calls that hooks told of, in order."""
+    """The calls that hooks reported, in order."""
     asks_as: str = ""
-    """The call as a hook told it, until its result; a question for permission tells it in the same words."""
+    """Tool and arguments as a hook reported them, until the result; a permission prompt has the same ones."""
     is_asked: bool = False
-    """Whether the person at the keyboard was asked and has not answered."""
+    """Whether the candidate was asked for permission and has not answered."""
     response_seq: int | None = None
-    """``seq`` of a response that broke off behind this call, so that only a later request shows whether it was run."""
+    """``seq`` of a response that was cut off after this call, so that only a later request shows whether it ran."""
 
     def tell(self, src: str, use: ToolUse, seq: int | None) -> ReportedCall:
-        """A source tells of a further call."""
+        """Add a call that a source reports, and pair it with the other source's report of it."""
         own, others = (self.by_proxy, self.by_hook) if src == "proxy" else (self.by_hook, self.by_proxy)
         call = ReportedCall(seq=seq, name=use.name, marks=marks_of(use), use=use if src == "proxy" else None)
         alone = [other for other in others if other.partner is None]
@@ -95,45 +95,45 @@ class KnownCall:
         del own[:-_SAME_KEPT]
         return call
 
-    def has_like(self, told: ReportedCall) -> bool:
-        """Whether any source tells of such a call."""
-        return any(call.is_like(told) for call in (*self.by_proxy, *self.by_hook))
+    def has_like(self, other: ReportedCall) -> bool:
+        """Whether any source has reported such a call."""
+        return any(call.is_like(other) for call in (*self.by_proxy, *self.by_hook))
 
     def waiting(self, src: str) -> ReportedCall | None:
-        """The oldest call whose result a source has not told."""
+        """The oldest call whose result a source has not reported."""
         calls = self.by_proxy if src == "proxy" else self.by_hook
         return next((call for call in calls if not call.is_answered), None)
 
     def with_seq(self, seqs: Sequence[int]) -> ReportedCall | None:
-        """The call that one of these events told."""
+        """The call that one of these events recorded."""
         return next((call for call in (*self.by_hook, *self.by_proxy) if call.seq in seqs), None)
 
     def hooks_call(self, use: ToolUse) -> ReportedCall | None:
-        """The call that a hook's report only repeats: one without a result, unless the proxy saw one more like it."""
-        told = ReportedCall(seq=None, name=use.name, marks=marks_of(use))
-        if any(call.partner is None and call.is_like(told) for call in self.by_proxy):
+        """The call that a hook's report repeats: one without a result, unless the proxy saw a further one like it."""
+        new = ReportedCall(seq=None, name=use.name, marks=marks_of(use))
+        if any(call.partner is None and call.is_like(new) for call in self.by_proxy):
             return None
-        same = (call for call in self.by_hook if (call.name, call.marks) == (told.name, told.marks))
+        same = (call for call in self.by_hook if (call.name, call.marks) == (new.name, new.marks))
         return next((call for call in same if not call.is_answered), None)
 
     def hooks_result(self, use: ToolUse | None) -> ReportedCall | None:
-        """The call whose result a hook tells; ``None`` if it was told already."""
+        """The call whose result a hook reports; ``None`` if the result was already reported."""
         marks = marks_of(use)
         same = [call for call in self.by_hook if call.marks == marks]
         open_ = next((call for call in same if not call.is_answered), None)
         return open_ if open_ is not None or same else self.waiting("hook")
 
     def in_history(self, uses: Sequence[ToolUse]) -> list[ReportedCall | None]:
-        """Which of the calls that the proxy saw each call of a request's history is.
+        """For each call of a request's history, the call that the proxy saw.
 
-        Agents leave out calls and results that their own id confuses them about. So where the numbers differ, a call is
-        one that was given the same; ``None`` where there is none.
+        Agents that confuse calls with the same id leave some out of their history. If the numbers of calls differ, they
+        are matched by tool and arguments; a call without a match is ``None``.
         """
-        told, count = self.by_proxy, len(uses)
-        if count == len(told):
-            return list(told)
-        is_backwards = count > len(told)
-        rest = list(reversed(told)) if is_backwards else list(told)
+        seen, count = self.by_proxy, len(uses)
+        if count == len(seen):
+            return list(seen)
+        is_backwards = count > len(seen)
+        rest = list(reversed(seen)) if is_backwards else list(seen)
         found: list[ReportedCall | None] = []
         for use in reversed(uses) if is_backwards else uses:
             at = next((at for at, call in enumerate(rest) if call.may_be(use)), None)
@@ -148,32 +148,32 @@ class ToolCalls:
     def __init__(self) -> None:
         self._calls: OrderedDict[tuple[Key, str], KnownCall] = OrderedDict()
         self._told_by: dict[Key, list[str]] = {}
-        """The conversations of a session, by their agents' ids, that have a row for an id."""
+        """The subagents of a session (empty: the main conversation) that have a group for an id."""
 
     def find(self, identity: Identity, tool_use_id: str, use: ToolUse | None = None) -> KnownCall | None:
-        """The row of a conversation, if anyone told of it, else one that another source tells of in its place.
+        """The group of a conversation, else one that another source reported under a related conversation.
 
-        Not every source names the subagent, and some subagents begin with what their session has done. So the row may
-        be the session's own, or, for what names no subagent, one of any subagent.
+        Not every source names the subagent, and some subagents begin with their session's history. So the group may be
+        the main conversation's, or, for a report without a subagent, any subagent's.
 
         Args:
             identity: the conversation.
             tool_use_id: the id.
-            use: the call; a row of another conversation must hold one like it.
+            use: the call; a group of another conversation must contain one like it.
         """
         key = (identity.agent, identity.session, tool_use_id)
         exact = self._calls.get((key, identity.agent_id))
         if exact is not None:
             return exact
-        told = None if use is None else ReportedCall(seq=None, name=use.name, marks=marks_of(use))
+        wanted = None if use is None else ReportedCall(seq=None, name=use.name, marks=marks_of(use))
         for agent_id in reversed(self._told_by.get(key, ())):
             known = self._calls[key, agent_id]
-            if not (agent_id and identity.agent_id) and (told is None or known.has_like(told)):
+            if not (agent_id and identity.agent_id) and (wanted is None or known.has_like(wanted)):
                 return known
         return None
 
     def own(self, identity: Identity, tool_use_id: str, use: ToolUse | None = None) -> KnownCall:
-        """The row of just this conversation, known or new, whatever ``use`` is."""
+        """The group of exactly this conversation, created if missing; ``use`` is ignored."""
         del use
         key = (identity.agent, identity.session, tool_use_id)
         known = self._calls.get((key, identity.agent_id))
@@ -188,11 +188,11 @@ class ToolCalls:
         return known
 
     def entry(self, identity: Identity, tool_use_id: str, use: ToolUse | None = None) -> KnownCall:
-        """The row that ``find`` finds, else a new one."""
+        """The group that ``find`` returns, else a new one."""
         return self.find(identity, tool_use_id, use) or self.own(identity, tool_use_id)
 
     def in_question(self, identity: Identity, asks_as: str) -> KnownCall | None:
-        """The oldest call of a conversation that a hook told in these words and that has not been asked for."""
+        """The oldest group of a conversation whose call matches a permission prompt and was not asked about yet."""
         return next(
             (
                 known
@@ -203,7 +203,7 @@ class ToolCalls:
         )
 
     def running(self, identity: Identity, name: str) -> ReportedCall | None:
-        """The latest call of a tool in a conversation that the proxy saw begin and not end."""
+        """The latest call of a tool in a conversation whose result the proxy has not seen."""
         return next(
             (
                 known.by_proxy[-1]

@@ -19,7 +19,7 @@ from promptster.journal.reading import (
     RECORD_HEADER,
     SUFFIX,
     Cipher,
-    Extent,
+    JournalFile,
     Scan,
     chain_after_header,
     file_header,
@@ -111,9 +111,9 @@ class Journal:
         handle = self._writable(len(pending))
         write_all(self._files, handle, pending)
         self._files.sync(handle)
-        extent = self._found.extents[-1]
-        extent.ends.extend(self._size + end for end in ends)
-        extent.chain.extend(links[1:])
+        journal_file = self._found.files[-1]
+        journal_file.ends.extend(self._size + end for end in ends)
+        journal_file.chain.extend(links[1:])
         self._size += len(pending)
         self.next_seq, self._chain = self.next_seq + len(entries), links[-1]
 
@@ -142,7 +142,7 @@ class Journal:
 
     def jumped(self, *, base: int, first: int) -> bool:
         """Whether the journal contains this jump."""
-        return any((extent.base, extent.first) == (base, first) for extent in self._found.extents)
+        return any((journal_file.base, journal_file.first) == (base, first) for journal_file in self._found.files)
 
     def reopen(self) -> None:
         """Close the file after a failed ``append``, and check that the durable records still exist.
@@ -174,10 +174,10 @@ class Journal:
         path = self._next_path()
         handle = self._files.open_append(path, create=True)
         self._handle, self._size = handle, FILE_HEADER.size
-        extent = Extent(path=path, base=self.next_seq, first=self.next_seq, before=self._chain)
+        journal_file = JournalFile(path=path, base=self.next_seq, first=self.next_seq, before=self._chain)
         write_all(self._files, handle, file_header(base=self.next_seq, first=self.next_seq, chain=self._chain))
         self._files.sync_folder(self._folder)
-        self._found.extents.append(extent)
+        self._found.files.append(journal_file)
         return handle
 
     def _next_path(self) -> Path:
@@ -188,18 +188,18 @@ class Journal:
     def _repair(self, found: Scan) -> Recovery:
         """Make the prefix durable and remove what does not belong to it; a file that cannot be moved is left."""
         torn = found.torn_bytes
-        kept = next((index for index in reversed(range(len(found.extents))) if found.extents[index].counts), -1)
-        surplus = found.extents[kept + 1 :]
-        del found.extents[kept + 1 :]
-        old = self._copy_last(found.extents[kept]) if found.extents else None
-        for extent in (*surplus, *([old] if old else ())):
-            self._remove(extent)
+        kept = next((index for index in reversed(range(len(found.files))) if found.files[index].counts), -1)
+        surplus = found.files[kept + 1 :]
+        del found.files[kept + 1 :]
+        old = self._copy_last(found.files[kept]) if found.files else None
+        for journal_file in (*surplus, *([old] if old else ())):
+            self._remove(journal_file)
         for path in found.refused:
             self._set_aside(path)
         self._files.sync_folder(self._folder)
         return Recovery(torn_bytes=torn, refused_files=len(found.refused))
 
-    def _copy_last(self, last: Extent) -> Extent:
+    def _copy_last(self, last: JournalFile) -> JournalFile:
         """Replace the last file by a new file with its valid records; return the old one.
 
         A sync is not enough: after a failed sync the system may show records that will never reach the disk.
@@ -211,13 +211,13 @@ class Journal:
         last.path, last.size = copy, last.end
         return old
 
-    def _remove(self, extent: Extent) -> None:
+    def _remove(self, journal_file: JournalFile) -> None:
         """Delete a file that is empty or was copied; if it has bytes after its valid records, move it aside."""
-        if extent.end < extent.size:
-            self._set_aside(extent.path)
+        if journal_file.end < journal_file.size:
+            self._set_aside(journal_file.path)
             return
         with contextlib.suppress(OSError):
-            self._files.unlink(extent.path)
+            self._files.unlink(journal_file.path)
 
     def _set_aside(self, path: Path) -> None:
         with contextlib.suppress(OSError):

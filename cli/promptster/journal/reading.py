@@ -80,8 +80,8 @@ def link(previous: bytes, seq: int, sealed: bytes) -> bytes:
 
 
 @dataclass(kw_only=True)
-class Extent:
-    """The valid records of one file."""
+class JournalFile:
+    """One file of the journal, with its valid records."""
 
     path: Path
     base: int
@@ -120,7 +120,7 @@ class Extent:
 class Scan:
     """The result of reading the whole folder."""
 
-    extents: list[Extent]
+    files: list[JournalFile]
     """The files of the longest valid prefix, in order."""
     genesis: bytes
     refused: list[Path]
@@ -129,35 +129,35 @@ class Scan:
     @property
     def next_seq(self) -> int:
         """The seq of the next record."""
-        return self.extents[-1].next_seq if self.extents else 0
+        return self.files[-1].next_seq if self.files else 0
 
     @property
     def last_chain(self) -> bytes:
         """The chain's value at the end."""
-        return self.extents[-1].last_chain if self.extents else self.genesis
+        return self.files[-1].last_chain if self.files else self.genesis
 
     @property
     def torn_bytes(self) -> int:
         """Bytes after the last valid record of the last file."""
-        return self.extents[-1].size - self.extents[-1].end if self.extents else 0
+        return self.files[-1].size - self.files[-1].end if self.files else 0
 
     def chain_before(self, seq: int) -> bytes | None:
         """Return the chain's value just before record ``seq``, or ``None`` if the prefix does not reach it."""
-        if not self.extents:
+        if not self.files:
             return self.genesis if seq == 0 else None
-        for extent in reversed(self.extents):
-            if seq == extent.first:
-                return extent.before
-            if extent.first < seq <= extent.next_seq:
-                return extent.chain[seq - extent.first - 1]
+        for journal_file in reversed(self.files):
+            if seq == journal_file.first:
+                return journal_file.before
+            if journal_file.first < seq <= journal_file.next_seq:
+                return journal_file.chain[seq - journal_file.first - 1]
         return None
 
     def cut(self, seq: int) -> None:
         """Exclude the records from ``seq`` on."""
-        while self.extents and self.extents[-1].first >= seq and len(self.extents) > 1:
-            self.extents.pop()
-        if self.extents:
-            last = self.extents[-1]
+        while self.files and self.files[-1].first >= seq and len(self.files) > 1:
+            self.files.pop()
+        if self.files:
+            last = self.files[-1]
             kept = max(0, seq - last.first)
             del last.chain[kept:], last.ends[kept:]
 
@@ -169,35 +169,35 @@ def journal_names(files: Files, folder: Path) -> list[str]:
 
 def scan(files: Files, folder: Path, cipher: Cipher, session: str) -> Scan:
     """Find the longest valid prefix; every record in it has been decrypted once."""
-    result = Scan(extents=[], genesis=genesis(session), refused=[])
+    result = Scan(files=[], genesis=genesis(session), refused=[])
     for name in journal_names(files, folder):
         path = folder / name
         try:
             data = files.read(path)
         except FileNotFoundError:  # a starting recorder replaced the file by a copy
             continue
-        extent = _begin(result, path, data)
-        if extent is None:
+        journal_file = _begin(result, path, data)
+        if journal_file is None:
             result.refused.append(path)
             continue
-        for seq, sealed, chain in _records(data, extent):
+        for seq, sealed, chain in _records(data, journal_file):
             try:
                 cipher.open(sealed, position=seq)
             except ProtocolError:
                 break
-            extent.ends.append(extent.end + RECORD_HEADER.size + len(sealed))
-            extent.chain.append(chain)
-        result.extents.append(extent)
+            journal_file.ends.append(journal_file.end + RECORD_HEADER.size + len(sealed))
+            journal_file.chain.append(chain)
+        result.files.append(journal_file)
     return result
 
 
 def read(files: Files, found: Scan, cipher: Cipher, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
     """The records of a prefix from ``start`` on: (seq, data), in order, each once."""
-    for extent in tuple(found.extents):
-        if not extent.chain or extent.next_seq <= start:
+    for journal_file in tuple(found.files):
+        if not journal_file.chain or journal_file.next_seq <= start:
             continue
-        count = len(extent.chain)
-        data = files.read(extent.path)
+        count = len(journal_file.chain)
+        data = files.read(journal_file.path)
         offset = FILE_HEADER.size
         for _ in range(count):
             length, seq, _check = RECORD_HEADER.unpack_from(data, offset)
@@ -208,19 +208,19 @@ def read(files: Files, found: Scan, cipher: Cipher, *, start: int = 0) -> Iterat
 
 def holds(files: Files, folder: Path, found: Scan) -> bool:
     """Whether a prefix's files still exist and the last one still holds its records; reads only the last one."""
-    needed = [extent for extent in found.extents if extent.counts]
+    needed = [journal_file for journal_file in found.files if journal_file.counts]
     if not needed:
         return True
     last, names = needed[-1], set(journal_names(files, folder))
-    if any(extent.path.name not in names for extent in needed):
+    if any(journal_file.path.name not in names for journal_file in needed):
         return False
-    bare = Extent(path=last.path, base=last.base, first=last.first, before=last.before)
+    bare = JournalFile(path=last.path, base=last.base, first=last.first, before=last.before)
     chain = [value for _seq, _sealed, value in _records(files.read(last.path), bare)]
     return chain[: len(last.chain)] == last.chain
 
 
-def _begin(result: Scan, path: Path, data: bytes) -> Extent | None:
-    """The extent for a file whose header continues the prefix; what it supersedes no longer counts."""
+def _begin(result: Scan, path: Path, data: bytes) -> JournalFile | None:
+    """Return the file if its header continues the prefix; what it supersedes no longer counts."""
     if len(data) < FILE_HEADER.size:
         return None
     _magic, base, first, chain, _check = FILE_HEADER.unpack_from(data)
@@ -232,13 +232,13 @@ def _begin(result: Scan, path: Path, data: bytes) -> Extent | None:
     if base < result.next_seq:
         result.cut(base)
     before = chain_after_header(header, base=base, first=first, chain=chain)
-    return Extent(path=path, base=base, first=first, before=before, size=len(data))
+    return JournalFile(path=path, base=base, first=first, before=before, size=len(data))
 
 
-def _records(data: bytes, extent: Extent) -> Iterator[tuple[int, bytes, bytes]]:
+def _records(data: bytes, journal_file: JournalFile) -> Iterator[tuple[int, bytes, bytes]]:
     """The file's records while they are whole and linked: (seq, sealed data, chain value)."""
     offset = FILE_HEADER.size
-    seq, chain = extent.first, extent.before
+    seq, chain = journal_file.first, journal_file.before
     while offset + RECORD_HEADER.size <= len(data):
         length, stored_seq, check = RECORD_HEADER.unpack_from(data, offset)
         offset += RECORD_HEADER.size

@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING
 
 from promptster.agents.registry import readers
 from promptster.client import AsyncCollectorClient
-from promptster.config import Config
+from promptster.config import network_from_environment
 from promptster.deliver.outbox import Outbox
 from promptster.deliver.refusals import Refusals
 from promptster.deliver.sealer import Sealer
 from promptster.deliver.uploader import Uploader
-from promptster.errors import ConfigurationError
 from promptster.journal.disk import SystemFiles
 from promptster.journal.heartbeat import Heartbeat
 from promptster.journal.journal import Journal
 from promptster.journal.writer import JournalWriter
-from promptster.network import Network
 from promptster.paths import Paths
 from promptster.protocol.consent import Certificate
 from promptster.protocol.events.kinds import CaptureDegraded, CaptureGap
@@ -119,7 +117,9 @@ async def assemble(
         content_key=secrets.content_key,
         random=os.urandom,
     )
-    collector = AsyncCollectorClient(facts.collector_url, token=secrets.access_token, network=_network(log))
+    collector = AsyncCollectorClient(
+        facts.collector_url, token=secrets.access_token, network=network_from_environment(partial(log.fault, "network"))
+    )
     refusals = Refusals(
         outbox=outbox,
         recorder=recorder,
@@ -172,12 +172,3 @@ async def assemble(
         collector=collector,
         heartbeat=heartbeat,
     )
-
-
-def _network(log: Log) -> Network:
-    """The network settings for the collector, from the environment that the session was started in."""
-    try:
-        return Config.load(Paths.from_environment()).network
-    except ConfigurationError as error:
-        log.fault("network", error)
-        return Network()

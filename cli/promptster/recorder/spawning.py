@@ -37,7 +37,7 @@ def spawn_recorder(
     packet = {
         "folder": str(folder.path),
         "run": str(folder.run),
-        "way_on": folder.way_on,
+        "way_on": folder.private_hint,
         "control": str(folder.control_socket),
         "hooks": str(folder.hook_socket),
         "port": folder.facts().port,

@@ -225,7 +225,7 @@ class Supervisor:
         """Create the folder for the sockets; a folder that another user could have prepared is refused."""
         run = str(self._packet["run"])
         try:
-            make_private_folder(run, way_on=str(self._packet["way_on"]))
+            make_private_folder(run, private_hint=str(self._packet["way_on"]))
         except OSError as error:
             raise SessionError(f"cannot make {run}: {reason_of(error)}", code="run_folder") from None
 

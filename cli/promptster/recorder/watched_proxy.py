@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from promptster.agents.registry import http_hooked
-from promptster.config import Config
-from promptster.errors import ConfigurationError
-from promptster.network import Network
-from promptster.paths import Paths
+from promptster.config import network_from_environment
 from promptster.proxy.limits import Limits
 from promptster.proxy.observation import NullObserver
 from promptster.proxy.reverse_proxy import ReverseProxy
@@ -49,7 +47,7 @@ class WatchedProxy:
             on_hook=self._hook,
             hook_agents=http_hooked(),
             on_hook_refused=self._hook_refused,
-            network=_network(log),
+            network=network_from_environment(partial(log.fault, "network")),
             clock=clock,
             on_fault=self._fault,
             limits=Limits(observed_bytes=_OBSERVED_BYTES),
@@ -105,12 +103,3 @@ class WatchedProxy:
         self._log.fault("capture", error)
         if self._capture is not None:
             self._capture.faulted()
-
-
-def _network(log: Log) -> Network:
-    """The network settings for the providers, from the environment that the session was started in."""
-    try:
-        return Config.load(Paths.from_environment()).network
-    except ConfigurationError as error:
-        log.fault("network", error)
-        return Network()

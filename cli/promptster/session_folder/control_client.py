@@ -156,7 +156,7 @@ class ControlClient:
     def _exchange(self, request: bytes, seconds: float) -> bytes:
         """Send one line and return one; empty if the recorder crashed meanwhile (its supervisor keeps the socket)."""
         folder = self._folder
-        with private.connect(folder.control_socket, timeout=seconds, way_on=folder.way_on) as connection:
+        with private.connect(folder.control_socket, timeout=seconds, private_hint=folder.private_hint) as connection:
             try:
                 connection.sendall(request)
                 with connection.makefile("rb") as answers:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from promptster.errors import SessionError
 from promptster.journal.disk import SystemFiles, write_whole
 from promptster.paths import RUN_NAMED, as_here, socket_folder
-from promptster.private import ELSEWHERE, MOVED_AWAY, require_our_folder, require_private_folder
+from promptster.private import OWN_FOLDER_HINT, SHARED_FOLDER_HINT, require_our_folder, require_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -226,9 +226,9 @@ class SessionFolder:
         return socket_folder(self.path)
 
     @property
-    def way_on(self) -> str:
+    def private_hint(self) -> str:
         """The hint for when another user owns ``run``."""
-        return MOVED_AWAY if self.run == self.path / "run" else ELSEWHERE
+        return OWN_FOLDER_HINT if self.run == self.path / "run" else SHARED_FOLDER_HINT
 
     def require_run(self) -> None:
         """Require that only this user can use ``run``, before anything is written into it.
@@ -237,7 +237,7 @@ class SessionFolder:
             OSError: it does not exist.
             NotPrivateError: another user owns it or may use it.
         """
-        require_private_folder(self.run, way_on=self.way_on)
+        require_private_folder(self.run, private_hint=self.private_hint)
 
     def name_run(self) -> None:
         """If ``run`` is outside this folder, save its path for commands that run in another environment."""

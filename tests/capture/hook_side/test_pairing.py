@@ -5,7 +5,7 @@ from __future__ import annotations
 from promptster.capture.hook_side import pairing as twins_module
 from promptster.capture.hook_side.pairing import HookPairing
 
-PLACE, ELSEWHERE = ("cursor", "c-1", ""), ("cursor", "c-2", "")
+PLACE, SHARED_FOLDER_HINT = ("cursor", "c-1", ""), ("cursor", "c-2", "")
 WORDS = ("shell", "npm test")
 
 
@@ -15,7 +15,7 @@ def test_each_event_without_an_id_confirms_one_call() -> None:
     for identifier in ("t-1", "t-2"):
         twins.begin(PLACE, WORDS, identifier)
     assert [twins.confirm(PLACE, WORDS) for _ in range(3)] == [True, True, False]
-    assert not twins.confirm(ELSEWHERE, WORDS)
+    assert not twins.confirm(SHARED_FOLDER_HINT, WORDS)
 
 
 def test_what_ran_belongs_to_the_first_call_that_waits() -> None:
@@ -40,7 +40,7 @@ def test_ends_of_unknown_calls_change_nothing() -> None:
     """This holds for a repeated end, and if the same text waits elsewhere."""
     twins = HookPairing()
     twins.begin(PLACE, WORDS, "t-1")
-    twins.end(ELSEWHERE, "t-1")
+    twins.end(SHARED_FOLDER_HINT, "t-1")
     twins.end(PLACE, "t-9")
     assert twins.take(PLACE, WORDS) == "t-1"
     twins.end(PLACE, "t-1")

@@ -24,7 +24,7 @@ from tests.helpers.capturing import (
     values,
 )
 
-from promptster.capture.proxy_side import observed_call as module
+from promptster.capture.proxy_side.observed_call import CallLimits
 
 BODY = asks(("user", "one"))
 
@@ -104,10 +104,9 @@ def test_a_stream_without_its_name_is_still_a_stream() -> None:
     assert values(bench.kinds("model_response"), "outcome", "text") == [("complete", "hello")]
 
 
-def test_a_request_beyond_the_limit_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The beginning of a body that is too long is kept as bytes, and the rest is a gap."""
-    monkeypatch.setattr(module, "MAX_REQUEST", 40)
-    bench = Bench()
+def test_a_request_over_the_limit_is_cut() -> None:
+    """The beginning of a body that is too long is kept, as bytes, and the rest is a gap."""
+    bench = Bench({"limits": CallLimits(request=40)})
     exchange(bench, BODY, messages_stream(text_block("hello")), agent=CLAUDE)
     (asked,) = bench.kinds("model_request")
     assert asked.fields["body_raw"] == json.dumps(BODY).encode()[:40]

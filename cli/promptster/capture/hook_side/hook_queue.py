@@ -1,7 +1,8 @@
-"""Hook payloads on their way to drafts: read by the agent's module, told apart from duplicates, kept in order.
+"""Turns hook reports into drafts: without duplicates, in order, and after the response that caused them.
 
-A hook may be faster than our look at the stream that caused it. So a tool's first hook waits, two seconds at most,
-while a response of its conversation still streams that has not brought this call; what follows it waits behind it.
+A hook may arrive before capture has read the call in the response stream. So a tool's first hook is held, for at most
+two seconds, while a response of its conversation is streaming that has not contained the call yet. Later hooks of the
+conversation are held until it is recorded.
 """
 
 from __future__ import annotations
@@ -33,23 +34,23 @@ if TYPE_CHECKING:
     from promptster.protocol.events.kinds import AgentEvent
 
 HOLD_MS = 2000
-"""How long a hook waits for the response that caused it."""
+"""Most milliseconds for which a hook is held until the response that caused it is read."""
 
 _KEYS_KEPT = 20_000
 _MAX_HELD = 1_000
 _EVENT_NAME = re.compile(rb'"hook_event_name"\s*:\s*"([A-Za-z]{1,40})"')
 _HEAD = 4096
-"""Bytes in which an agent names its event."""
+"""The first bytes of a payload, in which an agent names its event."""
 
 
 def event_name(beginning: bytes) -> str:
-    """The event's name out of a payload that cannot be read as a whole."""
+    """The event's name, from the beginning of a payload that cannot be read in full."""
     found = _EVENT_NAME.search(beginning[:_HEAD])
     return found[1].decode("ascii") if found is not None else "a hook"
 
 
 class HookQueue:
-    """Where hook reports wait, and from where they are written."""
+    """Holds hook reports as long as necessary, and records each once."""
 
     def __init__(
         self,
@@ -71,7 +72,7 @@ class HookQueue:
 
     @property
     def waiting(self) -> frozenset[Stamp]:
-        """When the reports came that are not recorded yet."""
+        """The arrival times of the reports that are not recorded yet."""
         held = [at for queue in self._held.values() for _, at in queue]
         return frozenset([*held, *(at for _, at in self._ran.values())])
 
@@ -82,7 +83,7 @@ class HookQueue:
         self.release(report.identity)
 
     def release(self, identity: Identity) -> None:
-        """Record what no longer has to wait in one conversation."""
+        """Record the reports of one conversation that no longer have to wait."""
         queue = self._held.get(identity)
         while queue and not self._waits(*queue[0], crowded=len(queue) > _MAX_HELD):
             report, at = queue.popleft()
@@ -90,16 +91,16 @@ class HookQueue:
         if queue is not None and not queue:
             self._held.pop(identity, None)
 
-    def release_all(self) -> None:
-        """Look at every conversation again; time has passed."""
+    def release_due(self) -> None:
+        """Record the reports of all conversations that no longer have to wait."""
         for identity in list(self._held):
             self.release(identity)
         for place, (_, at) in list(self._ran.items()):
             if self._writer.now().mono_ms - at.mono_ms >= HOLD_MS:
                 self._write(*self._ran.pop(place))
 
-    def let_go(self) -> None:
-        """Record everything that waits, at once."""
+    def flush(self) -> None:
+        """Record all reports that wait."""
         held, self._held = self._held, {}
         for queue in held.values():
             for report, at in queue:
@@ -109,16 +110,16 @@ class HookQueue:
             self._write(report, at)
 
     def learn_key(self, identity: Identity, key: tuple[str, ...], wall_ms: int) -> None:
-        """Take over from the journal that something was recorded."""
+        """Restore from the journal that a report with this key was recorded."""
         self._remember((*_place(identity), *key), wall_ms)
 
     def learn_call(self, identity: Identity, call: ToolUse) -> None:
-        """Take over from the journal that a hook told of a call."""
+        """Restore from the journal that a hook reported a call."""
         if twin := self._agents.hooks(identity.agent).twin(call):
             self._pairing.begin(_place(identity), twin, call.id)
 
     def learn_end(self, identity: Identity, tool_use_id: str) -> None:
-        """Take over from the journal that a hook told what a call did."""
+        """Restore from the journal that a hook reported what a call did."""
         self._pairing.end(_place(identity), tool_use_id)
 
     def _waits(self, report: HookReport, at: Stamp, *, crowded: bool) -> bool:
@@ -127,7 +128,7 @@ class HookQueue:
         return not self._is_seen(report) and self._streaming(report.identity)
 
     def _is_seen(self, report: HookReport) -> bool:
-        """Whether the proxy has told of a call that a hook is about to run, or another hook has."""
+        """Whether the proxy or another hook has already reported the call that is about to run."""
         known = self._tool_calls.find(report.identity, report.tool_use_id, report.call)
         if known is None or report.call is None:
             return False
@@ -144,8 +145,8 @@ class HookQueue:
             return
         if report.ended is not None and place in self._ran:
             earlier, then = self._ran.pop(place)
-            told = [_ended(finding, report.ended) for finding in earlier.findings]
-            self._write(replace(earlier, findings=told), then)
+            findings = [_ended(finding, report.ended) for finding in earlier.findings]
+            self._write(replace(earlier, findings=findings), then)
         self._write(report, at)
 
     def _write(self, report: HookReport, at: Stamp) -> None:
@@ -154,34 +155,34 @@ class HookQueue:
         for finding in (*self._answer(report), *report.findings):
             seq = self._writer.write("hook", report.identity.named_in(finding), lane=lane, refs=refs, at=at)
             if isinstance(finding, kinds.ToolCall) and report.tool_use_id:
-                told = self._tool_calls.entry(report.identity, report.tool_use_id, report.call).by_hook
-                told[-1].seq = seq if told else None
+                reported = self._tool_calls.entry(report.identity, report.tool_use_id, report.call).by_hook
+                reported[-1].seq = seq if reported else None
             elif isinstance(finding, kinds.AgentOther):
                 self._writer.counts["hook_raw"] += 1
 
     def _question(self, report: HookReport) -> tuple[int | None, ...]:
-        """The call that a question is about."""
+        """The call that a permission prompt is about, as references; the call is marked as asked about."""
         named = report.tool_use_id
         known = self._tool_calls.find(report.identity, named, report.call) if named else None
-        known = known or self._tool_calls.in_question(report.identity, _words(report))
+        known = known or self._tool_calls.in_question(report.identity, _permission_key(report))
         if known is None:
             return ()
         known.is_asked = True
         return (known.by_hook[-1].seq if known.by_hook else None,)
 
     def _answer(self, report: HookReport) -> Sequence[AgentEvent]:
-        """A tool that ran after a question was allowed to."""
+        """The permission that follows from a tool that ran after a permission prompt."""
         if report.stage == "other" or not report.tool_use_id:
             return ()
         known = self._tool_calls.entry(report.identity, report.tool_use_id, report.call)
         if report.stage == "call":
-            known.asks_as, known.identity = _words(report), report.identity
+            known.asks_as, known.identity = _permission_key(report), report.identity
             return ()
         was_asked, known.is_asked, known.asks_as = known.is_asked, False, ""
         return (actions.permission(decision="allowed", call=report.call),) if was_asked and report.call else ()
 
     def _named(self, report: HookReport) -> HookReport:
-        """A report of what a call did, by the id of that call, where only the call's own report tells it."""
+        """A report of what a call did, with the call's id, if only the report of the call itself names it."""
         place = _place(report.identity)
         if report.stage == "result" and report.tool_use_id:
             self._pairing.end(place, report.tool_use_id)
@@ -190,8 +191,8 @@ class HookQueue:
         identifier = self._pairing.take(place, report.twin)
         if not identifier:
             return report
-        told = [_of_call(finding, identifier) for finding in report.findings]
-        return replace(report, tool_use_id=identifier, findings=told)
+        findings = [_of_call(finding, identifier) for finding in report.findings]
+        return replace(report, tool_use_id=identifier, findings=findings)
 
     def _refs(self, report: HookReport) -> tuple[int | None, ...]:
         if not report.tool_use_id:
@@ -210,15 +211,16 @@ class HookQueue:
         if report.tool_use_id and report.twin and report.stage == "other":
             return False
         if report.tool_use_id and report.stage != "other":
-            told = _tells_again(self._tool_calls.entry(report.identity, report.tool_use_id, report.call), report)
+            known = self._tool_calls.entry(report.identity, report.tool_use_id, report.call)
+            is_repeated = _repeats_call(known, report)
         else:
-            told = self._was_told(report, at)
-        if report.twin and report.stage == "call" and not told:
+            is_repeated = self._repeats_other(report, at)
+        if report.twin and report.stage == "call" and not is_repeated:
             self._pairing.begin(_place(report.identity), report.twin, report.tool_use_id)
-        return told
+        return is_repeated
 
-    def _was_told(self, report: HookReport, at: Stamp) -> bool:
-        """Whether a report that names no call repeats another one."""
+    def _repeats_other(self, report: HookReport, at: Stamp) -> bool:
+        """Whether a report that names no call repeats another one; it is remembered."""
         place = _place(report.identity)
         if report.twin and report.stage == "call" and self._pairing.confirm(place, report.twin):
             return True
@@ -235,8 +237,8 @@ class HookQueue:
             self._keys.popitem(last=False)
 
 
-def _tells_again(known: KnownCall, report: HookReport) -> bool:
-    """Whether a report of a call, or of its result, repeats another one; what it tells is remembered."""
+def _repeats_call(known: KnownCall, report: HookReport) -> bool:
+    """Whether a report of a call, or of its result, repeats another one; it is remembered."""
     use = report.call or ToolUse(id=report.tool_use_id, name=known.name, input=None)
     if report.stage == "call":
         if known.hooks_call(use) is not None:
@@ -252,7 +254,7 @@ def _tells_again(known: KnownCall, report: HookReport) -> bool:
 
 
 def _seq_of(known: KnownCall, report: HookReport) -> int | None:
-    """The event of the call that a report tells the result of: the hook's own, else the proxy's."""
+    """The event of the call whose result is reported: the hook's own, else the proxy's."""
     marks = marks_of(report.call)
     same = [call for call in known.by_hook if call.marks == marks] or known.by_hook
     answered = [call for call in same if call.is_answered]
@@ -263,7 +265,7 @@ def _seq_of(known: KnownCall, report: HookReport) -> int | None:
 
 
 def _ended(finding: AgentEvent, end: CommandEnd) -> AgentEvent:
-    """A command with what its end says and its own report did not; anything else as it is."""
+    """A command, completed with what only the report of its end contains; any other event unchanged."""
     if not isinstance(finding, kinds.Command):
         return finding
     return structs.replace(
@@ -275,14 +277,14 @@ def _ended(finding: AgentEvent, end: CommandEnd) -> AgentEvent:
 
 
 def _of_call(finding: AgentEvent, tool_use_id: str) -> AgentEvent:
-    """What came of a call, with the call's id unless it names one itself; anything else as it is."""
+    """An event about a call, with the call's id unless it has one; any other event unchanged."""
     if not isinstance(finding, (kinds.ToolResult, kinds.FileEdit, kinds.Command, kinds.Permission)):
         return finding
     return structs.replace(finding, tool_use_id=finding.tool_use_id or tool_use_id)
 
 
-def _words(report: HookReport) -> str:
-    """A report's call without its id."""
+def _permission_key(report: HookReport) -> str:
+    """A report's tool and arguments without the call's id, as a permission prompt contains them."""
     return canonical([report.call.name, report.call.input]) if report.call else ""
 
 
@@ -291,5 +293,5 @@ def _place(identity: Identity) -> tuple[str, str, str]:
 
 
 def _digest(report: HookReport) -> str:
-    told = canonical([[finding.kind, fields_of(finding)] for finding in report.findings])
-    return hashlib.sha256(told.encode()).hexdigest()
+    content = canonical([[finding.kind, fields_of(finding)] for finding in report.findings])
+    return hashlib.sha256(content.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""One module per provider API: its requests and responses, read into the nouns of ``interface``."""
+"""One module for each provider API, which reads its requests and responses into the types of ``interface``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROVIDERS: tuple[Provider, ...] = (AnthropicMessages(), OpenAIResponses(), OpenA
 
 
 def provider_of(method: str, path: str) -> Provider | None:
-    """The API that a request belongs to, or ``None`` when it is not a call of a model.
+    """The API that a request belongs to, or ``None`` if it is not a model call.
 
     Args:
         method: the request's method.

@@ -6,11 +6,15 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from typing_extensions import override
+
 from promptster.capture.providers.interface import (
     Answer,
+    Assembler,
     Item,
     Json,
     ModelCall,
+    Provider,
     Reply,
     ToolResult,
     ToolUse,
@@ -31,18 +35,19 @@ _ATTACHMENTS = {"image", "document"}
 _RUN_THERE = {"server_tool_use", "mcp_tool_use"}
 
 
-class AnthropicMessages:
+class AnthropicMessages(Provider):
     """Requests and responses of ``/v1/messages``."""
 
     name = "anthropic"
     answered_reasons = frozenset({"end_turn", "tool_use", "stop_sequence"})
 
+    @override
     def is_call(self, method: str, path: str) -> bool:
-        """Counting tokens and batches are not calls."""
+        # token counts and batches have other paths
         return method == "POST" and path.endswith("/messages")
 
+    @override
     def read(self, body: Mapping[str, Json]) -> ModelCall:
-        """The conversation of a request."""
         items: list[Item] = []
         for message in sequence(body.get("messages")):
             items.extend(_message_items(mapping(message)))
@@ -54,8 +59,8 @@ class AnthropicMessages:
             tools=frozenset(text_of(mapping(tool).get("name")) for tool in sequence(body.get("tools"))),
         )
 
+    @override
     def assembler(self) -> _Assembler:
-        """For one response."""
         return _Assembler()
 
 
@@ -111,10 +116,10 @@ def _result(block: Mapping[str, Json]) -> ToolResult:
     )
 
 
-class _Assembler:
-    """Content blocks in order, deltas joined; a block that never stopped is kept as far as it came.
+class _Assembler(Assembler):
+    """Collects content blocks in order and joins their deltas; a block that never stopped is kept as far as it came.
 
-    A block that begins where another one stopped is a further one: some send every block at index 0.
+    A block that begins at the index of a stopped one is a new block: some providers send every block at index 0.
     """
 
     def __init__(self) -> None:
@@ -124,23 +129,25 @@ class _Assembler:
         self._failed = False
 
     def _begin(self) -> None:
-        """Nothing has come of the message yet."""
+        """Reset everything that belongs to one message."""
         self._blocks: list[dict[str, Any]] = []
         self._places: dict[int, int] = {}
-        """Where the latest block of an index stands among them."""
+        """The position of each index's latest block among them."""
         self._pieces: dict[tuple[int, str], list[str]] = {}
         self._stopped: set[int] = set()
         self._given: set[int] = set()
-        """Blocks that stood in the start of the message."""
+        """Blocks that were in the start of the message."""
         self._again: dict[int, int] = {}
-        """Blocks that began where a given one stands, which they may only repeat."""
+        """Blocks that began at the index of a given block, and may only repeat it."""
         self._is_repeated = False
-        """Whether the start of the message came again."""
+        """Whether the start of the message was sent again."""
 
     @property
+    @override
     def settled(self) -> bool:
         return self._is_stopped or self._failed
 
+    @override
     def event(self, name: str, data: str) -> None:
         body = mapping(load(data))
         match text_of(body.get("type")) or name:
@@ -162,6 +169,7 @@ class _Assembler:
             case _:
                 pass
 
+    @override
     def whole(self, body: Json) -> None:
         message = mapping(body)
         if message.get("type") == "error" or "error" in message:
@@ -173,8 +181,8 @@ class _Assembler:
         self._answer.stop_reason = optional_text(message.get("stop_reason"))
         self._is_stopped = message.get("type") == "message"
 
+    @override
     def answer(self) -> Answer:
-        """The answer; a reason to stop ends it for its reader, whether or not the stream says so once more."""
         answer = self._answer
         blocks = {place: self._block(place) for place, block in enumerate(self._blocks) if block}
         for place, given in self._again.items():
@@ -186,11 +194,12 @@ class _Assembler:
         answer.thinking = "".join(text_of(block.get("thinking")) for block in answer.content)
         answer.calls = [_tool_use(block) for block in whole if block.get("type") == "tool_use"]
         answer.ran = list(_ran(whole))
+        # for the agent a stop reason ends the answer, even without a message_stop event
         answer.finished = self._is_stopped or answer.stop_reason is not None
         return answer
 
     def _start_message(self, message: Mapping[str, Json]) -> None:
-        """A message begins; another one behind a part of one that broke off is the answer in its stead."""
+        """Begin a message; after one that broke off, the new message replaces it as the answer."""
         if self._blocks and message.get("id") == self._answer.response_id and not sequence(message.get("content")):
             self._is_repeated = True
         elif self._blocks:
@@ -200,7 +209,7 @@ class _Assembler:
         self._take_whole(message)
 
     def _drop(self) -> None:
-        """What came so far is no part of the answer."""
+        """Move everything so far from the answer to the dropped pieces."""
         self._answer.dropped += self.answer().content
         self._answer.stop_reason = None
         self._begin()
@@ -211,7 +220,7 @@ class _Assembler:
         self._answer.usage = joined_usage(self._answer.usage, message.get("usage"))
 
     def _take_whole(self, message: Mapping[str, Json]) -> None:
-        """Take the blocks that stand in a message itself."""
+        """Take the blocks that a message contains itself."""
         for index, block in enumerate(sequence(message.get("content"))[:_MAX_BLOCKS]):
             self._places[index] = len(self._blocks)
             self._stopped.add(len(self._blocks))
@@ -274,7 +283,7 @@ class _Assembler:
         return block
 
     def _place(self, body: Mapping[str, Json]) -> int:
-        """Where the block of an event stands; one that names none is about the latest. -1 where there is none."""
+        """The position of an event's block; the latest one if the event names none, and -1 if there is none."""
         index = body.get("index")
         return self._places.get(index, -1) if isinstance(index, int) else len(self._blocks) - 1
 
@@ -284,17 +293,17 @@ def _tool_use(block: Mapping[str, Json]) -> ToolUse:
 
 
 def _texts(blocks: Sequence[Mapping[str, Json]]) -> str:
-    """The words of an answer; what stands on two sides of a tool are two paragraphs."""
-    told: list[str] = []
+    """The text of an answer; texts before and after a tool call are separate paragraphs."""
+    found: list[str] = []
     is_apart = False
     for block in blocks:
         if block.get("type") == "text":
             text = text_of(block.get("text"))
-            told += ["\n\n", text] if is_apart and text and any(told) else [text]
+            found += ["\n\n", text] if is_apart and text and any(found) else [text]
             is_apart = is_apart and not text
         elif block.get("type") not in _THINKING:
             is_apart = True
-    return "".join(told)
+    return "".join(found)
 
 
 def _ran(blocks: Sequence[Mapping[str, Json]]) -> Iterator[ToolUse | ToolResult]:

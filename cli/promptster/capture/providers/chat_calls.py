@@ -1,8 +1,8 @@
-"""Tool calls in a stream of chat completions, told apart in all the ways in which providers send them.
+"""Assembles the tool calls in a stream of chat completions, in all the variants that providers send.
 
-The API's own way is an index for each call, its id and name once, and its arguments in pieces. Others send every call
-at index 0 or none, repeat id and name with each piece, send the id last or another one with each piece, the arguments
-so far or all of them again, or as an object.
+OpenAI sends an index for each call, its id and name once, and its arguments in pieces. Other providers use index 0 or
+none for every call, repeat id and name with each piece, send the id last or a different id with each piece, repeat the
+arguments, or send them as an object.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _MAX_CALLS = 1000
 _MAX_BEGINNINGS = 64
-"""Pieces that are tried as the beginning of a call's arguments, where the first is not it."""
+"""Most pieces that are tried as the beginning of a call's arguments, if the first one is not."""
 
 
 @dataclass(kw_only=True)
@@ -29,19 +29,19 @@ class _Call:
     name: str = ""
     pieces: list[str] = field(default_factory=list[str])
     given: Json = None
-    """The arguments where they came as an object."""
+    """The arguments, if they came as an object."""
 
     def has_begun(self) -> bool:
-        """Whether any of its arguments have come."""
+        """Whether any of its arguments have arrived."""
         return is_object(self.given) or any(self.pieces)
 
     def whole(self) -> Json:
-        """Its arguments, once they are whole: other ones behind them belong to another call."""
-        told = self.given if is_object(self.given) else load("".join(self.pieces))
-        return told if is_object(told) else None
+        """Its arguments if they are complete; any further arguments belong to another call."""
+        complete = self.given if is_object(self.given) else load("".join(self.pieces))
+        return complete if is_object(complete) else None
 
     def arguments(self) -> Json:
-        """The arguments as the stream gave them; text where they came as text."""
+        """The arguments in the form in which the stream sent them: an object or text."""
         if is_object(self.given):
             return self.given
         return _text(self.pieces)
@@ -53,18 +53,18 @@ class StreamedCalls:
     def __init__(self) -> None:
         self._calls: list[_Call] = []
 
-    def take(self, told: Mapping[str, Json], *, is_whole: bool = False, is_further: bool = False) -> None:
+    def take(self, entry: Mapping[str, Json], *, is_whole: bool = False, is_further: bool = False) -> None:
         """Take one entry of ``tool_calls``: a call, or a piece of one.
 
         Args:
-            told: the entry.
+            entry: the entry.
             is_whole: whether it is a call of an answer that was not streamed.
-            is_further: whether another entry stands before it in the same list.
+            is_further: whether it is not the first entry of its list.
         """
-        function = mapping(told.get("function"))
-        index = told.get("index")
+        function = mapping(entry.get("function"))
+        index = entry.get("index")
         index = index if isinstance(index, int) and not isinstance(index, bool) else None
-        identifier, name, given = text_of(told.get("id")), text_of(function.get("name")), function.get("arguments")
+        identifier, name, given = text_of(entry.get("id")), text_of(function.get("name")), function.get("arguments")
         is_unnamed = index is None and not identifier
         known = None if is_whole or (is_further and is_unnamed and name) else self._known(index, identifier, name)
         if known is None or _begins_another(known, identifier, name, given):
@@ -80,7 +80,7 @@ class StreamedCalls:
             known.pieces.append(text_of(given))
 
     def joined(self) -> list[dict[str, Any]]:
-        """The calls as an answer that was not streamed has them."""
+        """The calls in the form of an answer that was not streamed."""
         return [
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments()}}
             for call in self._calls
@@ -88,7 +88,7 @@ class StreamedCalls:
         ]
 
     def _known(self, index: int | None, identifier: str, name: str) -> _Call | None:
-        """The call that an entry may be a piece of: with its id, else the latest at its index or of all."""
+        """The call that an entry may continue: the one with its id, else the latest at its index or of all."""
         same = [call for call in self._calls if index is None or call.index == index]
         if identifier:
             named = next((call for call in reversed(same) if call.id == identifier), None)
@@ -98,24 +98,24 @@ class StreamedCalls:
 
 
 def _begins_another(known: _Call, identifier: str, name: str, given: Json) -> bool:
-    """Whether an entry that stands where a known call does is another call all the same."""
+    """Whether an entry at the place of a known call is nevertheless another call."""
     if identifier and known.id and identifier != known.id:
         return bool(name) or not known.has_begun() or known.whole() is not None
     if not name or not known.has_begun():
         return False
     if name != known.name:
         return True
-    told = given if is_object(given) else load(text_of(given))
-    return is_object(told) and (whole := known.whole()) is not None and told != whole
+    new = given if is_object(given) else load(text_of(given))
+    return is_object(new) and (whole := known.whole()) is not None and new != whole
 
 
 def _with_piece(known: str, piece: str) -> str:
-    """A name with its next piece, where it is not the same name again."""
+    """A name with its next piece, unless the piece repeats the name."""
     return piece if piece.startswith(known) else known if known.startswith(piece) else known + piece
 
 
 def _text(pieces: list[str]) -> str:
-    """Arguments out of their pieces: what joins to an object, be it that the stream began them anew on the way."""
+    """Arguments joined from their pieces to an object, even if the stream began them again on the way."""
     whole = "".join(pieces)
     if is_object(load(whole)):
         return whole

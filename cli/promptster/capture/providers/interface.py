@@ -1,6 +1,7 @@
-"""What a provider API says, in nouns that all of them share.
+"""The types for requests and responses that all provider APIs share.
 
-A request is a sequence of items in the order of the conversation; a response is an answer. Nothing here knows agents.
+A request is a sequence of items in the order of the conversation; a response is an answer. Nothing here depends on
+agents.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ Json = Any
 
 @dataclass(frozen=True, kw_only=True)
 class UserText:
-    """Text that stands in the user's role; whether a person typed it is the agent's business to know."""
+    """Text in the user's role; the agent's reader decides whether a person typed it."""
 
     text: str
-    """As sent, with whatever the agent put around it."""
+    """The text as sent, with everything that the agent put around it."""
     images: tuple[Json, ...] = ()
-    """Images and documents that stand beside the text, as sent."""
+    """Images and documents in the same message, as sent."""
     typed: bool | None = None
-    """What the agent itself says about who wrote it; ``None`` when it says nothing."""
+    """Whether a person typed it, according to the agent; ``None`` if the agent does not say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ class ToolUse:
     name: str
     """The tool's name."""
     input: Json
-    """The tool's arguments; text when they are not JSON."""
+    """The tool's arguments; text if they are not JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class ToolResult:
     text: str
     """The text parts, joined."""
     is_error: bool | None = None
-    """What the agent says about success; ``None`` when it says nothing."""
+    """Whether the call failed, according to the agent; ``None`` if the agent does not say."""
     content: Json = None
     """The whole result as sent."""
 
@@ -57,15 +58,15 @@ class Reply:
     """An earlier piece of the model's own text in the conversation."""
 
     text: str
-    """The text, or an id where there is none."""
+    """The text, or an id if there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """A compacted history: what stood before it is not sent any more."""
+    """A compacted history: the items before it are no longer sent."""
 
     key: str
-    """Something that tells this summary from another one."""
+    """A value that distinguishes this summary from others."""
 
 
 Item = UserText | ToolUse | ToolResult | Reply | Summary
@@ -82,7 +83,7 @@ class ModelCall:
     items: tuple[Item, ...]
     """The conversation, oldest first."""
     previous: str | None = None
-    """The id of the response that this request continues, when the history is kept by the provider."""
+    """The id of the response that this request continues, if the provider keeps the history."""
     system: str = ""
     """The beginning of the system's instructions."""
     tools: frozenset[str] = frozenset()
@@ -96,7 +97,7 @@ class ModelCall:
 
 @dataclass(kw_only=True)
 class Answer:
-    """What the model answered, as far as it arrived."""
+    """The model's answer, as far as it has arrived."""
 
     text: str = ""
     thinking: str = ""
@@ -107,24 +108,24 @@ class Answer:
     response_id: str | None = None
     usage: Json = None
     content: list[Json] = field(default_factory=list[Json])
-    """Every piece of the response, assembled, unknown ones as they came."""
+    """Every piece of the response, assembled; unknown pieces unchanged."""
     error: Json = None
     """The error that the provider reported inside the response or instead of it."""
     finished: bool = False
     """Whether the provider said that the answer is complete."""
     ended: bool = False
-    """Whether all of the answer is here but for the stream's own closing mark, which some providers leave out."""
+    """Whether the whole answer has arrived except the stream's end marker, which some providers leave out."""
     ran: list[ToolUse | ToolResult] = field(default_factory=list["ToolUse | ToolResult"])
-    """Tools that the provider ran itself, and what they brought, as far as they arrived whole; in order."""
+    """Calls of tools that the provider ran itself, and their results, in order, as far as they arrived whole."""
     dropped: list[Json] = field(default_factory=list[Json])
-    """Pieces of an answer that broke off inside the stream, before the provider began another one in it."""
+    """Pieces of an answer that broke off inside the stream before the provider began another one in it."""
 
 
 class Assembler(Protocol):
     """Builds one answer from a stream's events or from one JSON document."""
 
     def event(self, name: str, data: str) -> None:
-        """Take one server-sent event; anything unknown or malformed is passed over."""
+        """Take one server-sent event; anything unknown or malformed is ignored."""
         ...
 
     def whole(self, body: Json) -> None:
@@ -133,11 +134,11 @@ class Assembler(Protocol):
 
     @property
     def settled(self) -> bool:
-        """Whether the stream has said its last word: complete, or an error."""
+        """Whether the stream has ended, with a complete answer or an error."""
         ...
 
     def answer(self) -> Answer:
-        """The answer as far as it is known."""
+        """The answer as far as it has arrived."""
         ...
 
 
@@ -147,10 +148,10 @@ class Provider(Protocol):
     name: str
     """The API's name."""
     answered_reasons: frozenset[str]
-    """Reasons to stop that mean that the model said all that it wanted to say, or waits for a tool."""
+    """Stop reasons that mean that the model finished its answer, or waits for a tool."""
 
     def is_call(self, method: str, path: str) -> bool:
-        """Whether a request asks for a model's answer by this API."""
+        """Whether a request is a model call of this API."""
         ...
 
     def read(self, body: Mapping[str, Json]) -> ModelCall:
@@ -158,7 +159,7 @@ class Provider(Protocol):
         ...
 
     def assembler(self) -> Assembler:
-        """A fresh assembler for one response."""
+        """A new assembler for one response."""
         ...
 
 
@@ -177,12 +178,12 @@ def sequence(value: Json) -> list[Json]:
 
 
 def text_of(value: Json) -> str:
-    """The value if it is text, else nothing."""
+    """The value if it is text, else an empty text."""
     return value if isinstance(value, str) else ""
 
 
 def optional_text(value: Json) -> str | None:
-    """The value if it is text that is not empty."""
+    """The value if it is a text that is not empty, else ``None``."""
     return value if isinstance(value, str) and value else None
 
 
@@ -195,19 +196,19 @@ def load(data: bytes | bytearray | str) -> Json:
 
 
 def canonical(value: Json) -> str:
-    """Equal for equal JSON values; empty for one that is nested too deeply to be written."""
+    """A text that is equal for equal JSON values; empty if the value is nested too deeply."""
     try:
         return json.dumps(value, sort_keys=True)
     except (ValueError, TypeError, RecursionError):
         return ""
 
 
-def joined_usage(known: Json, told: Json) -> Json:
-    """What is known of an answer's usage after more was told of it: ``null`` says nothing."""
-    if not isinstance(told, dict):
-        return known if told is None else told
+def joined_usage(known: Json, new: Json) -> Json:
+    """An answer's usage, updated with new values; ``null`` changes nothing."""
+    if not isinstance(new, dict):
+        return known if new is None else new
     usage = dict(mapping(known))
-    for name, value in mapping(told).items():
+    for name, value in mapping(new).items():
         usage[name] = joined_usage(usage.get(name), value)
     return usage
 
@@ -218,7 +219,7 @@ def is_object(value: Json) -> bool:
 
 
 def arguments(value: Json) -> Json:
-    """A tool's arguments: parsed when they are JSON in text, else as they are."""
+    """A tool's arguments: parsed if they are JSON in a text, else unchanged."""
     if not isinstance(value, str):
         return value
     parsed = load(value)

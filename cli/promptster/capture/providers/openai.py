@@ -6,11 +6,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from typing_extensions import override
+
 from promptster.capture.providers.interface import (
     Answer,
+    Assembler,
     Item,
     Json,
     ModelCall,
+    Provider,
     Reply,
     Summary,
     ToolResult,
@@ -32,7 +36,7 @@ _RESULTS = {"function_call_output", "custom_tool_call_output", "local_shell_call
 _INPUTS = ("arguments", "action", "operation")
 _OUTPUTS = ("output", "tools")
 _GIVEN_THERE = ("queries", "code", "revised_prompt")
-"""Where the tools that OpenAI runs itself name what they were given, beside the usual places."""
+"""Further fields with the arguments of tools that OpenAI runs itself."""
 _BROUGHT = ("results", "outputs", "output", "result", "error")
 _LABEL = re.compile(r"\s*<(/?)(?:image|audio|file|video)(?:\s[^<>]*)?>\s*")
 _SUMMARIES = {"compaction", "compaction_summary", "context_compaction"}
@@ -41,18 +45,18 @@ _FINAL = {"response.completed", "response.incomplete", "response.done"}
 _FAILED = {"response.failed", "response.error", "error"}
 
 
-class OpenAIResponses:
+class OpenAIResponses(Provider):
     """Requests and responses of ``/responses``."""
 
     name = "openai"
     answered_reasons = frozenset({"completed"})
 
+    @override
     def is_call(self, method: str, path: str) -> bool:
-        """Creating a response, or compacting a conversation."""
         return method == "POST" and path.endswith(("/responses", "/responses/compact"))
 
+    @override
     def read(self, body: Mapping[str, Json]) -> ModelCall:
-        """The conversation of a request, or the part that the provider does not hold yet."""
         given = body.get("input")
         raw = [{"type": "message", "role": "user", "content": given}] if isinstance(given, str) else sequence(given)
         items: list[Item] = []
@@ -69,8 +73,8 @@ class OpenAIResponses:
             tools=frozenset(tools),
         )
 
+    @override
     def assembler(self) -> _Assembler:
-        """For one response."""
         return _Assembler()
 
 
@@ -98,13 +102,13 @@ def _items(entry: Mapping[str, Json]) -> Iterator[Item]:
 
 
 def _is_call(entry: Mapping[str, Json]) -> bool:
-    """Whether an item asks the agent, and not the provider, to run a tool, of whatever kind."""
+    """Whether an item asks the agent, not the provider, to run a tool of any kind."""
     kind = text_of(entry.get("type"))
     return kind in _CALLS or (kind.endswith("_call") and _is_answered_here(entry))
 
 
 def _is_answered_here(entry: Mapping[str, Json]) -> bool:
-    """What the provider runs itself has no call id, or says so."""
+    """Whether the agent runs this call: calls that the provider runs have no call id, or say so."""
     return bool(text_of(entry.get("call_id"))) and entry.get("execution") != "server"
 
 
@@ -118,7 +122,7 @@ def _message_items(entry: Mapping[str, Json]) -> Iterator[Item]:
 
 
 def _agent_message(entry: Mapping[str, Json]) -> str:
-    """What one of Codex's agents wrote to another; the task itself may stand in a field for encrypted content."""
+    """A message from one of Codex's agents to another; the task may be in a field for encrypted content."""
     parts = (mapping(part) for part in sequence(entry.get("content")))
     return "".join(text_of(part.get("text")) or text_of(part.get("encrypted_content")) for part in parts)
 
@@ -142,22 +146,22 @@ def _user_items(entry: Mapping[str, Json], parts: list[Json]) -> Iterator[Item]:
 
 
 def _is_label(parts: list[Json], index: int, text: str) -> bool:
-    """Whether a text is a tag that Codex puts around what is attached, under the name of whoever attached it."""
+    """Whether a text is a tag that Codex puts around an attachment."""
     tag = _LABEL.fullmatch(text)
-    beside = index - 1 if tag and tag[1] else index + 1
-    is_there = tag is not None and 0 <= beside < len(parts)
-    return is_there and not isinstance(mapping(parts[beside]).get("text"), str)
+    neighbor = index - 1 if tag and tag[1] else index + 1
+    has_neighbor = tag is not None and 0 <= neighbor < len(parts)
+    return has_neighbor and not isinstance(mapping(parts[neighbor]).get("text"), str)
 
 
 def _typed(kind: str, origin: str) -> bool | None:
-    """Codex names each text's origin; older versions say nothing."""
+    """Whether a person typed a text, by the origin that Codex names; ``None`` for older versions without it."""
     if not kind and not origin:
         return None
     return origin == "user" or kind.startswith("user.")
 
 
 def tool_use(entry: Mapping[str, Json]) -> ToolUse:
-    """The call in an item; a kind of call that is a tool of its own (``tool_search_call``) gives the tool its name."""
+    """The call in an item; without a name, the tool is named after the item's type (``tool_search_call``)."""
     kind = text_of(entry.get("type"))
     name = text_of(entry.get("name")) or kind.removesuffix("_call")
     given = next((entry[field] for field in _INPUTS if field in entry), None)
@@ -183,10 +187,11 @@ def _result(entry: Mapping[str, Json]) -> ToolResult:
     )
 
 
-class _Assembler:
-    """Output items in order; each is replaced by its final form when that arrives.
+class _Assembler(Assembler):
+    """Collects output items in order, and replaces each by its final form when that arrives.
 
-    An item with another id than the one at its index is a further one: some send every item at index 0 or none.
+    An item whose id differs from that of the item at its index is a new item: some providers send every item at index 0
+    or without an index.
     """
 
     def __init__(self) -> None:
@@ -203,9 +208,11 @@ class _Assembler:
         self._pieces: dict[int, dict[str, list[str]]] = {}
 
     @property
+    @override
     def settled(self) -> bool:
         return self._answer.finished or self._failed
 
+    @override
     def event(self, name: str, data: str) -> None:
         body = mapping(load(data))
         kind = text_of(body.get("type")) or name
@@ -218,6 +225,7 @@ class _Assembler:
         else:
             self._piece(kind, body)
 
+    @override
     def whole(self, body: Json) -> None:
         response = mapping(body)
         if response.get("error"):
@@ -226,6 +234,7 @@ class _Assembler:
         elif "output" in response:
             self._finish(response)
 
+    @override
     def answer(self) -> Answer:
         answer = self._answer
         items = [(place, self._item(place)) for place in range(len(self._items))]
@@ -238,7 +247,7 @@ class _Assembler:
         return answer
 
     def _start(self, response: Mapping[str, Json]) -> None:
-        """A response begins; another one behind a part of one that broke off is the answer in its stead."""
+        """Begin a response; after one that broke off, the new response replaces it as the answer."""
         named = optional_text(response.get("id"))
         if self._items and named and self._answer.response_id not in {None, named}:
             self._answer.dropped += self.answer().content
@@ -283,7 +292,7 @@ class _Assembler:
             self._pieces.setdefault(place, {}).setdefault(kind, []).append(body["delta"])
 
     def _place(self, body: Mapping[str, Json], named: set[str], *, is_new: bool = False, is_delta: bool = False) -> int:
-        """Where the item of an event stands, or is to be put: told by its id, else by its index, else the latest."""
+        """The position for an event's item: that of its id, else that of its index, else the latest."""
         index = body.get("output_index")
         index = index if isinstance(index, int) else None
         by_id = (place for place in range(len(self._items) - 1, -1, -1) if named & _ids(self._items[place]))
@@ -299,14 +308,14 @@ class _Assembler:
         return -1 if place is None else place
 
     def _is_further(self, place: int, named: set[str], *, is_new: bool) -> bool:
-        """Whether an item that stands where a known one does is another one all the same."""
+        """Whether an item at the place of a known one is nevertheless another one."""
         known = _ids(self._items[place])
         if named and known:
             return not named & known
         return place in self._done or is_new
 
     def _item(self, place: int) -> dict[str, Any]:
-        """The item in its final form, or with the deltas that came so far."""
+        """The item in its final form, or with the deltas that have arrived."""
         item = self._items[place]
         if place in self._done:
             return item
@@ -343,7 +352,7 @@ def _ids(item: Mapping[str, Json]) -> set[str]:
 
 
 def _ran(item: Mapping[str, Json]) -> Iterator[ToolUse | ToolResult]:
-    """A tool that OpenAI ran itself, and what it brought, where the item tells it."""
+    """A call of a tool that OpenAI ran itself, and its result if the item contains one."""
     kind = text_of(item.get("type"))
     if kind.endswith("_output") and not _is_answered_here(item) and _call_id(item):
         yield _result(item)

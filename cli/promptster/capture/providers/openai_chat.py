@@ -1,16 +1,20 @@
-"""OpenAI's chat completions, which many other providers speak too: ``POST /chat/completions``."""
+"""OpenAI's chat completions API, which many other providers offer too: ``POST /chat/completions``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from typing_extensions import override
+
 from promptster.capture.providers.chat_calls import StreamedCalls
 from promptster.capture.providers.interface import (
     Answer,
+    Assembler,
     Item,
     Json,
     ModelCall,
+    Provider,
     Reply,
     ToolResult,
     ToolUse,
@@ -30,18 +34,18 @@ _MAX_CHOICES = 100
 _REASONING = ("reasoning_content", "reasoning")
 
 
-class OpenAIChat:
+class OpenAIChat(Provider):
     """Requests and responses of ``/chat/completions``; the first choice is the answer."""
 
     name = "openai_chat"
     answered_reasons = frozenset({"stop", "tool_calls"})
 
+    @override
     def is_call(self, method: str, path: str) -> bool:
-        """Only the creation of a completion."""
         return method == "POST" and path.endswith("/chat/completions")
 
+    @override
     def read(self, body: Mapping[str, Json]) -> ModelCall:
-        """The conversation of a request."""
         items: list[Item] = []
         system = ""
         for raw in sequence(body.get("messages")):
@@ -58,8 +62,8 @@ class OpenAIChat:
             tools=frozenset(text_of(name) for name in tools),
         )
 
+    @override
     def assembler(self) -> _Assembler:
-        """For one response."""
         return _Assembler()
 
 
@@ -111,16 +115,16 @@ class _Choice:
         return self._calls.joined()
 
     def message(self) -> dict[str, Any] | None:
-        """The choice as an answer that was not streamed has it; ``None`` where nothing came of it."""
+        """The choice in the form of an answer that was not streamed; ``None`` if it is empty."""
         calls = self.calls()
-        told = {"role": "assistant", "content": self.text or None, **({"tool_calls": calls} if calls else {})}
-        return told if self.text or calls else None
+        message = {"role": "assistant", "content": self.text or None, **({"tool_calls": calls} if calls else {})}
+        return message if self.text or calls else None
 
     def take(self, message: Mapping[str, Json], *, is_whole: bool) -> None:
         content = message.get("content")
         self._text.append(_text(content) or text_of(message.get("refusal")))
-        told = (text_of(message.get(key)) for key in _REASONING)
-        self._thinking.append(next(filter(None, told), "") or _thoughts(content))
+        reasoning = (text_of(message.get(key)) for key in _REASONING)
+        self._thinking.append(next(filter(None, reasoning), "") or _thoughts(content))
         calls = message.get("tool_calls")
         for place, raw in enumerate([calls] if is_object(calls) else sequence(calls)):
             self._calls.take(mapping(raw), is_whole=is_whole, is_further=place > 0)
@@ -128,8 +132,8 @@ class _Choice:
             self._calls.take({"function": function}, is_whole=is_whole)
 
 
-class _Assembler:
-    """The first choice is the answer; others, of which agents make nothing, stand beside it in the content."""
+class _Assembler(Assembler):
+    """Assembles the first choice as the answer; other choices, which agents ignore, are kept in its content."""
 
     def __init__(self) -> None:
         self._answer = Answer()
@@ -138,9 +142,11 @@ class _Assembler:
         self._failed = False
 
     @property
+    @override
     def settled(self) -> bool:
         return self._answer.finished or self._failed
 
+    @override
     def event(self, name: str, data: str) -> None:
         del name
         if data.strip() == "[DONE]":
@@ -148,10 +154,12 @@ class _Assembler:
             return
         self._take(mapping(load(data)), "delta")
 
+    @override
     def whole(self, body: Json) -> None:
         self._take(mapping(body), "message")
         self._answer.finished = not self._failed and "choices" in mapping(body)
 
+    @override
     def answer(self) -> Answer:
         answer = self._answer
         answer.text, answer.thinking = self._first.text, self._first.thinking
@@ -159,7 +167,7 @@ class _Assembler:
         is_whole = answer.finished or answer.ended
         answer.calls = [_tool_use(call) for call in self._first.calls()] if is_whole else []
         first, others = self._first.message(), [(place, other.message()) for place, other in self._others.items()]
-        answer.content = [*([first] if first else []), *({**told, "index": place} for place, told in others if told)]
+        answer.content = [*([first] if first else []), *({**other, "index": place} for place, other in others if other)]
         return answer
 
     def _take(self, body: Mapping[str, Json], key: str) -> None:
@@ -173,17 +181,17 @@ class _Assembler:
         for raw in sequence(body.get("choices")):
             choice = mapping(raw)
             place = choice.get("index")
-            told = key if key in choice else "message"
+            form = key if key in choice else "message"
             if not place:
                 self._answer.stop_reason = optional_text(choice.get("finish_reason")) or self._answer.stop_reason
                 self._answer.usage = joined_usage(self._answer.usage, choice.get("usage"))
-                self._first.take(mapping(choice.get(told)), is_whole=told == "message")
+                self._first.take(mapping(choice.get(form)), is_whole=form == "message")
             elif isinstance(place, int) and (place in self._others or len(self._others) < _MAX_CHOICES):
                 other = self._others.setdefault(place, _Choice())
-                other.take(mapping(choice.get(told)), is_whole=told == "message")
+                other.take(mapping(choice.get(form)), is_whole=form == "message")
 
 
 def _thoughts(content: Json) -> str:
-    """The thinking in a content of parts."""
+    """The thinking in a content that consists of parts."""
     thoughts = (mapping(part).get("thinking") for part in sequence(content))
     return "".join(_text(thought) for thought in thoughts)

@@ -1,1 +1,1 @@
-"""What the proxied API traffic says."""
+"""Reads the API traffic that the proxy observes."""

@@ -1,8 +1,8 @@
-"""What is new in a request that resends its whole history: which prompts, which tool results, or nothing at all.
+"""Finds out what is new in a request that resends its whole history: prompts, tool results, or nothing.
 
-A conversation is read as turns. The texts behind the model's last word are the *tail*; only there can a new prompt
-stand, since everything before it was answered. The *position* of a tail is told by the turn before it, so that the
-same words typed at two places are two prompts, and the same words sent twice at one place are one.
+A conversation is read as turns. The texts after the model's last message are the *tail*. Only the tail can contain a
+new prompt, because everything before it was answered. The turn before a tail defines its *position*: the same text
+typed at two positions is two prompts, and the same text sent twice at one position is one.
 """
 
 from __future__ import annotations
@@ -32,43 +32,43 @@ class Answered:
     """One tool result of a conversation."""
 
     result: ToolResult
-    """It."""
+    """The result itself."""
     use: ToolUse | None
-    """The call before it with its id; ``None`` where the history holds none."""
+    """The call that it answers; ``None`` if the history does not contain it."""
     place: int
-    """Which of the history's calls with this id that is."""
-    is_fresh: bool
-    """Whether it stands in the tail."""
+    """The index of that call among the history's calls with this id."""
+    is_in_tail: bool
+    """Whether the result is in the tail, and so may be new."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """One request's conversation, read."""
+    """One request's conversation, as far as its last turn matters."""
 
     fingerprint: str
-    """Equal for requests that ask the same again."""
+    """Equal for requests that repeat each other."""
     position: str
-    """Where the tail stands."""
+    """The position of the tail."""
     tail: tuple[Prompt, ...]
-    """The words behind the model's last one."""
+    """The prompts after the model's last message."""
     answers: tuple[Answered, ...]
     """Every tool result with the call that it answers, oldest first."""
     uses: Mapping[str, Sequence[ToolUse]]
     """The tool calls of the history by id, oldest first."""
     history: frozenset[str]
-    """The words before the tail, whoever wrote them."""
+    """The texts before the tail, from people and programs."""
     opening: tuple[str, ...]
-    """The texts before the model's first word, and those of the tail, whoever wrote them."""
+    """The texts before the model's first message, and those of the tail, from people and programs."""
     closing: tuple[str, ...]
-    """The texts of the tail and of its results, whoever wrote them."""
+    """The texts of the tail and of its results, from people and programs."""
     task: str
-    """The tail's texts as the message that starts a subagent."""
+    """The tail's texts, read as the message that starts a subagent."""
     beginning: str
-    """Equal for conversations that begin with the same words."""
+    """Equal for conversations that begin with the same prompts."""
 
 
 def read_turn(call: ModelCall, agent: ReadsRequests, *, purpose: str) -> Turn:
-    """Read a request's items with the agent's habits."""
+    """Read a request's items by the agent's conventions."""
     runs = _without_resumption(_runs(call.items, agent), agent)
     marks: list[object] = [purpose, call.previous]
     context: list[object] = [call.previous]
@@ -105,11 +105,11 @@ def read_turn(call: ModelCall, agent: ReadsRequests, *, purpose: str) -> Turn:
 def _answers(
     items: Sequence[Item], fresh: Sequence[ToolResult]
 ) -> tuple[tuple[Answered, ...], dict[str, list[ToolUse]]]:
-    """Each result with its call: the first one of its id in the answer before it that has none yet."""
+    """Each result with its call: the first call with its id in the preceding answer that has no result yet."""
     new = {id(result) for result in fresh}
     uses: dict[str, list[ToolUse]] = {}
     begins: dict[str, int] = {}
-    """The first call of an id in the latest answer that has one."""
+    """The index of an id's first call in the latest answer that contains the id."""
     given: dict[tuple[str, int], Answered] = {}
     turn, turns = 0, dict[str, int]()
     for item in items:
@@ -125,7 +125,7 @@ def _answers(
             places = range(begins.get(item.id, 0), len(same))
             place = next((at for at in places if (item.id, at) not in given), len(same) - 1)
             use = same[place] if same else None
-            given[item.id, place] = Answered(result=item, use=use, place=place, is_fresh=id(item) in new)
+            given[item.id, place] = Answered(result=item, use=use, place=place, is_in_tail=id(item) in new)
     return tuple(given.values()), uses
 
 
@@ -139,7 +139,7 @@ def _runs(items: Sequence[Item], agent: ReadsRequests) -> list[tuple[str, list[I
 
 
 def _without_resumption(runs: list[tuple[str, list[Item]]], agent: ReadsRequests) -> list[tuple[str, list[Item]]]:
-    """To go on where an answer was cut off is to ask the same again: the partial answer and the added text go."""
+    """Remove a partial answer and the text that asks to continue it, so that such a request counts as a repetition."""
     while len(runs) > 2 and runs[-1][0] == "user" and runs[-2][0] == "model":  # noqa: PLR2004 - question, answer, text
         texts = _texts(runs[-1][1])
         if len(texts) != len(runs[-1][1]) or agent.prompts(texts) or not any(map(agent.resumes, texts)):
@@ -178,15 +178,15 @@ class Asked:
     """One logical request with its attempts."""
 
     seq: int | None
-    """Of its model_request, if that was recorded."""
+    """The ``seq`` of its ``model_request``, if that was recorded."""
     attempts: int = 1
-    """How many were begun."""
+    """The number of attempts so far."""
     answered: int = 0
     """The highest attempt whose end is recorded."""
     complete: bool = False
-    """Whether an attempt brought a whole answer."""
+    """Whether an attempt returned a whole answer."""
     position: str = ""
-    """Where its tail stands."""
+    """The position of its tail."""
 
 
 @dataclass(kw_only=True)
@@ -197,7 +197,7 @@ class _Place:
 
 @dataclass(kw_only=True)
 class Conversation:
-    """One lane's memory, bounded: its latest requests and the prompts seen at its latest positions."""
+    """What is remembered of one lane: its latest requests, and the prompts at its latest positions."""
 
     lane: int
     """The lane's number."""
@@ -206,12 +206,12 @@ class Conversation:
     _latest: _Place | None = None
 
     def retried(self, fingerprint: str, request_sha256: str) -> Asked | None:
-        """The unanswered request that this one asks again."""
+        """The unanswered request that this one repeats."""
         asked = self._asked.get(fingerprint) or self._asked.get(request_sha256)
         return asked if asked is not None and not asked.complete else None
 
     def remember(self, asked: Asked, *names: str) -> None:
-        """Keep a request under its fingerprint and its body's hash."""
+        """Remember a request under its fingerprint and its body's hash."""
         for name in names:
             self._asked[name] = asked
             self._asked.move_to_end(name)
@@ -219,46 +219,46 @@ class Conversation:
             self._asked.popitem(last=False)
 
     def new_prompts(self, turn: Turn) -> list[Prompt]:
-        """The prompts of a request's tail that were not there before; they are remembered."""
+        """Return and remember the prompts of a request's tail that are new."""
         place = self._places.get(turn.position)
         texts = [prompt.text for prompt in turn.tail]
         if place is None:
             known = self._carried_over(turn)
-            fresh = [prompt for prompt in turn.tail if not _take(known, prompt.text)]
+            new = [prompt for prompt in turn.tail if not _take(known, prompt.text)]
         elif place.answered and texts == place.texts:
-            fresh = list(turn.tail[-1:])
+            new = list(turn.tail[-1:])
         else:
             known = Counter(place.texts)
-            fresh = [prompt for prompt in turn.tail if not _take(known, prompt.text)]
+            new = [prompt for prompt in turn.tail if not _take(known, prompt.text)]
         self._latest = self._places[turn.position] = _Place(texts=texts)
         self._places.move_to_end(turn.position)
         while len(self._places) > _POSITIONS_KEPT:
             self._places.popitem(last=False)
-        return fresh
+        return new
 
     def _carried_over(self, turn: Turn) -> Counter[str]:
-        """Words that nobody answered and that come again behind another history, shortened by the agent."""
+        """The latest unanswered prompts, which an agent sends again after it shortened the history."""
         if self._latest is None or self._latest.answered:
             return Counter()
         return Counter(text for text in self._latest.texts if text not in turn.history)
 
     def typed_again(self, turn: Turn) -> None:
-        """The words of a tail were taken back and typed anew: what comes is no further attempt."""
+        """Note that a tail's prompts were withdrawn and typed again, so that the request is not a further attempt."""
         place = self._places.get(turn.position)
         if place is not None:
             place.answered = True
 
     def expect_again(self, texts: Sequence[str]) -> None:
-        """Words that were recorded without the request that brought them; the agent will send it again."""
+        """Note prompts that were recorded without their request, which the agent will send again."""
         self._latest = _Place(texts=list(texts))
 
     def answer(self, asked: Asked, *, complete: bool, is_answered: bool) -> None:
-        """An attempt ended.
+        """Note the end of an attempt.
 
         Args:
             asked: the request.
-            complete: whether all of the answer arrived.
-            is_answered: whether the model said all that it wanted to say.
+            complete: whether the whole answer arrived.
+            is_answered: whether the model finished its answer.
         """
         asked.complete = asked.complete or complete
         place = self._places.get(asked.position)

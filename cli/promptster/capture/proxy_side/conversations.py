@@ -1,4 +1,4 @@
-"""What is remembered of each conversation."""
+"""The remembered conversations, by identity."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class Conversations:
-    """The memory of every conversation, made when it is first asked for."""
+    """Holds one ``Conversation`` for each identity."""
 
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
         self._known: dict[Identity, Conversation] = {}
 
     def of(self, identity: Identity) -> Conversation:
-        """The memory of one conversation."""
+        """The conversation of an identity, created if missing."""
         known = self._known.get(identity)
         if known is None:
             known = self._known[identity] = Conversation(lane=self._lanes.number(identity))

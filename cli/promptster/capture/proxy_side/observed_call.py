@@ -1,6 +1,6 @@
-"""One proxied exchange: its bytes are collected and decoded within bounds, and read as they come.
+"""Observes one proxied exchange: collects and decodes its bytes within limits, and reads them as they arrive.
 
-The engine is told twice: when the request is known, and when the answer is.
+The engine is called once the request has been read, and again once the response has.
 """
 
 from __future__ import annotations
@@ -32,12 +32,10 @@ if TYPE_CHECKING:
     from promptster.proxy.header_fields import Headers
     from promptster.proxy.observation import Observation, Outcome, RequestInfo
 
-MAX_REQUEST = 64 << 20
-"""Bytes of a request's body that are kept for reading."""
 
 _BLANK = b"\xef\xbb\xbf\r\n"
 _STREAMED = (b"event:", b"data:", b"id:", b"retry:", b":")
-"""Beginnings of a stream of events, by whatever type it goes."""
+"""The possible beginnings of an event stream, which some providers send under another content type."""
 _ERROR_KEPT = 4000
 _HTTP_ERROR = 400
 
@@ -45,22 +43,30 @@ End = Literal["complete", "cut", "error"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class CallLimits:
+    """How much of an exchange is kept."""
+
+    request: int = 64 << 20
+    """Most bytes of a request's body that are kept for reading."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReadRequest:
     """A request's body, as far as it could be read."""
 
     body: Mapping[str, Json] | None
-    """The decoded JSON object, or ``None`` when it is none."""
+    """The decoded JSON object, or ``None`` if the body is not one."""
     raw: bytes
-    """The body as sent, when it is no JSON object."""
+    """The body as sent, if it is not a JSON object."""
     sha256: str
-    """Of the body as sent."""
+    """The SHA-256 of the body as sent."""
     cut: bool
-    """Whether the body was longer than what is kept, or not all of it was seen."""
+    """Whether the body is incomplete, because it was too long or not all of it was observed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadResponse:
-    """An exchange's end."""
+    """A response, and how its exchange ended."""
 
     outcome: End
     answer: Answer
@@ -72,29 +78,37 @@ class ReadResponse:
 
 
 class CallReceiver(Protocol):
-    """Who is told."""
+    """Receives what was read of an exchange."""
 
     def asked(self, exchange: ObservedCall, request: ReadRequest) -> None:
-        """A model call's request is known."""
+        """Take the request of a model call."""
         ...
 
     def answered(self, exchange: ObservedCall, response: ReadResponse) -> None:
-        """A model call is over; told once, after ``asked``."""
+        """Take the end of a model call; called once, after ``asked``."""
         ...
 
     def passed(self, exchange: ObservedCall, status: int | None) -> None:
-        """Another request is over."""
+        """Take the end of a request that is not a model call."""
         ...
 
     def lost(self, exchange: ObservedCall, detail: str, count: int) -> None:
-        """Bytes were forwarded that could not be observed."""
+        """Take note of bytes that were forwarded but could not be observed."""
         ...
 
 
 class ObservedCall:
-    """An observer of the proxy's; see ``promptster.proxy.observation.Observer``."""
+    """Observes one exchange for the proxy; see ``promptster.proxy.observation.Observer``."""
 
-    def __init__(self, receiver: CallReceiver, writer: DraftWriter, info: RequestInfo, agents: AgentReaders) -> None:
+    def __init__(
+        self,
+        receiver: CallReceiver,
+        writer: DraftWriter,
+        info: RequestInfo,
+        agents: AgentReaders,
+        limits: CallLimits | None = None,
+    ) -> None:
+        self._limits = limits or CallLimits()
         self.info = info
         self.path = info.target.partition("?")[0]
         self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in info.headers}
@@ -123,7 +137,7 @@ class ObservedCall:
         self._whole: list[bytes] = []
 
     def observe(self, observation: Observation) -> None:
-        """Take what the proxy reports of this exchange."""
+        """Take one observation of this exchange from the proxy."""
         match observation:
             case ResponseData():
                 self._response_data(observation.data)
@@ -146,11 +160,11 @@ class ObservedCall:
             return
         self._hash.update(data)
         self._size += len(data)
-        room = MAX_REQUEST - len(self._request)
+        room = self._limits.request - len(self._request)
         self._request += data[:room] if room < len(data) else data
 
     def _request_end(self) -> None:
-        """Read the request; also when it was answered or cut before its end."""
+        """Read the request, even if it was answered or cut before its end."""
         if self.provider is None or self._is_asked or self._is_over:
             return
         self._is_asked = True
@@ -188,14 +202,14 @@ class ObservedCall:
             self._receiver.lost(self, f"a response could not be read: {self._decoder.fault}", 0)
 
     def _data_missed(self, size: int) -> None:
-        """The observation queue was full."""
+        """Report bytes that were dropped because the observation queue was full."""
         if self.provider is None:
             return
         self._missed += size
         self._receiver.lost(self, "the proxy forwarded faster than it could be observed", size)
 
     def _exchange_end(self, outcome: Outcome, detail: str) -> None:
-        """The exchange is over."""
+        """Report the end of the exchange."""
         if self._is_over:
             return
         if self.provider is None:
@@ -212,7 +226,7 @@ class ObservedCall:
         self._end(outcome, detail)
 
     def abandon(self, reason: str) -> None:
-        """Stop looking: what came so far is told as a cut attempt, the rest is not looked at."""
+        """Stop observing: report what has arrived as a cut attempt, and ignore the rest."""
         if self._is_asked and not self._is_over:
             self._end("cut_by_provider", reason)
         self._is_over = True
@@ -220,7 +234,7 @@ class ObservedCall:
     def _read_request(self) -> ReadRequest:
         sent, self._request = self._request, bytearray()
         cut = self._size > len(sent) or self._missed > 0
-        decoder = ContentDecoder(self.headers.get("content-encoding", ""), limit=MAX_REQUEST)
+        decoder = ContentDecoder(self.headers.get("content-encoding", ""), limit=self._limits.request)
         is_coded = self.headers.get("content-encoding", "identity") != "identity"
         body = None if cut else load(decoder.feed(bytes(sent)) if is_coded else sent)
         is_object = isinstance(body, dict)
@@ -259,7 +273,7 @@ class ObservedCall:
         )
 
     def _judge(self, answer: Answer, transport: Outcome, detail: str, whole: bytes) -> tuple[End, Json]:
-        """How the attempt ended, and why if not well."""
+        """How the attempt ended, and the reason if it was not complete."""
         why: Json = answer.error
         if self._status is None:
             return ("error" if transport == "failed" else "cut"), {"type": transport, "detail": detail}
@@ -267,11 +281,11 @@ class ObservedCall:
             return "error", why or {"type": "http", "body": whole[:_ERROR_KEPT].decode("utf-8", "replace")}
         if why is not None:
             return "error", why
-        unseen = self._decoder.fault or ("missed" if self._missed else None)
+        unread = self._decoder.fault or ("missed" if self._missed else None)
         if self._sse is not None and self._sse.oversized:
-            unseen = "too_large"
-        if unseen and (answer.finished or transport == "complete"):
-            return "complete", {"type": "not_observed", "detail": unseen}
+            unread = "too_large"
+        if unread and (answer.finished or transport == "complete"):
+            return "complete", {"type": "not_observed", "detail": unread}
         if answer.finished or (answer.ended and transport == "complete"):
             return "complete", {"type": "begun_again", "content": answer.dropped} if answer.dropped else None
         return "cut", {"type": transport, "detail": detail} if transport != "complete" else {"type": "unfinished"}

@@ -1,4 +1,4 @@
-"""Subagents seen by the proxy: which tool call started them, and their first message, which no candidate typed."""
+"""Subagents as the proxy sees them: which tool call started each, and its first message, which the agent wrote."""
 
 from __future__ import annotations
 
@@ -29,45 +29,45 @@ class _Expected:
 
 
 class Subagents:
-    """Expected first messages by session, and the subagents that have begun."""
+    """Matches subagents with the calls that start them, and records their start and end."""
 
     def __init__(self, writer: DraftWriter, lanes: Lanes) -> None:
         self._writer = writer
         self._lanes = lanes
         self._expected: OrderedDict[tuple[str, str, str], deque[_Expected]] = OrderedDict()
-        """The calls that start a subagent with the same words, in order."""
+        """The calls that start subagents, in order, by agent, session and first message."""
         self._begun: set[Identity] = set()
         self._beginnings: dict[Identity, str] = {}
         self._names: dict[tuple[str, str, str], Identity] = {}
         self._ended: set[tuple[Identity, str]] = set()
 
     def expect(self, parent: Identity, message: str, tool_use_id: str, seq: int | None) -> None:
-        """A tool call starts a subagent with this message."""
+        """Expect the subagent that a tool call starts with this message."""
         same = self._expected.setdefault((parent.agent, parent.session, message.strip()), deque(maxlen=_SAME_KEPT))
         same.append(_Expected(tool_use_id=tool_use_id, seq=seq))
         if len(self._expected) > _EXPECTED_KEPT:
             self._expected.popitem(last=False)
 
     def learn_begun(self, identity: Identity, tool_use_id: str) -> None:
-        """Take over from the journal that a subagent has begun, started by this call."""
+        """Restore from the journal that a subagent has begun, started by this call."""
         self._begun.add(identity)
         for expected in (expected for same in self._expected.values() for expected in same):
             expected.begun = expected.begun or expected.tool_use_id == tool_use_id
 
     def learn_ended(self, identity: Identity, text: str) -> None:
-        """Take over from the journal that a subagent has ended with these words."""
+        """Restore from the journal that a subagent has ended with this text."""
         self._ended.add((identity, text))
 
     def call(self, identity: Identity, name: str) -> None:
-        """A conversation has a name in its session."""
+        """Remember the name that a subagent has in its session."""
         if name and identity.agent_id:
             self._names[(identity.agent, identity.session, name)] = identity
 
     def place(self, identity: Identity, turn: Turn) -> Identity:
-        """Where a request that is the candidate's work belongs.
+        """The conversation of a request that is the candidate's work.
 
-        Agents that do not name their subagents are told by the first message, unless the main conversation began with
-        the same words; conversations of unknown agents are told apart by how they begin.
+        If an agent does not name its subagents, they are recognized by their first message, unless the main
+        conversation began with the same prompts. Conversations of unknown agents are distinguished by their beginning.
         """
         if not identity.agent and not identity.session:
             return dataclasses.replace(identity, session=f"begins-{turn.beginning[:32]}")
@@ -77,7 +77,7 @@ class Subagents:
         return dataclasses.replace(identity, agent_id=same[-1].tool_use_id) if same else identity
 
     def began(self, identity: Identity, turn: Turn) -> int | None:
-        """A subagent asks its model; its beginning is told once."""
+        """Record the start of a subagent at its first request, and return the event's ``seq``."""
         if identity in self._begun:
             return None
         self._begun.add(identity)
@@ -88,7 +88,7 @@ class Subagents:
         return self._writer.write("proxy", identity.named_in(started), lane=lane, refs=refs)
 
     def ended(self, agent: ReadsRequests, identity: Identity, turn: Turn) -> None:
-        """Tell of the subagents that a request's new texts say have ended, each with the same words once."""
+        """Record the subagents that ended according to a request's new texts, each once for the same result."""
         for text in turn.closing:
             name, brought = agent.ended(text) or ("", "")
             by_id = dataclasses.replace(identity, agent_id=name)
@@ -107,7 +107,7 @@ class Subagents:
 
 
 def _next_of(same: Sequence[_Expected], identity: Identity) -> _Expected | None:
-    """The call that started a subagent: the one it is named after, else the oldest whose subagent has not begun."""
+    """The call that started a subagent: the one with the subagent's id, else the oldest not matched yet."""
     named = (expected for expected in same if expected.tool_use_id == identity.agent_id)
     waiting = (expected for expected in same if not expected.begun)
     expected = next(named, None) or next(waiting, same[-1] if same else None)

@@ -1,4 +1,4 @@
-"""Tool calls and their results as the proxy sees them: calls in answers, results in the requests behind them."""
+"""Tool calls and results as the proxy sees them: calls in responses, results in the requests after them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ProxyTools:
-    """Writes calls and results, each once."""
+    """Records the calls and results that the proxy sees, each once."""
 
     def __init__(  # noqa: PLR0917 - one part of the engine each
         self,
@@ -34,7 +34,7 @@ class ProxyTools:
         disk: Disk,
     ) -> None:
         self.after_pause: set[Identity] = set()
-        """Conversations that have asked nothing since a pause: their calls may be older than its end."""
+        """Conversations without a request since a pause: unknown calls in their history may be from the pause."""
         self._writer = writer
         self._lanes = lanes
         self._tool_calls = tool_calls
@@ -45,7 +45,7 @@ class ProxyTools:
         """The calls of each conversation's latest answer, with the provider's ids."""
 
     def call(self, agent: ReadsRequests, identity: Identity, use: ToolUse, after: int | None) -> ReportedCall:
-        """A call that the model made; those without an id share a row."""
+        """Record a call that the model made; calls without an id share one group."""
         known = self._tool_calls.own(identity, use.id)
         known.name, known.identity = use.name, identity
         self._disk.look(agent.touches(use))
@@ -60,7 +60,7 @@ class ProxyTools:
         return call
 
     def ran_there(self, identity: Identity, ran: Sequence[ToolUse | ToolResult], response: int | None) -> None:
-        """Write the tools that the provider ran itself: their results, too, refer to the answer that brought them."""
+        """Record the tools that the provider ran itself; calls and results refer to the response that has them."""
         for item in ran:
             known = self._tool_calls.own(identity, item.id)
             if isinstance(item, ToolUse):
@@ -78,8 +78,8 @@ class ProxyTools:
             self._write(identity, result, *refs)
 
     def results(self, agent: ReadsRequests, identity: Identity, turn: Turn, *, is_work: bool) -> None:
-        """Write the results that a request tells of; one that only compacts tells of calls that are known."""
-        unseen = identity in self.after_pause or not is_work
+        """Record the results in a request; one that is not the candidate's work adds no unknown calls."""
+        only_known = identity in self.after_pause or not is_work
         if is_work:
             self.after_pause.discard(identity)
         placed: dict[str, Sequence[ReportedCall | None]] = {}
@@ -95,7 +95,7 @@ class ProxyTools:
                     placed[name] = known.in_history(turn.uses[name])
                 call = placed[name][answer.place]
             if call is None:
-                if unseen or use is None or not answer.is_fresh or not name:
+                if only_known or use is None or not answer.is_in_tail or not name:
                     continue
                 call = self.call(agent, identity, use, known.response_seq if known else None)
             if call.is_answered:
@@ -106,19 +106,19 @@ class ProxyTools:
             self._latest.pop(identity, None)
 
     def _renamed(self, identity: Identity, answer: Answered, uses: Mapping[str, Sequence[ToolUse]]) -> KnownCall | None:
-        """The row of a call that an agent sends back by an id of its own, as the provider gave none or another one."""
+        """The group of a call that an agent sends back with its own id in place of the provider's."""
         use, name = answer.use, answer.result.id
-        if use is None or not name or not answer.is_fresh:
+        if use is None or not name or not answer.is_in_tail:
             return None
-        for told_id, call in self._latest.get(identity, ()):
-            if told_id not in uses and not call.is_answered and call.partner is None and call.may_be(use):
+        for provider_id, call in self._latest.get(identity, ()):
+            if provider_id not in uses and not call.is_answered and call.partner is None and call.may_be(use):
                 known = self._tool_calls.own(identity, name)
                 known.by_proxy.append(call)
                 return known
         return None
 
     def _lost_actions(self, agent: ReadsRequests, identity: Identity, call: ReportedCall, answer: Answered) -> None:
-        """What a tool did, when an earlier recorder wrote down its result and died before the rest."""
+        """Record what a tool did, if an earlier recorder recorded its result and died before the rest."""
         if call.lacks_actions and answer.use is not None:
             call.lacks_actions = False
             for action in agent.actions(answer.use, answer.result):
@@ -138,9 +138,8 @@ class ProxyTools:
             self._silent_hooks.expect(identity, call, result.id)
 
     def _write_action(self, identity: Identity, action: AgentEvent, call: int | None) -> None:
-        """An edit with the line ends that it has on disk; anything else as it is."""
-        told = self._disk.settle(action)
-        self._write(identity, told, call)
+        """Record what a tool did; edits with the line ends that they have on disk."""
+        self._write(identity, self._disk.settle(action), call)
 
     def _write(self, identity: Identity, event: AgentEvent, *refs: int | None) -> int | None:
         return self._writer.write("proxy", identity.named_in(event), lane=self._lanes.number(identity), refs=refs)

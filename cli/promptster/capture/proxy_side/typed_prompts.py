@@ -1,7 +1,7 @@
-"""Words that hooks have reported as typed, against which the proxy's view is held.
+"""Prompts that hooks have reported as typed, which the prompts that the proxy sees are compared with.
 
-Claude Code reports everything that a person types before it sends it. So while its hooks are heard, words in the user's
-role that no hook has reported were written by the program itself, in whatever wording the next version chooses.
+Claude Code's hooks report everything that a person types before it is sent. So while its hooks arrive, a text in the
+user's role that no hook has reported was written by the program itself, whatever its wording.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _WAITING_KEPT = 256
 
 
 class TypedPrompts:
-    """Reported words by session that the proxy has not seen yet."""
+    """The reported prompts of each session that the proxy has not seen yet."""
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[str, str], deque[str]] = {}
         self._last: dict[Identity, tuple[tuple[str, ...], int]] = {}
 
     def report(self, report: HookReport, at: Stamp) -> None:
-        """A hook told of a prompt that a person typed; two layers of settings that tell of the same tell once."""
+        """Remember a prompt that a hook reported as typed; the same report from two layers of settings counts once."""
         last, self._last[report.identity] = self._last.get(report.identity), (report.key, at.wall_ms)
         if last is not None and last[0] == report.key and abs(at.wall_ms - last[1]) < SAME_WITHIN_MS:
             return
@@ -41,23 +41,23 @@ class TypedPrompts:
                 waiting.append((finding.text or "").strip())
 
     def has(self, agent: ReadsRequests, identity: Identity, prompts: Sequence[Prompt]) -> bool:
-        """Whether the last of these words was typed, and has not been seen in a request since."""
+        """Whether the last of these prompts was typed and has not been seen in a request since."""
         waiting = self._waiting.get((identity.agent, identity.session), ())
         is_judged = agent.hooks_every_prompt and not identity.agent_id and bool(prompts)
         return is_judged and prompts[-1].text.strip() in waiting
 
     def judge(self, agent: ReadsRequests, identity: Identity, prompts: Sequence[Prompt]) -> list[Prompt]:
-        """The prompts, those that nobody typed marked as a machine's, and none that only looks like one's."""
+        """The prompts, with ``machine`` corrected by what hooks reported as typed."""
         waiting = self._waiting.get((identity.agent, identity.session))
         if waiting is None:
             return list(prompts)
-        told = [
+        corrected = [
             dataclasses.replace(prompt, machine=prompt.machine and prompt.text.strip() not in waiting)
             if prompt.is_guessed
             else prompt
             for prompt in prompts
         ]
-        return [self._judge(waiting, prompt) for prompt in told] if agent.hooks_every_prompt else told
+        return [self._judge(waiting, prompt) for prompt in corrected] if agent.hooks_every_prompt else corrected
 
     @staticmethod
     def _judge(waiting: deque[str], prompt: Prompt) -> Prompt:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptster.errors import LaunchError
-from promptster.private import ELSEWHERE, MOVED_AWAY, make_private_folder
+from promptster.private import OWN_FOLDER_HINT, SHARED_FOLDER_HINT, make_private_folder
 from promptster.protocol.agents import PROGRAMS
 from promptster.session.launch.launcher import NOT_EXECUTABLE, NOT_FOUND, SHIMS_VARIABLE
 
@@ -34,7 +34,7 @@ class ShellStart:
 def write_shims(run_folder: Path) -> Path:
     """Write the folder of shims; each calls ``promptster run`` with its own arguments."""
     folder = run_folder / "shims"
-    make_private_folder(run_folder, way_on=ELSEWHERE if run_folder.name != "run" else MOVED_AWAY)
+    make_private_folder(run_folder, private_hint=SHARED_FOLDER_HINT if run_folder.name != "run" else OWN_FOLDER_HINT)
     make_private_folder(folder)
     for name in PROGRAMS:
         command = shlex.join((sys.executable, "-P", "-m", "promptster", "run", name, "--"))
