@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class Participants:
     """Agents, collector and recruiter."""
 
     agents: Agents
@@ -34,8 +34,8 @@ def agents() -> Agents:
 
 
 @pytest.fixture(scope="session")
-def stage(agents: Agents) -> Iterator[Stage]:
+def participants(agents: Agents) -> Iterator[Participants]:
     """One collector for all tests that do not harm it."""
     root = fixed_root("stage")
     with collector_running(root) as collector:
-        yield Stage(agents=agents, collector=collector, recruiter=Recruiter.signed_in(root, collector))
+        yield Participants(agents=agents, collector=collector, recruiter=Recruiter.signed_in(root, collector))

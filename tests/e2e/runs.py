@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e import normal
-from tests.e2e.tap import Heard, heard
+from tests.e2e.tap import TappedExchange, heard
 from tests.e2e.world import Candidate, Ended, finished, fixed_root
 from tests.helpers.people import BIN
 from tests.helpers.provider.server import Provider, running
@@ -50,7 +50,7 @@ class Recorded:
     """A recorded run with the collector's results."""
 
     run: Run
-    heard: list[Heard]
+    heard: list[TappedExchange]
     """What the agent itself sent and got; empty without a tap."""
     submitted: dict[str, Any]
     lines: list[dict[str, Any]]
@@ -223,7 +223,7 @@ def _comparable(exchange: Exchange) -> dict[str, Any]:
     }
 
 
-def same_bytes(heard: list[Heard], exchanges: list[Exchange]) -> None:
+def same_bytes(heard: list[TappedExchange], exchanges: list[Exchange]) -> None:
     """Between agent and provider no byte of a body, and no header's name, order or value, was changed.
 
     Host, hop-by-hop headers, the token header and the token's path segment are excepted.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Heard:
+class TappedExchange:
     """One exchange as the agent saw it."""
 
     head: bytes
@@ -27,19 +27,21 @@ class Heard:
     """Whether the answer was complete."""
 
 
-def heard(wires: Iterable[Wire]) -> list[Heard]:
+def heard(wires: Iterable[Wire]) -> list[TappedExchange]:
     """Every exchange, connection by connection."""
     return [exchange for wire in wires for exchange in _exchanges(bytes(wire.sent), bytes(wire.got))]
 
 
-def _exchanges(sent: bytes, got: bytes) -> list[Heard]:
-    found: list[Heard] = []
+def _exchanges(sent: bytes, got: bytes) -> list[TappedExchange]:
+    found: list[TappedExchange] = []
     while b"\r\n\r\n" in sent:
         head, body, sent, _ = _message(sent)
         answer_head, answer_body, whole = b"", b"", False
         if b"\r\n\r\n" in got:
             answer_head, answer_body, got, whole = _message(got, to_head=head.startswith(b"HEAD "))
-        found.append(Heard(head=head, body=body, answer_head=answer_head, answer_body=answer_body, whole=whole))
+        found.append(
+            TappedExchange(head=head, body=body, answer_head=answer_head, answer_body=answer_body, whole=whole)
+        )
     return found
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.e2e.world import wait_until
-from tests.helpers.hiring import stage
+from tests.helpers.hiring import hiring_in
 
 from promptster.journal.heartbeat import STOPPED_MS
 from promptster.protocol.heartbeats import LATE_MS
@@ -26,7 +26,7 @@ _STOPPED_S = LATE_MS / 1000 + 3
 
 def test_a_recorder_that_was_stopped_leaves_a_silence(tmp_path: Path) -> None:
     """After SIGSTOP to supervisor and recorder, 400 lines and SIGCONT, there are a silence and the recorder's event."""
-    with stage(tmp_path) as hiring, hiring.invited("ada") as ada:
+    with hiring_in(tmp_path) as hiring, hiring.invited("ada") as ada:
         ada.start()
         before = ControlClient(ada.session).status().events
         for pid in ada.processes():

@@ -19,7 +19,7 @@ from tests.helpers.terminal import Terminal
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.e2e.conftest import Stage
+    from tests.e2e.conftest import Participants
     from tests.e2e.replayed import Line
 
 pytestmark = pytest.mark.e2e
@@ -154,18 +154,20 @@ _MORE = {"claude": {"resume", "login"}, "codex": set[str]()}
 
 
 @pytest.mark.parametrize("agent", ["claude", "codex"])
-def test_an_agent_ends_and_changes_nothing(agent: str, stage: Stage, tmp_path: Path) -> None:
+def test_an_agent_ends_and_changes_nothing(agent: str, participants: Participants, tmp_path: Path) -> None:
     """An agent tries with and without its environment, from the background, detached, in a subagent, and on the socket.
 
     Afterwards the session is open, every attempt is recorded exactly once, and the same commands work in the person's
     own terminal.
     """
-    candidate = Candidate(root=candidate_root(), agents=stage.agents)
+    candidate = Candidate(root=candidate_root(), agents=participants.agents)
     script = _claude(tmp_path) if agent == "claude" else _codex(tmp_path)
     tried = {"withdraw", "stop", "pause", "submit", "restore"} | _MORE[agent]
     try:
         with running(script) as provider:
-            candidate.start(stage.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url)
+            candidate.start(
+                participants.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url
+            )
             ended = candidate.run(PROMPTSTER, "run", *_WORDS[agent])
             assert ended.code == 0, ended.stderr
             assert candidate.person.result("status")["state"] == "recording"
@@ -173,7 +175,7 @@ def test_an_agent_ends_and_changes_nothing(agent: str, stage: Stage, tmp_path: P
             assert candidate.person.result("status")["state"] == "paused"
             candidate.person.result("resume")
             candidate.submit()
-        lines = stage.recruiter.lines(candidate.session)
+        lines = participants.recruiter.lines(candidate.session)
     finally:
         candidate.end()
     told = _refused(lines)
@@ -187,22 +189,24 @@ def test_an_agent_ends_and_changes_nothing(agent: str, stage: Stage, tmp_path: P
     assert any("A task" in output and _SAID not in output for output in outputs)
 
 
-def test_what_codex_starts_beside_itself_changes_nothing(stage: Stage, tmp_path: Path) -> None:
+def test_what_codex_starts_beside_itself_changes_nothing(participants: Participants, tmp_path: Path) -> None:
     """Its subagent, that one's processes, its background sessions and its detached jobs are refused and recorded once.
 
     One of the sessions has a terminal, at which a person would be asked and could say yes.
     """
-    candidate = Candidate(root=candidate_root(), agents=stage.agents)
+    candidate = Candidate(root=candidate_root(), agents=participants.agents)
     words = ("codex", "exec", "--dangerously-bypass-approvals-and-sandbox", PROMPT)
     tried = {"login", "stop", "withdraw", "resume", "pause"}
     try:
         with running(_codex_beside(tmp_path)) as provider:
-            candidate.start(stage.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url)
+            candidate.start(
+                participants.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url
+            )
             ended = candidate.run(PROMPTSTER, "run", *words)
             assert ended.code == 0, ended.stderr
             assert candidate.person.result("status")["state"] == "recording"
             candidate.submit()
-        lines = stage.recruiter.lines(candidate.session)
+        lines = participants.recruiter.lines(candidate.session)
     finally:
         (tmp_path / "go").touch()  # no process that waits for it is left
         candidate.end()
@@ -222,9 +226,9 @@ def test_what_codex_starts_beside_itself_changes_nothing(stage: Stage, tmp_path:
 
 
 @pytest.mark.parametrize("agent", ["claude", "codex"])
-def test_what_an_agent_leaves_running_changes_nothing(agent: str, stage: Stage, tmp_path: Path) -> None:
+def test_what_an_agent_leaves_running_changes_nothing(agent: str, participants: Participants, tmp_path: Path) -> None:
     """A job that outlives the real agent, without its environment, is still refused, and recorded once."""
-    candidate = Candidate(root=candidate_root(), agents=stage.agents)
+    candidate = Candidate(root=candidate_root(), agents=participants.agents)
     sign, left = tmp_path / "go", tmp_path / "left.txt"
     line = _detached(sign, f"{PROMPTSTER} withdraw --yes", left)
     tool = ToolUse(name="Bash", input={"command": line})
@@ -232,7 +236,9 @@ def test_what_an_agent_leaves_running_changes_nothing(agent: str, stage: Stage, 
     conversation = Conversation(prompt=PROMPT, turns=(Turn(tools=(tool,)), Turn(text="Done.")))
     try:
         with running(Script(conversations=(conversation,))) as provider:
-            candidate.start(stage.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url)
+            candidate.start(
+                participants.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url
+            )
             ended = candidate.run(PROMPTSTER, "run", *_WORDS[agent])
             assert ended.code == 0, ended.stderr
             assert left.read_text() == ""
@@ -240,7 +246,7 @@ def test_what_an_agent_leaves_running_changes_nothing(agent: str, stage: Stage, 
             wait_until(lambda: "code" in left.read_text(), "what was left running")
             assert candidate.person.result("status")["state"] == "recording"
             candidate.submit()
-        lines = stage.recruiter.lines(candidate.session)
+        lines = participants.recruiter.lines(candidate.session)
     finally:
         sign.touch()  # no process that waits for it is left
         candidate.end()
@@ -251,9 +257,9 @@ def test_what_an_agent_leaves_running_changes_nothing(agent: str, stage: Stage, 
 
 
 @pytest.mark.parametrize("agent", ["claude", "codex"])
-def test_the_conversation_goes_on_as_it_is_told(agent: str, stage: Stage) -> None:
+def test_the_conversation_goes_on_as_it_is_told(agent: str, participants: Participants) -> None:
     """At a terminal, what was recorded is counted, and the command that is shown continues that very conversation."""
-    candidate = Candidate(root=candidate_root(), agents=stage.agents)
+    candidate = Candidate(root=candidate_root(), agents=participants.agents)
     shell = ToolUse(name="Bash", input={"command": "echo 1"})
     shell = shell if agent == "claude" else ToolUse(name="exec_command", input={"cmd": "echo 1"})
     script = Script(
@@ -265,7 +271,9 @@ def test_the_conversation_goes_on_as_it_is_told(agent: str, stage: Stage) -> Non
     environ = candidate.person.environment()
     try:
         with running(script) as provider:
-            candidate.start(stage.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url)
+            candidate.start(
+                participants.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url
+            )
             words = (PROMPTSTER, "run", *_WORDS[agent])
             with Terminal(words, environ=environ, cwd=candidate.workspace) as terminal:
                 assert terminal.end() == 0, terminal.shown
@@ -280,7 +288,7 @@ def test_the_conversation_goes_on_as_it_is_told(agent: str, stage: Stage) -> Non
             assert f"{agent} ended. Recorded: 1 prompt, 0 tool calls, edits to 0 files." in terminal.shown
             assert terminal.shown.partition(_HINT[agent])[2].split()[0] == told
             candidate.submit()
-        lines = stage.recruiter.lines(candidate.session)
+        lines = participants.recruiter.lines(candidate.session)
     finally:
         candidate.end()
     prompts = of_kind(lines, "prompt")

@@ -16,7 +16,7 @@ from tests.e2e.scenarios import PROMPT, Scenario
 from tests.helpers.provider.script import Conversation, Script, ToolUse, Turn
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Stage
+    from tests.e2e.conftest import Participants
 
 pytestmark = pytest.mark.e2e
 
@@ -69,15 +69,15 @@ def _scenario(folder: Path, root: Path) -> _WithOwnSettings:
     return _WithOwnSettings(name="own-settings", agent="claude", script=script, file=file)
 
 
-def test_own_settings_mean_the_same_and_are_written_nowhere(stage: Stage, tmp_path: Path) -> None:
+def test_own_settings_mean_the_same_and_are_written_nowhere(participants: Participants, tmp_path: Path) -> None:
     """Precedence, headers and rules are as without promptster; during the run only its own file has the keys.
 
     The agent's command searches every file of home, workspace and our folders, and every argument list.
     """
     root = candidate_root()
     scenario = _scenario(tmp_path, root)
-    control = control_run(scenario, stage.agents)
-    recorded = recorded_run(scenario, stage.agents, stage.recruiter, tap=False)
+    control = control_run(scenario, participants.agents)
+    recorded = recorded_run(scenario, participants.agents, participants.recruiter, tap=False)
     for run in (control, recorded.run):
         assert {exchange.header("x-api-key") for exchange in run.exchanges} == {KEY}
         assert {exchange.header("x-gateway") for exchange in run.exchanges} == {GATEWAY}
@@ -89,5 +89,5 @@ def test_own_settings_mean_the_same_and_are_written_nowhere(stage: Stage, tmp_pa
     assert results["Read"]["is_error"]
     assert "nobody reads this" not in json.dumps(recorded.lines)
     assert recorded.verdict["verdict"] == "verified"
-    written = [path for place in (root, stage.collector.data) for path in place.rglob("*") if path.is_file()]
+    written = [path for place in (root, participants.collector.data) for path in place.rglob("*") if path.is_file()]
     assert not any(mark.encode() in path.read_bytes() for mark in (KEY, GATEWAY) for path in written)

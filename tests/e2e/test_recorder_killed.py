@@ -18,7 +18,7 @@ from tests.e2e.test_agents import WORKSPACE
 from tests.e2e.world import Candidate, wait_until
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Stage
+    from tests.e2e.conftest import Participants
     from tests.e2e.scenarios import Scenario
     from tests.helpers.provider.server import Provider
 
@@ -42,7 +42,7 @@ SCENARIOS = [_paced(item) for item in (*claude_scenarios(WORKSPACE), *codex_scen
 
 @pytest.mark.parametrize("moment", ["streaming", "between"])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=[f"{item.agent}-{item.name}" for item in SCENARIOS])
-def test_an_agent_survives_the_recorders_death(scenario: Scenario, moment: str, stage: Stage) -> None:
+def test_an_agent_survives_the_recorders_death(scenario: Scenario, moment: str, participants: Participants) -> None:
     """It ends well with the scripted answer; every action appears at most once, in order; missing ones are reported."""
 
     def kill(candidate: Candidate, provider: Provider) -> None:
@@ -53,10 +53,10 @@ def test_an_agent_survives_the_recorders_death(scenario: Scenario, moment: str, 
             wait_until(lambda: provider.exchanges[before].outcome == "complete", "the end of an answer")
         candidate.kill_recorder()
 
-    recorded = recorded_run(scenario, stage.agents, stage.recruiter, tap=False, meanwhile=kill)
+    recorded = recorded_run(scenario, participants.agents, participants.recruiter, tap=False, meanwhile=kill)
     assert recorded.run.ended.code == 0
     assert _answer(recorded.run.ended.stdout) == scenario.script.conversations[0].turns[-1].text
-    assert recorded.run.configuration == configuration(Candidate(root=candidate_root(), agents=stage.agents))
+    assert recorded.run.configuration == configuration(Candidate(root=candidate_root(), agents=participants.agents))
     assert recorded.verdict["verdict"] == "verified"
     assert recorded.submitted["events"] == recorded.submitted["received"]
     _check(scenario, recorded.lines)

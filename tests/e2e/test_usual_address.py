@@ -20,7 +20,7 @@ from tests.helpers.provider.server import running
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.e2e.conftest import Stage
+    from tests.e2e.conftest import Participants
     from tests.helpers.provider.exchange import Exchange
 
 pytestmark = pytest.mark.e2e
@@ -33,17 +33,17 @@ TELLS_ITS_HOST = (b'"served_by_anthropic":true', b'"served_by_anthropic":false')
 """What it says of the host name in its output."""
 
 
-def test_claude_code_reaches_anthropic_as_without_us(stage: Stage, tmp_path: Path) -> None:
+def test_claude_code_reaches_anthropic_as_without_us(participants: Participants, tmp_path: Path) -> None:
     """The provider sees the same requests with and without promptster, except one beta's name; all is recorded."""
     with running(SCENARIO.script) as provider, CorporateProxy(tmp_path, HOST, provider.anthropic_url).running() as way:
-        control = _candidate(stage, way)
-        ended = control.run(str(stage.agents.claude), *SCENARIO.words()[1:])
+        control = _candidate(participants, way)
+        ended = control.run(str(participants.agents.claude), *SCENARIO.words()[1:])
         without = taken(control, ended, provider, 0)
     assert without.ended.code == 0
     with running(SCENARIO.script) as provider, CorporateProxy(tmp_path, HOST, provider.anthropic_url).running() as way:
-        candidate = _candidate(stage, way)
+        candidate = _candidate(participants, way)
         try:
-            candidate.start(stage.recruiter.invite())
+            candidate.start(participants.recruiter.invite())
             before = len(provider.exchanges)
             ended = candidate.run(PROMPTSTER, "run", *SCENARIO.words())
             submitted = candidate.submit()
@@ -53,13 +53,13 @@ def test_claude_code_reaches_anthropic_as_without_us(stage: Stage, tmp_path: Pat
     without = _by_any_name(without)
     same_behaviour(without, recorded, ordered=SCENARIO.ordered)
     same_requests(without, recorded)
-    check_everything(SCENARIO, stage.recruiter.lines(candidate.session))
+    check_everything(SCENARIO, participants.recruiter.lines(candidate.session))
     assert submitted["events"] == submitted["received"]
-    assert stage.recruiter.verify(candidate.session, candidate.root)["verdict"] == "verified"
+    assert participants.recruiter.verify(candidate.session, candidate.root)["verdict"] == "verified"
 
 
-def _candidate(stage: Stage, way: CorporateProxy) -> Candidate:
-    candidate = Candidate(root=candidate_root(), agents=stage.agents)
+def _candidate(participants: Participants, way: CorporateProxy) -> Candidate:
+    candidate = Candidate(root=candidate_root(), agents=participants.agents)
     candidate.person = replace(candidate.person, extra={**candidate.person.extra, **way.environment})
     return candidate
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.helpers.capturing import Bench
+from tests.helpers.capturing import CaptureBench
 from tests.helpers.hook_payloads import PAYLOADS
 
 from promptster.agents.claude import hook_events as claude
@@ -22,7 +22,7 @@ _LATER = 5000
 
 def row(agent: str, event: str, tool: str) -> str:
     """The table's row for one event, from what the engine records of it."""
-    bench = Bench()
+    bench = CaptureBench()
     bench.hook(agent, **PAYLOADS[agent][event, tool])
     bench.clock.now_ms += _LATER
     bench.capture.tick()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.helpers.launching import TICKET, desk
+from tests.helpers.launching import TICKET, recording_session
 
 from promptster.protocol.agents import BY_ID
 from promptster.recorder.editor_watch import EditorWatch
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.helpers.launching import Desk
+    from tests.helpers.launching import RecordingSession
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[Desk]:
+def made(tmp_path: Path) -> Iterator[RecordingSession]:
     """A session whose recorder gives tickets."""
-    with desk(tmp_path) as one:
+    with recording_session(tmp_path) as one:
         yield one
 
 
-def test_the_watch_tells_each_change_once(made: Desk) -> None:
+def test_the_watch_tells_each_change_once(made: RecordingSession) -> None:
     """The watch is silent until it has seen our entries; it then reports a lasting loss once, and their return once."""
     path = made.workspace / BY_ID["cursor"].editor_file
     watch = EditorWatch(made.workspace, ["cursor"], TICKET)

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.helpers.capturing import RECORDINGS, Bench, recorded_hooks
+from tests.helpers.capturing import RECORDINGS, CaptureBench, recorded_hooks
 from tests.helpers.sessions import CLAUDE, Script
 
 from promptster.agents.registry import readers
@@ -62,7 +62,7 @@ def _of_old(session: str, sources: Collection[str] = BOTH) -> list[Entry]:
 def _of_now(sources: Collection[str] = BOTH) -> list[Entry]:
     """The edits that Claude Code's hooks reported, as they are recorded now, by the hooks and by the proxy."""
     script = Script()
-    claude, bench = readers().requests("claude"), Bench()
+    claude, bench = readers().requests("claude"), CaptureBench()
     for payload in REPORTED if "proxy" in sources else ():
         call = ToolUse(id=payload["tool_use_id"], name=payload["tool_name"], input=payload["tool_input"])
         for finding in claude.actions(call, ToolResult(id=call.id, text="The file has been updated")):
