@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.helpers.capturing import AGENTS, Bench, pieces, play
+from tests.helpers.capturing import AGENTS, CaptureBench, pieces, play
 from tests.helpers.launching import TICKET, TOKEN, request_for
 
 import promptster
@@ -71,15 +71,15 @@ every_recording = pytest.mark.parametrize("recording", RECORDINGS, ids=str)
 every_conversation = pytest.mark.parametrize("recording", CONVERSATIONS, ids=str)
 
 
-def played(steps: Sequence[Step], **options: Any) -> Bench:
+def played(steps: Sequence[Step], **options: Any) -> CaptureBench:
     """An engine that has seen these steps."""
-    bench = Bench()
+    bench = CaptureBench()
     play(bench, steps, **options)
     bench.capture.finish()
     return bench
 
 
-def told(bench: Bench) -> list[tuple[Any, ...]]:
+def told(bench: CaptureBench) -> list[tuple[Any, ...]]:
     """Everything except the times."""
     clocks = {"first_byte_ms", "duration_ms"}
     return [
@@ -172,7 +172,7 @@ def test_its_hooks_name_it(agent: AgentPlugin) -> None:
 @every_agent
 def test_a_hook_that_it_does_not_know_is_kept_as_it_came(agent: AgentPlugin) -> None:
     """An event of a later version is neither lost nor an exception."""
-    bench = Bench()
+    bench = CaptureBench()
     payload = {"hook_event_name": "somethingNew", "session_id": "s", "conversation_id": "s", "told": {"a": [1]}}
     bench.hook(agent.id, **payload)
     for broken in ({"hook_event_name": 7}, {"hook_event_name": "PreToolUse"}, {"hook_event_name": "preToolUse"}):
@@ -280,7 +280,7 @@ def test_pausing_anywhere_drafts_nothing_until_resumed(recording: Recording) -> 
     """While paused nothing is recorded, and afterwards no unseen call is invented."""
     steps = recording.steps
     place = len(steps) // 2
-    bench = Bench()
+    bench = CaptureBench()
     play(bench, [step for step in steps[:place] if step not in _open_at(steps, place)])
     bench.capture.pause()
     before = len(bench.drafts)
@@ -308,7 +308,7 @@ def test_a_restart_between_any_two_steps_doubles_nothing(recording: Recording) -
     for place in sorted(chance.sample(range(1, len(steps)), min(12, len(steps) - 1))):
         if _open_at(steps, place):
             continue
-        bench = Bench()
+        bench = CaptureBench()
         play(bench, steps[:place])
         bench.restart()
         play(bench, [_shifted(step, place) for step in steps[place:]])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.helpers.capturing import CLAUDE, Bench, asks, exchange, messages_stream, pieces
+from tests.helpers.capturing import CLAUDE, CaptureBench, asks, exchange, messages_stream, pieces
 
 from promptster.capture.providers import provider_of
 from promptster.capture.providers.interface import Answer
@@ -57,7 +57,7 @@ def _conversation(path: Path) -> list[tuple[str, list[dict[str, Any]]]]:
 def test_a_transcript_played_as_requests(path: Path, restarts: bool) -> None:  # noqa: FBT001 - a parameter
     """Each answer is asked for with its whole history: words, calls and results are recorded once, in order."""
     messages = _conversation(path)
-    bench = Bench()
+    bench = CaptureBench()
     last = max(index for index, (role, _) in enumerate(messages) if role == "assistant")
     for index, (role, blocks) in enumerate(messages):
         if role == "assistant":

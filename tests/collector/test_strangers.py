@@ -28,7 +28,7 @@ from promptster_collector.store.schema import Invite
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NOBODY, SHARED_FOLDER_HINT = b64u_encode(bytes(16)), b64u_encode(bytes([1] * 16))
+NOBODY, OTHER_SESSION = b64u_encode(bytes(16)), b64u_encode(bytes([1] * 16))
 
 
 def forged(candidate: Candidate, session: str, *, body: bytes | None = None) -> bytes:
@@ -101,8 +101,8 @@ def test_a_session_that_there_is_looks_like_none(site: Site) -> None:
     requests: dict[str, Callable[[str], httpx.Response]] = {
         "signed by another": batch(lambda session: forged(candidate, session)),
         "signed by another, large": batch(lambda session: forged(candidate, session, body=large)),
-        "elsewhere": batch(lambda _: forged(candidate, SHARED_FOLDER_HINT)),
-        "elsewhere, large": batch(lambda _: forged(candidate, SHARED_FOLDER_HINT, body=large)),
+        "elsewhere": batch(lambda _: forged(candidate, OTHER_SESSION)),
+        "elsewhere, large": batch(lambda _: forged(candidate, OTHER_SESSION, body=large)),
         "nothing": batch(lambda _: b""),
         "no batch": batch(lambda _: b"x" * 200),
         "no batch, large": batch(lambda _: b"x" * 200_000),

@@ -86,7 +86,7 @@ class Reports:
 
 
 @dataclass
-class Bench:
+class CaptureBench:
     """A capture engine and the drafts it wrote; ``seq`` is the index in ``drafts``."""
 
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -174,7 +174,7 @@ def pieces(data: bytes, cuts: Sequence[int]) -> list[bytes]:
 
 
 def play(
-    bench: Bench,
+    bench: CaptureBench,
     steps: Iterable[Mapping[str, Any]],
     *,
     cut: Callable[[bytes], Sequence[bytes]] = lambda data: [data],
@@ -194,7 +194,7 @@ def play(
         bench.capture.tick()
 
 
-def _ask(bench: Bench, request: Mapping[str, Any], cut: Callable[[bytes], Sequence[bytes]]) -> Reports:
+def _ask(bench: CaptureBench, request: Mapping[str, Any], cut: Callable[[bytes], Sequence[bytes]]) -> Reports:
     info = RequestInfo(
         upstream=request["upstream"],
         method=request["method"],
@@ -219,7 +219,7 @@ def _answer(observer: Reports, step: Mapping[str, Any], cut: Callable[[bytes], S
 
 
 def exchange(
-    bench: Bench,
+    bench: CaptureBench,
     body: Mapping[str, Any],
     answer: bytes | None,
     *,

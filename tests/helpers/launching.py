@@ -64,7 +64,7 @@ def request_for(
 
 
 @dataclass
-class Desk:
+class RecordingSession:
     """A session that looks like a recording one to a launcher."""
 
     paths: Paths
@@ -86,9 +86,9 @@ def _policy() -> Policy:
 
 
 @contextlib.contextmanager
-def desk(
+def recording_session(
     root: Path, *, answering: bool = True, choices: Mapping[str, Any] | None = None, policy: Policy | None = None
-) -> Generator[Desk]:
+) -> Generator[RecordingSession]:
     """A session below ``root``, active; with ``answering`` its control socket gives tickets and takes drafts."""
     paths = Paths(config=root / "config", data=root / "data", state=root / "promptster")
     workspace = root / "workspace"
@@ -111,7 +111,7 @@ def desk(
     folder.activate(paths)
     folder.write_document("policy.json", (policy or _policy()).payload())
     save_secrets(FileStore(folder.secrets_file), session, SessionSecrets.generate(session))
-    made = Desk(paths=paths, folder=folder, workspace=workspace)
+    made = RecordingSession(paths=paths, folder=folder, workspace=workspace)
     try:
         with _control(made) if answering else contextlib.nullcontext():
             yield made
@@ -120,7 +120,7 @@ def desk(
 
 
 @contextlib.contextmanager
-def _control(made: Desk) -> Generator[None]:
+def _control(made: RecordingSession) -> Generator[None]:
     """The recorder's own control server on a thread, with two operations of this module."""
 
     async def answer(call: ControlCall) -> Reply:

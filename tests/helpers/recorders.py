@@ -71,7 +71,7 @@ def call(number: int, output: str = "", **more: Any) -> Draft:
 
 
 @dataclass
-class Bench:
+class RecorderBench:
     """Journal, recorder, outbox and sealer of one session on one disk."""
 
     certified: Certified
@@ -133,7 +133,7 @@ class Bench:
 
 
 @dataclass
-class Shelf:
+class MemoryCollector:
     """A collector in memory that keeps the ingest rules of the wire; the client's side is tested against it."""
 
     certified: Certified

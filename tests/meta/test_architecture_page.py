@@ -67,7 +67,7 @@ def test_the_diagram_of_the_house_is_the_import_contract() -> None:
 
 
 def agents() -> list[str]:
-    """The rooms of the agents."""
+    """The folders of the agents."""
     return sorted(file.parent.name for file in (CANDIDATE / "agents").glob("*/__init__.py"))
 
 
@@ -96,7 +96,7 @@ def test_every_class_is_in_the_file_that_is_named_for_it() -> None:
 
 
 def test_every_folder_that_is_named_for_an_extension_exists() -> None:
-    """What is written for a new agent, provider, format or command goes into a package of the tree."""
+    """Code for a new agent, provider, format or command goes into a package of the tree."""
     for name in re.findall(r"one (?:file|folder) in `([a-z_/]+)`", ADDING + PAGE):
         assert (CANDIDATE / name / "__init__.py").is_file(), name
 

@@ -87,7 +87,7 @@ def problem(module: str, entry: Entry) -> str | None:
 
 
 def door_module(door: str) -> str | None:
-    """The module behind a door."""
+    """The module of a door."""
     return COMMANDS.get(door) or declared_routes().get(door) or (door if door in FILES else None)
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.helpers.certified import Certified
-from tests.helpers.recorders import Shelf
+from tests.helpers.memory_collector_server import serving
+from tests.helpers.recorders import MemoryCollector
 from tests.helpers.recording_agent import PROMPT, ask_model, hook, provider, until
 from tests.helpers.running import FAR, kill_and_wait, prepared
-from tests.helpers.shelf_server import serving
 
 from promptster.agents.hook_command import hook_command
 from promptster.errors import SessionError
@@ -159,19 +159,19 @@ def test_a_model_call_is_forwarded_and_recorded(tmp_path: Path, monkeypatch: pyt
                 assert not path.is_file() or b"sk-plant-1" not in path.read_bytes()
 
 
-def test_a_submitted_session_ends_with_every_event_received(delivering: tuple[Running, Shelf]) -> None:
+def test_a_submitted_session_ends_with_every_event_received(delivering: tuple[Running, MemoryCollector]) -> None:
     """Closing records the last events and ``closed``, alone in the last batch, with true totals; all of it arrives."""
-    running, shelf = delivering
+    running, memory_collector = delivering
     running.record("work")
     events = running.control.close(FINAL)
     status = until(running, lambda status: status.state is SessionState.CLOSED)
     assert (status.received, status.events, events) == (5, 5, 5)
     until(running, lambda status: status.checked == events)
-    assert shelf.public()
+    assert memory_collector.public()
     *_, final, closed = running.events()
     assert (final.kind, closed.kind) == ("submission_final", "closed")
-    assert closed.fields["batches"] == len(shelf.stored)
-    assert shelf.stored[-1][0].header.count == 1
+    assert closed.fields["batches"] == len(memory_collector.stored)
+    assert memory_collector.stored[-1][0].header.count == 1
     assert closed.fields["totals"] == {"candidate": 2, "recorder": 2, "workspace": 1}
     assert running.control.close(FINAL) == events
     with pytest.raises(SessionError):
@@ -189,8 +189,8 @@ def test_a_submission_survives_a_crash_and_an_absent_collector(tmp_path: Path, m
         kill_and_wait(running.recorder_pid)
         assert running.control.status().events == events
         running.control.stop()
-        shelf = Shelf(running.certified)
-        with serving(shelf) as server:
+        memory_collector = MemoryCollector(running.certified)
+        with serving(memory_collector) as server:
             running.folder.update(collector_url=server.url)
             running.spawn()
             status = until(running, lambda status: status.state is SessionState.CLOSED)
@@ -198,12 +198,12 @@ def test_a_submission_survives_a_crash_and_an_absent_collector(tmp_path: Path, m
         assert running.kinds()[-1] == "closed"
 
 
-def test_flush_sends_what_there_is(delivering: tuple[Running, Shelf]) -> None:
+def test_flush_sends_what_there_is(delivering: tuple[Running, MemoryCollector]) -> None:
     """After a flush everything recorded so far has its receipt, and the session continues."""
-    running, shelf = delivering
+    running, memory_collector = delivering
     running.record("x")
     received, events = running.control.flush()
-    assert received == events == shelf.events == 3
+    assert received == events == memory_collector.events == 3
     assert running.control.status().collector == {"reachable": True, "last_error": None, "refused": None}
 
 

@@ -89,7 +89,7 @@ class HookReport:
     """Distinguishes this event from all others of the conversation; empty if only the payload itself can."""
     is_short_lived: bool = False
     """Whether the key is unique only for a moment: prompts that wait in a queue share their turn's id."""
-    twin: tuple[str, ...] = ()
+    pairing_key: tuple[str, ...] = ()
     """Equal in all hook events about one action, if not all of them name the call; otherwise empty."""
     awaits_end: bool = False
     """Whether a later report of the same call says how its command ended."""
@@ -173,7 +173,7 @@ class ReadsRequests(NamesFiles, Protocol):
         del text
         return None
 
-    def hooks_tell(self, call: ToolUse, result: ToolResult) -> bool:
+    def reported_by_hooks(self, call: ToolUse, result: ToolResult) -> bool:
         """Whether hooks report a call with this result, if the agent's hooks are on."""
         del call, result
         return False
@@ -198,7 +198,7 @@ class ReadsHooks(NamesFiles, Protocol):
         identity = Identity(agent="", session=text_of(payload.get("session_id")))
         return HookReport(event=event, identity=identity, findings=[raw_finding(event, payload)])
 
-    def twin(self, call: ToolUse) -> tuple[str, ...]:
+    def pairing_key(self, call: ToolUse) -> tuple[str, ...]:
         """A key that is equal in all hook events about this call, if some of them do not name it; otherwise empty."""
         del call
         return ()

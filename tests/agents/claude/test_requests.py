@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.helpers.capturing import Bench, asks, text_block
+from tests.helpers.capturing import CaptureBench, asks, text_block
 
 from promptster.agents.claude.requests import ClaudeRequests
 from promptster.capture.providers.anthropic import AnthropicMessages
@@ -149,7 +149,7 @@ def test_what_was_refused_did_not_happen(name: str, text: str) -> None:
 
 def test_the_same_event_from_two_layers_is_one() -> None:
     """A hook in two settings files fires twice; it is recorded once, and again when it happens again."""
-    bench = Bench()
+    bench = CaptureBench()
     for _ in range(2):
         bench.hook("claude", hook_event_name="UserPromptSubmit", session_id="s", prompt="yes", prompt_id="p")
         bench.hook("claude", hook_event_name="UserPromptSubmit", session_id="s", prompt="yes", prompt_id="p")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.helpers.capturing import Bench, exchange, values
+from tests.helpers.capturing import CaptureBench, exchange, values
 
 from promptster.capture.providers.interface import Answer, ToolResult, ToolUse
 from promptster.capture.providers.openai import OpenAIResponses
@@ -114,7 +114,7 @@ RAN: list[tuple[dict[str, Any], Any, Any]] = [
 @pytest.mark.parametrize(("item", "asked", "brought"), RAN, ids=[str(item["type"]) for item, _, _ in RAN])
 def test_tools_that_openai_runs(item: dict[str, Any], asked: Any, brought: Any) -> None:
     """They are calls, and results if the answer has them, of the answer that reports them."""
-    bench = Bench()
+    bench = CaptureBench()
     whole = {**item, "id": "ran_1", "status": "completed"}
     stream = f"event: response.completed\ndata: {json.dumps(_ended('r', [whole]))}\n\n".encode()
     body = {"model": "m", "stream": True, "input": "go"}

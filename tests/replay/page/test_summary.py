@@ -50,7 +50,7 @@ def test_pauses_are_added_up() -> None:
 
 @pytest.mark.parametrize(("times", "folded"), [(10, ""), (11, "1 more gap"), (13, "3 more gaps")])
 def test_a_long_list_is_folded(times: int, folded: str) -> None:
-    """Ten gaps are open at once; the rest is behind one line that counts it."""
+    """Ten gaps are open at once; the rest is folded under one line that counts it."""
     shown = str(margin(build(_paused(times).events), {}))
     assert shown.count("recording was paused") == times
     assert (re.findall(r"\d+ more gaps?", shown) or [""]) == [folded]

@@ -228,7 +228,7 @@ class ClaudeRequests(ReadsRequests):
         return None if task is None or brought is None else (task.strip(), brought.strip())
 
     @override
-    def hooks_tell(self, call: ToolUse, result: ToolResult) -> bool:
+    def reported_by_hooks(self, call: ToolUse, result: ToolResult) -> bool:
         """A call whose arguments are refused is refused before any hook."""
         del call
         return not result.text.startswith("<tool_use_error>")

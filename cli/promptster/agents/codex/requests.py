@@ -174,7 +174,7 @@ class CodexRequests(ReadsRequests):
         return (ended[1].strip(), text[ended.end() :].strip()) if ended else None
 
     @override
-    def hooks_tell(self, call: ToolUse, result: ToolResult) -> bool:
+    def reported_by_hooks(self, call: ToolUse, result: ToolResult) -> bool:
         """Only commands and patches that ran are known to have them."""
         if call.name not in {*SHELL_TOOLS, "apply_patch"}:
             return False

@@ -200,10 +200,10 @@ class _Assembler(Assembler):
         self._failed = False
 
     def _begin(self) -> None:
-        """Nothing has come of the response yet."""
+        """Reset everything that belongs to one response."""
         self._items: list[dict[str, Any]] = []
         self._places: dict[int, int] = {}
-        """Where the latest item of an index stands among them."""
+        """The position of the latest item of each index among them."""
         self._done: set[int] = set()
         self._pieces: dict[int, dict[str, list[str]]] = {}
 

@@ -38,7 +38,7 @@ class SkylarkRequests(ReadsRequests):
         return [Prompt(text=item.text) for item in run if not item.text.startswith(_CONTEXT)]
 
     @override
-    def hooks_tell(self, call: ToolUse, result: ToolResult) -> bool:
+    def reported_by_hooks(self, call: ToolUse, result: ToolResult) -> bool:
         return True
 
     @override
