@@ -46,13 +46,8 @@ class MemoryCollectorServer:
         """Status, headers and body of the answer."""
         with self.changed:
             try:
-<<<<<<< HEAD:tests/helpers/shelf_server.py
-                receipt = self.shelf.take(n, wire, b64u_decode(earlier) if earlier else None)
-            except CollectorRefusedError as error:
-=======
                 receipt = self.memory_collector.take(n, wire, b64u_decode(earlier) if earlier else None)
             except CollectorRefusedError as error:
->>>>>>> main:tests/helpers/memory_collector_server.py
                 return error.status or 500, {}, json.dumps(dict(error.problem)).encode()
             self.changed.notify_all()
         return 200, {"promptster-checked": str(len(self.memory_collector.stored) - 1)}, receipt
