@@ -21,7 +21,7 @@ from promptster.protocol.policy import make_policy
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
 from promptster.recorder.control_server import ControlServer
 from promptster.recorder.process_log import Log
-from promptster.session_folder.control_calls import ControlCall, LaunchCall, RecordCall
+from promptster.session_folder.control_calls import ControlCall, LaunchCall, RecordCall, SentEvent
 from promptster.session_folder.control_messages import LaunchTicket, Recorded, Reply
 from promptster.session_folder.folder import SessionFacts, SessionFolder, SessionState
 
@@ -70,8 +70,8 @@ class RecordingSession:
     paths: Paths
     folder: SessionFolder
     workspace: Path
-    recorded: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    """Drafts that the recorder received."""
+    recorded: list[SentEvent] = field(default_factory=list["SentEvent"])
+    """Events that the recorder received."""
 
     def environ(self, **more: str) -> dict[str, str]:
         """The environment in which our own program finds this session."""
@@ -127,7 +127,7 @@ def _control(made: RecordingSession) -> Generator[None]:
         if isinstance(call, LaunchCall):
             return TICKET
         assert isinstance(call, RecordCall)
-        made.recorded.extend(dict(draft) for draft in call.drafts)
+        made.recorded.extend(call.drafts)
         return Recorded(seqs=tuple(range(len(call.drafts))))
 
     listening = socket.socket(socket.AF_UNIX)

@@ -21,13 +21,13 @@ from promptster.errors import InsideAgentError, RecorderUnreachableError, Sessio
 from promptster.session_folder.control_calls import (
     CloseCall,
     ControlCall,
-    Draft,
     FlushCall,
     LaunchCall,
     PauseCall,
     RecordCall,
     RefusedCall,
     ResumeCall,
+    SentEvent,
     StatusCall,
     StopCall,
 )
@@ -71,9 +71,9 @@ class ControlClient:
         """Ask how an agent reaches the recorder."""
         return LaunchTicket.read(self.ask(LaunchCall()))
 
-    def record(self, drafts: Sequence[Draft]) -> list[int]:
+    def record(self, events: Sequence[SentEvent]) -> list[int]:
         """Record events of the session itself; returns their sequence numbers once they are durable."""
-        return list(Recorded.read(self.ask(RecordCall(drafts=list(drafts)))).seqs)
+        return list(Recorded.read(self.ask(RecordCall(drafts=events))).seqs)
 
     def pause(self, *, reason: str = "candidate") -> int:
         """Record nothing of agents until ``resume``; returns the sequence number of the event for that."""
@@ -83,9 +83,9 @@ class ControlClient:
         """Record again; returns the sequence number of the event for that."""
         return Noted.read(self.ask(ResumeCall(reason=reason))).seq
 
-    def close(self, drafts: Sequence[Draft]) -> int:
+    def close(self, events: Sequence[SentEvent]) -> int:
         """Record the last events, end the recording and seal everything; returns the number of all events."""
-        return Closed.read(self.ask(CloseCall(drafts=list(drafts)))).events
+        return Closed.read(self.ask(CloseCall(drafts=events))).events
 
     def flush(self, *, seconds: float = 10.0, again: bool = False) -> tuple[int, int]:
         """Send what was recorded, for at most ``seconds``; returns (received, events).

@@ -14,6 +14,7 @@ from tests.helpers.launching import TICKET, TOKEN, request_for
 from promptster.agents.codex import hook_events
 from promptster.agents.codex.launch import CodexLaunch, config_overrides, toml_string, uses_chatgpt
 from promptster.errors import LaunchError
+from promptster.protocol.events.kinds import CaptureDegraded
 
 if TYPE_CHECKING:
     from promptster.agents.launching import Launch
@@ -95,14 +96,14 @@ def test_without_hashes_the_agent_still_starts(tmp_path: Path, mode: str, monkey
     assert config["model_provider"] == "promptster"
     assert "hooks" not in config
     assert "hooks are disabled" in launch.notes[0]
-    assert launch.drafts[0]["kind"] == "capture_degraded"
+    assert isinstance(launch.events[0], CaptureDegraded)
 
 
 @pytest.mark.parametrize("words", [("-c", "features.hooks=false"), ("--disable", "hooks"), ("-chooks.Stop=[]",)])
 def test_hooks_that_the_candidate_switched_off_stay_off(tmp_path: Path, words: tuple[str, ...]) -> None:
     """The candidate's own ``-c`` on hooks applies; ours are left out and that is recorded."""
     launch = _prepare(tmp_path, *words, "exec", "x")
-    assert launch.drafts[0]["kind"] == "capture_degraded"
+    assert isinstance(launch.events[0], CaptureDegraded)
     assert "-c" in launch.notes[0]
 
 

@@ -19,9 +19,9 @@ from typing_extensions import override
 from promptster.agents.codex import hook_events
 from promptster.agents.codex.home import home_of
 from promptster.agents.codex.hook_trust import TrustError, trusted_hooks
-from promptster.agents.launching import Launch, Launches, LaunchRequest, draft, split_options, with_loopback
+from promptster.agents.launching import Launch, Launches, LaunchRequest, split_options, with_loopback
 from promptster.errors import LaunchError
-from promptster.protocol.events.kinds import CaptureDegraded
+from promptster.protocol.events.kinds import CaptureDegraded, Event
 from promptster.system.plain_files import read_regular
 
 if TYPE_CHECKING:
@@ -75,12 +75,12 @@ class CodexLaunch(Launches):
         own = list(config_overrides(options))
         _refuse_other_provider(own)
         overrides = [] if request.hooks_only else _provider_overrides(request)
-        hooks, notes, drafts = _hook_overrides(request, own)
+        hooks, notes, events = _hook_overrides(request, own)
         return Launch(
             arguments=(*_spelled(overrides + hooks), *request.arguments),
             environ=_environment(request),
             notes=notes,
-            drafts=drafts,
+            events=events,
         )
 
 
@@ -165,7 +165,7 @@ def _provider_overrides(request: LaunchRequest) -> list[tuple[str, str]]:
 
 def _hook_overrides(
     request: LaunchRequest, own: list[tuple[str, str]]
-) -> tuple[list[tuple[str, str]], tuple[str, ...], tuple[dict[str, Any], ...]]:
+) -> tuple[list[tuple[str, str]], tuple[str, ...], tuple[Event, ...]]:
     reason = _hooks_switched_off(request, own)
     trusted: Mapping[str, str] = {}
     ticket = request.ticket
@@ -177,7 +177,7 @@ def _hook_overrides(
             reason = error.reason
     if reason is not None:
         note = f"warning: Codex's hooks are disabled ({reason}): only its API traffic is recorded"
-        return [], (note,), (draft(CaptureDegraded(detail=f"hooks off: {reason}")),)
+        return [], (note,), (CaptureDegraded(detail=f"hooks off: {reason}"),)
     state = ",".join(f"{toml_string(key)}={{trusted_hash={toml_string(value)}}}" for key, value in trusted.items())
     return [*options, ("hooks.state", "{" + state + "}")], (), ()
 

@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from promptster.agents.hook_command import hook_command
-from promptster.agents.launching import LaunchRequest, draft
+from promptster.agents.launching import LaunchRequest
 from promptster.agents.registry import plugin, program_facts
 from promptster.clock import SystemClock
 from promptster.errors import LaunchError, PromptsterError, SessionError, reason_of
+from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import CaptureDegraded
 from promptster.session.allowed_agents import require_allowed
 from promptster.session.launch.company_providers import find_company_providers
+from promptster.session_folder.control_calls import SentEvent
 from promptster.session_folder.control_client import ControlClient
 from promptster.session_folder.folder import SessionFolder
 from promptster.session_folder.wording import doing
@@ -81,14 +83,14 @@ def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mappin
     launch = launches.prepare(request)
     if hooks_only:
         detail = f"{agent}: recorded by hooks only, as the candidate chose"
-        launch = replace(launch, drafts=(*launch.drafts, draft(CaptureDegraded(detail=detail))))
+        launch = replace(launch, events=(*launch.events, CaptureDegraded(detail=detail)))
     now = SystemClock().wall_ms()
     if facts.time_is_over(now):
         over = f"warning: time was up at {soon(facts.record_until, now)}, so nothing in {name} is recorded"
         launch = replace(launch, notes=(*launch.notes, over, "To submit what was recorded: promptster submit"))
-    elif launch.drafts:
+    elif launch.events:
         with contextlib.suppress(SessionError):  # the agent starts in any case; the recorder records the gap
-            control.record(launch.drafts)
+            control.record([SentEvent(src=Source.LAUNCHER, event=event) for event in launch.events])
     return Prepared(program=program, launch=launch, name=name)
 
 
