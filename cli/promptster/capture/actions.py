@@ -127,7 +127,7 @@ def edited_cell(
     """
     named = f"cell {' '.join(cell.split())[:_CELL_NAME]}" if cell.strip() else "a cell"
     if mode == "insert" and not is_known:
-        named = f"a new cell behind {named}" if cell.strip() else "a new cell"
+        named = f"a new cell after {named}" if cell.strip() else "a new cell"
     head = f"@@ {named}, {_DONE_TO_CELLS.get(mode, 'replaced')}"
     lines = _compared(path, before or "", after or "") if is_known or mode == "insert" else []
     hunks = [head if line == "@@" else line for line in unplaced([line.removesuffix("\n") for line in lines[2:]])]

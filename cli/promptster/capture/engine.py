@@ -197,7 +197,7 @@ class Capture:
 
     def _tell_faults(self) -> None:
         if self._faults:
-            detail = "a fault of the recorder's own: part of what the agent sent or got is not recorded"
+            detail = "a fault in the recorder: part of what the agent sent or received is not recorded"
             lost, self._faults = self._faults, 0
             self._writer.write("recorder", kinds.CaptureGap(source="recorder", detail=detail, lost=lost))
 

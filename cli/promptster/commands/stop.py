@@ -41,7 +41,7 @@ def command(
         raise SessionError(f"nothing to stop: the session {doing(state)}", code="session_over")
     if state is SessionState.CLOSING and not facts.refused:  # otherwise submitting may never end
         raise SessionError(
-            "the session is being submitted", hint="Run `promptster submit` to finish that.", code="closing"
+            "the session is being submitted", hint="Run `promptster submit` to finish.", code="closing"
         )
     question = "\n".join(
         [

@@ -195,7 +195,7 @@ class JournalWriter:
         if failed:
             self.append_own(CaptureDegraded(detail=f"writing works again after {failed}"))
         if overflow is not None:
-            self._tell_gap("more came than the disk took", since=overflow[0], lost=overflow[1])
+            self._tell_gap("more arrived than the disk could take", since=overflow[0], lost=overflow[1])
         self._watch_space()
         self._tell_durable()
         return True
@@ -242,7 +242,7 @@ class JournalWriter:
         if draft.kind in AGENT_KINDS and self._record_until and self._clock.wall_ms() > self._record_until:
             if not self._time_over:
                 self._time_over = True
-                self.append_own(CaptureDegraded(detail="the time limit is over: nothing more of agents is recorded"))
+                self.append_own(CaptureDegraded(detail="time is up: agents are no longer recorded"))
             return "time_limit"
         if self._pending_bytes > self._limits.pending and draft.kind in AGENT_KINDS:
             since, lost = self._overflow or (self._clock.wall_ms(), 0)

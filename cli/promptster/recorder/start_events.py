@@ -85,7 +85,7 @@ def losses(*, clean_end: bool, found: Recovery, repair: Repair) -> list[str]:
     """
     details: list[str] = []
     if not clean_end:
-        details.append("the recorder ended without notice: what was forwarded last may be missing")
+        details.append("it ended without notice, and what was forwarded last may be missing")
     if not found.clean:
         details.append(f"{found.torn_bytes} bytes and {found.refused_files} files of the journal were moved aside")
     if repair.filled:

@@ -291,7 +291,7 @@ def malformed(what: str) -> AnswerError:
     """The error for an answer in which this is wrong."""
     return AnswerError(
         f"the recorder's answer cannot be read ({what})",
-        hint="It may be of another version of Promptster. End its process, then run `promptster resume`.",
+        hint="It may be another version of Promptster. End its process, then run `promptster resume`.",
     )
 
 

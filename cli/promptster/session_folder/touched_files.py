@@ -59,7 +59,7 @@ class Outcome(StrEnum):
 _SENTENCES = {
     Outcome.PUT_BACK: "Put back",
     Outcome.ENTRIES_REMOVED: "Put back, with your own changes kept",
-    Outcome.LEFT: "Left as you changed it; look whether Promptster's entries are still in it",
+    Outcome.LEFT: "Left as you changed it; check whether Promptster's entries are still in it",
     Outcome.NOT_PUT_BACK: "Not put back",
 }
 
@@ -196,7 +196,7 @@ class TouchedFiles:
         if failed and leave is None:
             paths = ", ".join(f"{self._workspace / each.record.path} ({each.why})" for each in failed)
             advice = [line for each in failed for line in (*self._where(each), each.advice)]
-            then = "Then run `promptster restore`, or again what you ran, and the file is put back."
+            then = "Then run `promptster restore`, or the same command again, and the file is put back."
             raise WorkspaceError(f"cannot restore {paths}", hint="\n".join([*advice, then]), code=failed[0].code)
         git_exclude.show_again(self._workspace)
         return [*done, *(self._left(each, leave) for each in failed if leave is not None)]
@@ -227,7 +227,7 @@ class TouchedFiles:
         if outcome is Outcome.LEFT:
             return [f"{named} may be in {real}: take them out there."]
         if data == now:
-            return [f"{named} are not in {real}, to which it leads now."]
+            return [f"{named} are not in {real}, which it points to now."]
         if data is None:
             return [f"{named} are in {real}, and nothing else is. To remove them: rm {shlex.quote(str(real))}"]
         return [f"{named} are in {real}: take them out there."]

@@ -98,7 +98,7 @@ def test_a_file_that_was_empty_is_not_a_new_one() -> None:
 def test_a_cell_from_its_arguments_is_a_part_of_a_notebook() -> None:
     """Put in, it is added; in the place of another one, only what came is known; deleted, nothing is but the cell."""
     told = {"notebook_path": "/w/a", "new_source": "x = 1", "cell_id": "c1"}
-    added, other = "@@ a new cell behind cell c1, inserted\n+x = 1\n", "@@ cell c1, replaced\n"
+    added, other = "@@ a new cell after cell c1, inserted\n+x = 1\n", "@@ cell c1, replaced\n"
     assert _done("NotebookEdit", {**told, "edit_mode": "insert"}) == [("modify", None, "x = 1", HEAD + added)]
     assert _done("NotebookEdit", told) == [("modify", None, "x = 1", HEAD + other)]
     gone = _done("NotebookEdit", {**told, "edit_mode": "delete"})

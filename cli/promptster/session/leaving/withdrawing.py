@@ -98,7 +98,7 @@ def withdraw_submitted(current: Current, config: Config) -> Withdrawn:
     token = load_access_token(current.store, current.facts.session)
     if token is None:
         raise SessionError(
-            "this computer no longer holds the right to withdraw this session",
+            "this computer can no longer withdraw this session",
             hint=f"Write to {one_line(current.facts.organisation)} to have it deleted.",
             code="session_over",
         )
