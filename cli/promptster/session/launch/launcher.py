@@ -154,8 +154,9 @@ def recording_session(paths: Paths) -> SessionFolder:
     except PromptsterError as error:
         raise LaunchError(error.message, hint=error.hint, code=error.code) from error
     if not facts.state.records:
+        ended = "this session has ended"
         raise LaunchError(
-            f"nothing would be recorded: the session {doing(facts.state)}",
+            ended if facts.state.ended else f"the session {doing(facts.state)}, so nothing would be recorded",
             hint="To work unrecorded, start the agent without promptster.",
             code="not_recording",
         )
