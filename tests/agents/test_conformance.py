@@ -135,14 +135,28 @@ def test_its_line_and_its_folder_are_of_one_agent(agent: AgentPlugin) -> None:
     assert agent.requests is not None or agent.hooks is not None
 
 
+def imported_by(node: ast.AST) -> list[str]:
+    """The modules that a node imports; a name that is imported from a package may be one of them."""
+    if isinstance(node, ast.ImportFrom):
+        return [f"{node.module or ''}.{alias.name}" for alias in node.names]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+
+
+def test_each_form_of_import_is_seen() -> None:
+    """The search below finds an agent's folder however it is imported."""
+    lines = ("import promptster.agents.x.y", "from promptster.agents.x.y import z", "from promptster.agents import x")
+    found = [name for line in lines for node in ast.walk(ast.parse(line)) for name in imported_by(node)]
+    assert len(found) == 3
+    assert all(f"{name}.".startswith("promptster.agents.x.") for name in found)
+
+
 @every_agent
 def test_it_knows_no_other_agent(agent: AgentPlugin) -> None:
     """Its modules import none of another agent's, so that each can be changed alone."""
     others = {f"promptster.agents.{other}" for other in IDS if other != agent.id}
-    for path in (SOURCES / "agents" / agent.id).glob("*.py"):
+    for path in (SOURCES / "agents" / agent.id).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names = imported_by(node)
             assert not [name for name in names if any(f"{name}.".startswith(f"{other}.") for other in others)], path
 
 
