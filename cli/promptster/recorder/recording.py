@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from promptster.capture.engine import Capture
     from promptster.clock import Clock
     from promptster.deliver.outbox import Outbox
-    from promptster.deliver.sealer import Sealer
+    from promptster.deliver.sealer import BatchSealer
     from promptster.deliver.uploader import Uploader
     from promptster.journal.writer import JournalWriter
     from promptster.protocol.events import RecordedEvent
@@ -55,7 +55,7 @@ class Recording:
         folder: SessionFolder,
         clock: Clock,
         recorder: JournalWriter,
-        sealer: Sealer,
+        sealer: BatchSealer,
         outbox: Outbox,
         uploader: Uploader,
         make_capture: Callable[[Callable[[Draft], int]], Capture],

@@ -20,7 +20,7 @@ from tests.helpers.plausible import plausible
 from tests.helpers.sessions import CLAUDE, Script, frozen
 
 from promptster.replay.exporters import find
-from promptster.replay.loading import Facts, from_bundle, from_opened
+from promptster.replay.loading import ReplayHeading, from_bundle, from_opened
 from promptster.replay.page.markup import element, escaped, island, visible
 from promptster.replay.page.rows import Budget, rows
 from promptster.replay.timeline import build
@@ -113,7 +113,7 @@ class Reader(HTMLParser):
 
 def page(events: Any, **facts: str) -> str:
     """The page of a session."""
-    return b"".join(find("html").export(from_opened(events, facts=Facts(**facts)))).decode()
+    return b"".join(find("html").export(from_opened(events, facts=ReplayHeading(**facts)))).decode()
 
 
 def _digest(text: str) -> str:
@@ -188,7 +188,7 @@ def test_the_file_itself_holds_nothing_unseen() -> None:
     script.add("proxy", "prompt", lane=1, text=f"a{hostile}b", agent=hostile, agent_session="s")
     script.add("candidate", "paused", reason=f"a{hostile}b")
     for export in ("html", "jsonl"):
-        opened = from_opened(script.events, facts=Facts(title=hostile, organisation=hostile, session="s"))
+        opened = from_opened(script.events, facts=ReplayHeading(title=hostile, organisation=hostile, session="s"))
         text = b"".join(find(export).export(opened)).decode()
         assert not [hex(ord(sign)) for sign in set(text) - {"\n"} if sign in hostile and sign not in " \t"], export
         assert "\t" not in text or export == "html"
