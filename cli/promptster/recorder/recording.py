@@ -7,6 +7,7 @@ It connects capture, journal writer, sealer and uploader, and records every chan
 from __future__ import annotations
 
 import asyncio
+import errno
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -274,7 +275,7 @@ class Recording:
         now = self._clock.wall_ms()
         last = self._last_event.parsed.ms if self._last_event is not None else now
         if now - last > _LONG_AWAY_MS:
-            detail = "no recorder ran"
+            detail = "no recorder was running"
             self._own(kinds.CaptureGap(source="recorder", detail=detail, lost=0, from_ms=last, to_ms=now))
 
     def _settle_state(self) -> None:
@@ -326,10 +327,10 @@ class Recording:
             async with asyncio.timeout(_PATIENCE_S):
                 await self.recorder.durable(seq)
         except TimeoutError:
+            number = getattr(errno, self.recorder.failing or "", None)
+            why = "the disk is not responding" if number is None else reason_of(OSError(number, ""))
             raise SessionError(
-                "cannot save what was recorded: the disk does not accept it",
-                hint="Free space now. Nothing is lost yet.",
-                code="disk",
+                f"cannot save what was recorded: {why}", hint="Free space now. Nothing is lost yet.", code="disk"
             ) from None
 
     async def _seal(self) -> None:

@@ -117,7 +117,7 @@ def test_what_we_wrote_for_an_editor_is_nobodys_redirection(tmp_path: Path) -> N
     file.write_text(json.dumps(merged))
     (event,) = ClaudeLaunch().prepare(request).events
     assert isinstance(event, CaptureConfigChanged)
-    assert event.detail == "overruled for this run: env.ANTHROPIC_BASE_URL"
+    assert event.detail == "overridden for this run: env.ANTHROPIC_BASE_URL"
 
 
 def test_a_corporate_no_proxy_stays(tmp_path: Path) -> None:

@@ -285,7 +285,7 @@ def test_without_script_the_summary_stands(browser: Browser, tmp_path: Path) -> 
     text = page.run("document.body.innerText")
     assert "This page proves nothing by itself" in text
     assert "recording was paused: the doorbell" in text
-    assert "The timeline needs this page's own script, which is switched off, and so do the links into it" in text
+    assert "Scripts are switched off. The timeline and the links into it need this page's own script" in text
     assert "`" not in page.run("document.getElementById('timeline').innerText")
 
 

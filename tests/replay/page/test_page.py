@@ -234,7 +234,7 @@ def test_the_summary_needs_no_script() -> None:
     for words in (
         "said: verified;", "They prove custody, not truth", "recording was paused: the doorbell", "limiter.py",
         "added, hash only, binary", "Claude Code, subagent Explore", "not the candidate&#x27;s work",
-        "80 events on the wire", bundler.certified.session,
+        "80 events: proxy", bundler.certified.session,
     ):  # fmt: skip
         assert words in static
 
@@ -329,7 +329,7 @@ def test_head_tables_and_lists_count_the_same() -> None:
         listed = [int(number.replace(",", "")) for number in LANE.findall(static)]
         by_lane = Counter(row.lane for row in found if not row.role)
         assert listed == [by_lane[lane.number] for lane in timeline.lanes]
-        assert f"{sum(source.events for source in timeline.sources):,} events on the wire" in static
+        assert f"{sum(source.events for source in timeline.sources):,} events: " in static
 
 
 TILE = re.compile(r"<li><b>([\d,]+)</b> <span>([a-z ]+)</span>")

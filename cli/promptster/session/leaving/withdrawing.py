@@ -98,8 +98,8 @@ def withdraw_submitted(current: Current, config: Config) -> Withdrawn:
     token = load_access_token(current.store, current.facts.session)
     if token is None:
         raise SessionError(
-            "this session can no longer be withdrawn from this computer",
-            hint=f"Ask {one_line(current.facts.organisation)} to delete it.",
+            "this computer can no longer withdraw this session",
+            hint=f"Write to {one_line(current.facts.organisation)} to have it deleted.",
             code="session_over",
         )
     end_recorder(current)  # the submission may have been interrupted before its last step
