@@ -12,6 +12,7 @@ import pytest
 from tests.helpers.launching import TICKET, TOKEN, request_for
 
 from promptster.agents.codex import hook_events
+from promptster.agents.codex.hook_trust import PATIENCE_S
 from promptster.agents.codex.launch import CodexLaunch, config_overrides, toml_string, uses_chatgpt
 from promptster.errors import LaunchError
 from promptster.protocol.events.kinds import CaptureDegraded
@@ -30,11 +31,14 @@ def _program(folder: Path, mode: str = "answers") -> Path:
     return program
 
 
-def _prepare(folder: Path, *arguments: str, mode: str = "answers", **environ: str) -> Launch:
+def _prepare(
+    folder: Path, *arguments: str, mode: str = "answers", patience_s: float = PATIENCE_S, **environ: str
+) -> Launch:
     home = folder / "home"
     home.mkdir(exist_ok=True)
     variables = {"HOME": str(home), "PATH": "/usr/local/bin:/usr/bin:/bin", "CODEX_API_KEY": "k", **environ}
-    return CodexLaunch().prepare(request_for(folder, *arguments, program=_program(folder, mode), environ=variables))
+    request = request_for(folder, *arguments, program=_program(folder, mode), environ=variables)
+    return CodexLaunch(patience_s=patience_s).prepare(request)
 
 
 def _config(launch: Launch) -> dict[str, Any]:
@@ -88,10 +92,9 @@ def test_codex_is_asked_once_for_the_same_hooks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["silent", "refuses", "dies", "garbles", "empty"])
-def test_without_hashes_the_agent_still_starts(tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_hashes_the_agent_still_starts(tmp_path: Path, mode: str) -> None:
     """If Codex does not list its hooks, it is launched with its traffic recorded, and a message says so."""
-    monkeypatch.setattr("promptster.agents.codex.hook_trust._SECONDS", 2.0 if mode != "silent" else 0.4)
-    launch = _prepare(tmp_path, "exec", "x", mode=mode)
+    launch = _prepare(tmp_path, "exec", "x", mode=mode, patience_s=2.0 if mode != "silent" else 0.4)
     config = _config(launch)
     assert config["model_provider"] == "promptster"
     assert "hooks" not in config

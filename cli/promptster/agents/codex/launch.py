@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from promptster.agents.codex import hook_events
 from promptster.agents.codex.home import home_of
-from promptster.agents.codex.hook_trust import TrustError, trusted_hooks
+from promptster.agents.codex.hook_trust import PATIENCE_S, TrustError, trusted_hooks
 from promptster.agents.launching import Launch, Launches, LaunchRequest, split_options, with_loopback
 from promptster.errors import LaunchError
 from promptster.protocol.events.kinds import CaptureDegraded, Event
@@ -57,6 +57,10 @@ class CodexLaunch(Launches):
     resume_words = ("resume",)
     folder_options = ("-C", "--cd")
 
+    def __init__(self, *, patience_s: float = PATIENCE_S) -> None:
+        """``patience_s``: how long Codex may take to list its hooks before it is started without them."""
+        self._patience_s = patience_s
+
     @override
     def converses(self, arguments: tuple[str, ...]) -> bool:
         return not (arguments and arguments[0] in _OWN_HOUSEKEEPING)
@@ -75,7 +79,7 @@ class CodexLaunch(Launches):
         own = list(config_overrides(options))
         _refuse_other_provider(own)
         overrides = [] if request.hooks_only else _provider_overrides(request)
-        hooks, notes, events = _hook_overrides(request, own)
+        hooks, notes, events = _hook_overrides(request, own, self._patience_s)
         return Launch(
             arguments=(*_spelled(overrides + hooks), *request.arguments),
             environ=_environment(request),
@@ -164,7 +168,7 @@ def _provider_overrides(request: LaunchRequest) -> list[tuple[str, str]]:
 
 
 def _hook_overrides(
-    request: LaunchRequest, own: list[tuple[str, str]]
+    request: LaunchRequest, own: list[tuple[str, str]], patience_s: float
 ) -> tuple[list[tuple[str, str]], tuple[str, ...], tuple[Event, ...]]:
     reason = _hooks_switched_off(request, own)
     trusted: Mapping[str, str] = {}
@@ -172,7 +176,9 @@ def _hook_overrides(
     options = hook_options(shlex.join((*request.hook_command, hook_events.NAME, ticket.hook_socket, ticket.spool)))
     if reason is None:
         try:
-            trusted = trusted_hooks(request.program, _spelled(options), request.environ, request.state_folder)
+            trusted = trusted_hooks(
+                request.program, _spelled(options), request.environ, request.state_folder, patience_s=patience_s
+            )
         except TrustError as error:
             reason = error.reason
     if reason is not None:
