@@ -210,9 +210,7 @@ def _who_saw_what(timeline: Timeline) -> Html:
     return _block(
         "Who saw what",
         element("table", element("thead", head), element("tbody", *lines)) if lines else element("p", "Nothing yet."),
-        element("p", f"{counted(timeline.wire_events, 'event')}: {sources}.", class_="small")
-        if sources
-        else Html(),
+        element("p", f"{counted(timeline.wire_events, 'event')}: {sources}.", class_="small") if sources else Html(),
         element(
             "p", f"{aside:,} of the entries are the agent's own housekeeping, not the candidate's work.", class_="small"
         )
