@@ -30,7 +30,7 @@ PROMISES: Final[Mapping[str, str]] = {
     "the agent's file edits, with the text before and after": f"{_KINDS} an_edit_that_a_hook_tells",
     "the agent's commands, with folder, output and exit code": _KINDS,
     "subagents, and what you allow or refuse": _KINDS,
-    "which agent acts, in which session, when and for how long, and what else it reports or is refused": _KINDS,
+    "which agent acts, in which session, when and for how long, what else it reports or is refused": _KINDS,
     "notes you write, and where and why you redact": "what_nothing_records_is_neither_asked_for_nor_announced",
     "your task folder: repository, file names and hashes at the start, your changes at the end; of files that git "
     "ignores only names, sizes and hashes": (
@@ -45,8 +45,8 @@ PROMISES: Final[Mapping[str, str]] = {
     ),
     "Your own editor is not watched.": "no_module_on_the_candidates_side_can_watch_the_computer",
     "Your agent's key for its provider is removed.": "observers_see_no_credentials no_credential_reaches_a_draft",
-    "Everything else that your agent reads, prints or sends is recorded as it is, including personal data and "
-    "passwords: keep those out of its reach.": "a_real_agent_is_recorded_whole_and_unchanged",
+    "Everything else that it reads, prints or sends is recorded as it is, including personal data and passwords: keep "
+    "those out of its reach.": "a_real_agent_is_recorded_whole_and_unchanged",
     "Once you agree, a recorder runs on your computer.": "a_person_reads_agrees_and_begins",
     "It encrypts what it records, and sends it as you work.": (
         "no_planted_secret_stands_in_clear_in_any_file_that_we_wrote a_running_session_can_be_read"
@@ -72,7 +72,7 @@ PROMISES: Final[Mapping[str, str]] = {
     "Recording ends 90 minutes after you agree.": "after_the_time_limit_nothing_of_agents_is_recorded",
     "Recording ends when the time on your invite is over.": "after_the_time_limit_nothing_of_agents_is_recorded",
     "The clock also runs while you pause.": "a_pause_is_told_before_and_after",
-    'Nothing is submitted automatically. You can still run "promptster submit" later.': (
+    'Nothing is submitted then. You can still run "promptster submit" later.': (
         "a_session_whose_time_is_over_is_told_with_until_when_it_can_be_submitted"
     ),
     "Owners and reviewers at Acme, to judge this one assessment.": "matrix",

@@ -15,7 +15,7 @@ VERSION: Final = 3
 
 _SHORTER: Final = {
     "which agent acts, in which session, when, for how long, what else it reports, and what it is refused": (
-        "which agent acts, in which session, when and for how long, and what else it reports or is refused"
+        "which agent acts, in which session, when and for how long, what else it reports or is refused"
     ),
 }
 TOPICS: Final = tuple(each._replace(phrase=_SHORTER.get(each.phrase, each.phrase)) for each in text_2.TOPICS)
@@ -102,8 +102,8 @@ def render(policy: PolicyV2) -> str:
             "Your screen, keyboard, microphone, camera, browser and other programs.",
             "Your own editor is not watched.",
             "Your agent's key for its provider is removed.",
-            "Everything else that your agent reads, prints or sends is recorded as it is, including personal data "
-            "and passwords: keep those out of its reach.",
+            "Everything else that it reads, prints or sends is recorded as it is, including personal data and "
+            "passwords: keep those out of its reach.",
         ),
         paragraph(
             "HOW IT WORKS",
@@ -117,7 +117,7 @@ def render(policy: PolicyV2) -> str:
             "TIME LIMIT",
             _duration(policy.time_limit_minutes),
             "The clock also runs while you pause.",
-            'Nothing is submitted automatically. You can still run "promptster submit" later.',
+            'Nothing is submitted then. You can still run "promptster submit" later.',
         ),
         paragraph(
             "WHO READS IT",
