@@ -76,7 +76,7 @@ def run(app: typer.Typer, words: Sequence[str], program: str) -> int:
 
 
 def _drop_types(command: object) -> None:
-    """Show arguments and ranges in help as a person would write them: ``FILE``, not ``{FILE}``."""
+    """Show arguments in help as a person writes them, ``FILE`` and not ``{FILE} <list[Path]>``."""
     for parameter in getattr(command, "params", ()):
         shown = vars(parameter)
         shown["_get_number_range_help_str"] = lambda: None  # the parameter's own words say it

@@ -329,9 +329,8 @@ class Recording:
         except TimeoutError:
             number = getattr(errno, self.recorder.failing or "", None)
             why = "the disk is not responding" if number is None else reason_of(OSError(number, ""))
-            raise SessionError(
-                f"cannot save what was recorded: {why}", hint="Free space now. Nothing is lost yet.", code="disk"
-            ) from None
+            hint = "Free space now. Nothing is lost yet."
+            raise SessionError(f"cannot save what was recorded: {why}", hint=hint, code="disk") from None
 
     async def _seal(self) -> None:
         try:

@@ -135,7 +135,7 @@ def test_loopback_is_named_once(value: str) -> None:
     assert with_loopback(value) == value
 
 
-@pytest.mark.parametrize(("word", "place"), [("--cloud", "cloud"), ("remote-control", "sessions of its own")])
+@pytest.mark.parametrize(("word", "place"), [("--cloud", "cloud"), ("remote-control", "in other sessions")])
 def test_work_elsewhere_is_refused(tmp_path: Path, word: str, place: str) -> None:
     """A session in the cloud or a served one cannot be recorded, so it is not started."""
     with pytest.raises(LaunchError, match=place):

@@ -37,10 +37,9 @@ class CursorLaunch(Launches):
             raise EditorFileMissingError(
                 "cursor-agent can be recorded only through hooks in .cursor/hooks.json in the workspace",
                 agent="cursor",
-                question="cursor-agent can be recorded only through .cursor/hooks.json in the workspace, which is put "
-                "back at the end. Create it?",
-                hint="Run it in a terminal and answer yes, or start with --ide cursor. The file is put back at the "
-                "end.",
+                question="cursor-agent can be recorded only through .cursor/hooks.json in the workspace. The file is "
+                "put back at the end. Create it?",
+                hint="Run it in a terminal and answer yes, or start with --ide cursor. It is put back at the end.",
                 code="cursor_hooks_missing",
             )
         options, _ = split_options(request.arguments)
