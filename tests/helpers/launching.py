@@ -22,7 +22,7 @@ from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
 from promptster.recorder.control_server import ControlServer
 from promptster.recorder.process_log import Log
 from promptster.session_folder.control_calls import ControlCall, LaunchCall, RecordCall, SentEvent
-from promptster.session_folder.control_messages import LaunchTicket, Recorded, Reply
+from promptster.session_folder.control_messages import LaunchTicket, RecordReply, Reply
 from promptster.session_folder.folder import SessionFacts, SessionFolder, SessionState
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _control(made: RecordingSession, ticket: LaunchTicket) -> Generator[None]:
             return ticket
         assert isinstance(call, RecordCall)
         made.recorded.extend(call.drafts)
-        return Recorded(seqs=tuple(range(len(call.drafts))))
+        return RecordReply(seqs=tuple(range(len(call.drafts))))
 
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(made.folder.control_socket))

@@ -20,7 +20,7 @@ from promptster.recorder.control_server import ControlServer
 from promptster.recorder.process_log import Log
 from promptster.session_folder.control_calls import ControlCall, PauseCall, RecordCall, SentEvent, read_call
 from promptster.session_folder.control_client import ControlClient
-from promptster.session_folder.control_messages import Recorded, Reply
+from promptster.session_folder.control_messages import RecordReply, Reply
 from promptster.session_folder.folder import SessionFolder
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 async def _answer(call: ControlCall) -> Reply:
     """Count what is recorded, refuse a pause, fail at anything else."""
     if isinstance(call, RecordCall):
-        return Recorded(seqs=(len(json.dumps(call.document()["drafts"])),))
+        return RecordReply(seqs=(len(json.dumps(call.document()["drafts"])),))
     if isinstance(call, PauseCall):
         raise SessionError("no", hint="so", code="because")
     raise RuntimeError("a prompt that must not be told")

@@ -24,7 +24,7 @@ from promptster.session_folder.control_calls import (
     SentEvent,
     StatusCall,
 )
-from promptster.session_folder.control_messages import Refused
+from promptster.session_folder.control_messages import RefusedReply
 from promptster.session_folder.folder import SessionState
 from promptster.system.inside_agent import agent_around
 from promptster.system.processes import started
@@ -74,9 +74,9 @@ class AgentRefusal:
         recorded = await self.record({"request": call.op}, agent)
         raise refusal(f"{call.op!r} of the recorder", recorded=recorded, asks=False)
 
-    async def refused(self, call: RefusedCall) -> Refused:
+    async def refused(self, call: RefusedCall) -> RefusedReply:
         """Record that a command refused to run inside an agent."""
-        return Refused(recorded=await self.record({"command": call.command}, call.agent))
+        return RefusedReply(recorded=await self.record({"command": call.command}, call.agent))
 
     async def record(self, payload: Mapping[str, Any], agent: str) -> bool:
         """Record one attempt and return whether it was recorded; while recording is off, it is not."""

@@ -43,7 +43,7 @@ NOT_FOUND = 127
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class PreparedAgent:
     """An agent that is ready to be started."""
 
     program: Path
@@ -51,7 +51,9 @@ class Prepared:
     name: str
 
 
-def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mapping[str, str] = os.environ) -> Prepared:
+def prepare(
+    name: str, arguments: tuple[str, ...], paths: Paths, environ: Mapping[str, str] = os.environ
+) -> PreparedAgent:
     """Find the session and the program, decide how to start it, and record the events of the launch.
 
     Raises:
@@ -92,11 +94,11 @@ def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mappin
     elif launch.events:
         with contextlib.suppress(SessionError):  # the agent starts in any case; the recorder records the gap
             control.record([SentEvent(src=Source.LAUNCHER, event=event) for event in launch.events])
-    return Prepared(program=program, launch=launch, name=name)
+    return PreparedAgent(program=program, launch=launch, name=name)
 
 
 def become(
-    prepared: Prepared, execute: Callable[[str, list[str], Mapping[str, str]], NoReturn] = os.execve
+    prepared: PreparedAgent, execute: Callable[[str, list[str], Mapping[str, str]], NoReturn] = os.execve
 ) -> NoReturn:
     """Replace this process with the program, which keeps its standard input, output and error.
 

@@ -56,7 +56,7 @@ _PAUSE_S = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class PreparedSubmission:
     """What will be submitted."""
 
     changes: tuple[Change, ...]
@@ -84,7 +84,7 @@ class UndeliveredError(CollectorError):
     default_code = "undelivered"
 
 
-def prepare(current: Current) -> Prepared:
+def prepare(current: Current) -> PreparedSubmission:
     """Compare the work tree with the baseline; files that we changed are compared as they will be restored.
 
     Raises:
@@ -104,7 +104,7 @@ def prepare(current: Current) -> Prepared:
     if len(diff) > DIFF_LIMIT:
         diff = diff[:DIFF_LIMIT] + "\n... the rest of the difference is left out\n"
     has_own = current.tree.is_repository
-    return Prepared(changes=changes, final=final, diff=diff, lines=lines, repository=has_own)
+    return PreparedSubmission(changes=changes, final=final, diff=diff, lines=lines, repository=has_own)
 
 
 def changed_lines(diff: str) -> tuple[int, int]:
@@ -123,7 +123,7 @@ def changed_lines(diff: str) -> tuple[int, int]:
     return added, removed
 
 
-def close(current: Current, prepared: Prepared) -> int:
+def close(current: Current, prepared: PreparedSubmission) -> int:
     """Record the diff and end the recording; returns the number of all events."""
     return current.control.close([prepared.event()])
 
