@@ -142,8 +142,9 @@ def withdraw_again(current: Current, config: Config) -> Withdrawn:
         with CollectorClient(facts.collector_url, network=config.network) as client:
             answer: Any = client.withdraw(facts.session, body).get("tombstone")
     except CollectorError as error:
-        is_gone = isinstance(error, CollectorRefusedError) and error.status == _GONE
-        answer = error.problem.get("tombstone") if is_gone else None
+        answer = None
+        if isinstance(error, CollectorRefusedError) and error.status == _GONE:
+            answer = error.problem.get("tombstone")
         if answer is None:
             raise CollectorError(
                 f"{one_line(facts.organisation)} confirmed this earlier, and could not be asked again: {error.message}",
