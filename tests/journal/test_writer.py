@@ -331,3 +331,48 @@ def test_own_notes_are_stamped_by_the_clock() -> None:
     bench.recorder.commit()
     parsed = next(iter(bench.recorder.events())).parsed
     assert (parsed.src, parsed.ms, parsed.mono_ms) == ("recorder", 5, 7)
+
+
+def test_an_event_does_not_refer_to_itself() -> None:
+    """A ref to its own place, which the draft could only guess, falls away like one to the future."""
+    bench = RecorderBench(Certified(), MemoryDisk())
+    bench.record(note("a"))
+    draft = note("b")
+    bench.record(Draft(src=draft.src, event=draft.event, ms=draft.ms, mono_ms=draft.mono_ms, refs=(0, 1, 2, -1)))
+    assert list(bench.recorder.events())[-1].parsed.refs == (0,)
+
+
+def test_a_group_is_written_and_the_rest_waits() -> None:
+    """More than a group's bytes takes more than one commit, and nothing falls between two of them."""
+    bench = RecorderBench(Certified(), MemoryDisk(), limits=JournalLimits(group=1))
+    for text in ("a", "b", "c"):
+        bench.recorder.append(note(text))
+    for count in (1, 2, 3):
+        assert bench.recorder.commit()
+        assert bench.recorder.durable_seq == count
+    assert [event.seq for event in bench.recorder.events()] == [0, 1, 2]
+
+
+def test_memory_is_free_again_once_the_disk_has_written() -> None:
+    """Only what waits for the disk counts against the limit, however much was written before."""
+    bench = RecorderBench(Certified(), MemoryDisk(), limits=JournalLimits(pending=10_000))
+    for number in range(20):
+        assert bench.record(call(number, "x" * 2_000)) == [number]
+    assert not bench.recorder.dropped
+
+
+def test_recent_events_make_room_when_they_are_taken() -> None:
+    """A sealer that keeps up never has to read from disk, however long the session."""
+    bench = RecorderBench(Certified(), MemoryDisk(), limits=JournalLimits(recent=5_000))
+    for number in range(20):
+        bench.record(call(number, "x" * 2_000))
+        assert [event.seq for event in bench.recorder.take_recent(number) or []] == [number]
+
+
+async def test_close_writes_what_no_thread_has_written() -> None:
+    """An end before the writer's thread began loses nothing."""
+    disk, certified = MemoryDisk(), Certified()
+    bench = RecorderBench(certified, disk)
+    bench.recorder.append(note("a"))
+    await bench.recorder.close()
+    assert [event.seq for event in RecorderBench(certified, disk).recovered] == [0]
