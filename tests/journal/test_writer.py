@@ -132,8 +132,9 @@ def test_after_the_time_limit_nothing_of_agents_is_recorded(kind: str) -> None:
     """The recorder keeps the certificate's end and reports it once; the session's own events continue."""
     bench = RecorderBench(Certified(record_until=NOW_MS + 10), MemoryDisk())
     draft = Draft(src="proxy", event=event_of(kind, {}), ms=NOW_MS, mono_ms=1)
+    bench.clock.pass_by(10)
     assert bench.recorder.append(draft) == 0
-    bench.clock.pass_by(11)
+    bench.clock.pass_by(1)
     assert bench.recorder.append(draft) == bench.recorder.append(draft) == NOT_RECORDED
     bench.record(note("still mine"))
     assert kinds(bench) == [kind, "capture_degraded", "note"]
@@ -228,9 +229,12 @@ def test_memory_is_bounded_while_the_disk_refuses() -> None:
     disk = MemoryDisk()
     bench = RecorderBench(Certified(), disk, limits=JournalLimits(pending=20_000))
     disk.on_call = failing(disk, errno.EIO, times=1)
+    left_out_at: list[int] = []
     for number in range(8):
-        bench.recorder.append(call(number, "x" * 4000))
-    assert bench.recorder.dropped["overload"] > 0
+        bench.clock.pass_by(1)
+        if bench.recorder.append(call(number, "x" * 4000)) == NOT_RECORDED:
+            left_out_at.append(bench.clock.wall_ms())
+    assert len(left_out_at) == bench.recorder.dropped["overload"] > 1
     bench.clock.pass_by(5000)
     assert bench.recorder.append(note("mine")) != NOT_RECORDED
     assert not bench.recorder.commit()
@@ -239,7 +243,7 @@ def test_memory_is_bounded_while_the_disk_refuses() -> None:
     assert kinds(bench)[-2:] == ["capture_degraded", "capture_gap"]
     gap = list(bench.recorder.events())[-1].open().fields
     assert (gap["source"], gap["lost"]) == ("recorder", bench.recorder.dropped["overload"])
-    assert (gap["from_ms"], gap["to_ms"]) == (NOW_MS, NOW_MS + 5000)
+    assert (gap["from_ms"], gap["to_ms"]) == (left_out_at[0], NOW_MS + 5008)
 
 
 def test_the_session_s_own_events_stay_whole() -> None:
@@ -376,3 +380,14 @@ async def test_close_writes_what_no_thread_has_written() -> None:
     bench.recorder.append(note("a"))
     await bench.recorder.close()
     assert [event.seq for event in RecorderBench(certified, disk).recovered] == [0]
+
+
+def test_recent_events_have_no_hole() -> None:
+    """Once one did not fit, later ones are read from disk too, also when there is room again."""
+    bench = RecorderBench(Certified(), MemoryDisk(), limits=JournalLimits(recent=5_000))
+    for number in range(3):
+        bench.record(call(number, "x" * 2_000))
+    assert [event.seq for event in bench.recorder.take_recent(1) or []] == [1]
+    bench.record(call(3, "x" * 2_000))
+    assert [event.seq for event in bench.recorder.take_recent(1) or []] == [1]
+    assert bench.recorder.take_recent(2) is None

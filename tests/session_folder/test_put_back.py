@@ -98,3 +98,27 @@ def test_files_of_one_name_are_kept_apart(workspace: Path) -> None:
     leave = workspace.parent / "left"
     touched_files(workspace).restore(leave=leave)
     assert sorted(file.read_text() for file in leave.iterdir()) == sorted(names)
+
+
+def test_a_file_that_was_absent_leaves_nothing_to_keep(workspace: Path) -> None:
+    """Where something else is in the place of a file that only we wrote, the end keeps no copy and does not fail."""
+    touched_files(workspace).write("a.json", OURS)
+    (workspace / "a.json").unlink()
+    os.mkfifo(workspace / "a.json")
+    leave = workspace.parent / "left"
+    (restored,) = touched_files(workspace).restore(leave=leave)
+    assert restored.outcome is Outcome.NOT_PUT_BACK
+    assert not any("is kept in" in line for line in restored.more)
+    assert not leave.exists()
+    assert touched_files(workspace).restore() == []
+
+
+def test_the_entries_that_are_named_are_the_last_ones(workspace: Path) -> None:
+    """A person who looks for our entries is told what was written last."""
+    files = touched_files(workspace)
+    files.write("a.json", b'{"first": 1}')
+    files.write("a.json", b'{"later": 2}')
+    (workspace / "a.json").unlink()
+    os.mkfifo(workspace / "a.json")
+    (restored,) = files.restore(leave=workspace.parent / "left")
+    assert any("entries (later)" in line for line in restored.more)
