@@ -76,7 +76,7 @@ class ClaudeLaunch(Launches):
             return Launch(arguments=request.arguments, environ=request.environ, converses=False)
         options, rest = split_options(request.arguments)
         if request.arguments[:1] == (_SERVED,):
-            raise LaunchError(f"with {_SERVED} the work would be done by sessions of its own and would not be recorded")
+            raise LaunchError(f"with {_SERVED} the work would be done in other sessions and would not be recorded")
         for word in options:
             if (place := _ELSEWHERE.get(word.partition("=")[0])) is not None:
                 raise LaunchError(f"with {word} the work would be done {place} and would not be recorded")
@@ -175,7 +175,7 @@ def _keep_in_memory(settings: Mapping[str, Any], options: tuple[str, ...]) -> tu
     """A path at which the agent can read merged settings while it lives, and what it must inherit for that."""
     if any(word in _LATER for word in options):
         raise LaunchError(
-            "your own --settings are kept in memory as long as claude runs, and work in the background outlives it",
+            "your own --settings exist only while claude runs, and background work would go on without them",
             hint=f"Leave out {' and '.join(_LATER)}, or put the settings into ~/.claude/settings.json.",
             code="own_settings",
         )
@@ -204,7 +204,7 @@ def _watch(request: LaunchRequest, options: tuple[str, ...]) -> tuple[tuple[str,
     for layer in ("project", "local"):
         changed = _overruled(_layer(files[layer]), request.ticket)
         if changed:
-            detail = f"overruled for this run: {', '.join(changed)}"
+            detail = f"overridden for this run: {', '.join(changed)}"
             name = str(files[layer].relative_to(request.workspace))
             drafts.append(draft(CaptureConfigChanged(path_name=name, detail=detail)))
     return tuple(notes), tuple(drafts)
