@@ -11,7 +11,7 @@ from typing import cast
 
 from typing_extensions import override
 
-from promptster.agents.launching import EditorFileMissingError, Launch, Launches, LaunchRequest, draft, split_options
+from promptster.agents.launching import EditorFileMissingError, Launch, Launches, LaunchRequest, split_options
 from promptster.protocol.events.kinds import CaptureDegraded
 from promptster.system.plain_files import read_regular
 
@@ -54,7 +54,7 @@ class CursorLaunch(Launches):
             arguments=request.arguments,
             environ=request.environ,
             notes=tuple(notes),
-            drafts=tuple(draft(CaptureDegraded(detail=detail)) for detail in details),
+            events=tuple(CaptureDegraded(detail=detail) for detail in details),
         )
 
 
