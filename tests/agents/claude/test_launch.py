@@ -85,7 +85,7 @@ def test_hooks_that_are_off_are_said_and_recorded(
 ) -> None:
     """Settings that disable hooks are reported to the candidate and recorded for the reviewer."""
     launch = ClaudeLaunch().prepare(request_for(tmp_path, *words, environ=environ))
-    assert "hooks off" in launch.notes[0]
+    assert "hooks are disabled" in launch.notes[0]
     assert launch.drafts[0]["kind"] == "capture_degraded"
 
 
@@ -115,7 +115,7 @@ def test_what_we_wrote_for_an_editor_is_nobodys_redirection(tmp_path: Path) -> N
     merged["env"]["ANTHROPIC_BASE_URL"] = "http://evil"
     file.write_text(json.dumps(merged))
     (event,) = ClaudeLaunch().prepare(request).drafts
-    assert event["fields"]["detail"] == "overruled for this run: env.ANTHROPIC_BASE_URL"
+    assert event["fields"]["detail"] == "overridden for this run: env.ANTHROPIC_BASE_URL"
 
 
 def test_a_corporate_no_proxy_stays(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_loopback_is_named_once(value: str) -> None:
     assert with_loopback(value) == value
 
 
-@pytest.mark.parametrize(("word", "place"), [("--cloud", "cloud"), ("remote-control", "sessions of its own")])
+@pytest.mark.parametrize(("word", "place"), [("--cloud", "cloud"), ("remote-control", "separate sessions")])
 def test_work_elsewhere_is_refused(tmp_path: Path, word: str, place: str) -> None:
     """A session in the cloud or a served one cannot be recorded, so it is not started."""
     with pytest.raises(LaunchError, match=place):

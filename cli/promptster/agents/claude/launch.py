@@ -199,7 +199,7 @@ def _watch(request: LaunchRequest, options: tuple[str, ...]) -> tuple[tuple[str,
     managed = _layer(files["managed"])
     off += [f"{key} (managed)" for key in ("disableAllHooks", "allowManagedHooksOnly") if managed.get(key) is True]
     if off:
-        notes.append(f"warning: {', '.join(off)} turns off Claude Code's hooks: only its API traffic is recorded")
+        notes.append(f"warning: Claude Code's hooks are disabled ({', '.join(off)}): only its API traffic is recorded")
         drafts.append(draft(CaptureDegraded(detail=f"hooks off: {', '.join(off)}")))
     for layer in ("project", "local"):
         changed = _overridden(_layer(files[layer]), request.ticket)

@@ -65,7 +65,7 @@ class CodexLaunch(Launches):
         """Put our ``-c`` options before the candidate's arguments, which are kept and still apply.
 
         Raises:
-            LaunchError: the arguments select another provider, or a place where nothing is recorded.
+            LaunchError: the arguments select another provider, or move the work out of the recorder's reach.
         """
         if not self.converses(request.arguments):
             return Launch(arguments=request.arguments, environ=request.environ, converses=False)

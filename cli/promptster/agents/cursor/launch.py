@@ -38,7 +38,7 @@ class CursorLaunch(Launches):
                 agent="cursor",
                 question="Cursor's agent can only be recorded through hooks in .cursor/hooks.json of the workspace. "
                 "The file is restored when the session ends. Add them?",
-                hint="Run it at a terminal and answer yes, or start with --ide cursor. The file is restored at the end.",
+                hint="Run it in a terminal and answer yes, or start the session with --ide cursor.",
                 code="cursor_hooks_missing",
             )
         options, _ = split_options(request.arguments)
