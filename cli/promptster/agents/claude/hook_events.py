@@ -2,7 +2,7 @@
 
 We never register ``WorktreeCreate``, because a handler replaces the action, or ``SessionStart``: its handler must be a
 command, for which Claude Code creates a folder in the user's home and reports the hook in its event stream, so the
-agent would behave differently with us. ``MessageDisplay`` and ``PostToolBatch`` repeat other events and the API
+agent would behave differently. ``MessageDisplay`` and ``PostToolBatch`` repeat other events and the API
 traffic. So does ``PreCompact``, and Claude Code shows the user a line for each of its handlers; ``PostCompact``
 contains what triggered the compaction, and its summary.
 """

@@ -156,7 +156,7 @@ def _subagent_start(event: str, identity: Identity, payload: Mapping[str, Json])
 
 
 def _subagent_stop(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
-    """A subagent's end. After ``/compact`` one without a type ends that never started; it is kept raw."""
+    """A subagent's end. After ``/compact``, a subagent without a type ends that never started: it is kept raw."""
     agent_type = optional_text(payload.get("agent_type"))
     if agent_type is None:
         return _raw(event, identity, payload)
