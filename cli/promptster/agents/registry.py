@@ -1,4 +1,4 @@
-"""The agents that are here: for each line of the catalogue the ``AGENT`` of the folder of that name."""
+"""Finds the plug-ins: for each line of the catalogue, ``AGENT`` of the folder with that id."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 @cache
 def plugin(agent: str) -> AgentPlugin:
-    """The plug-in of the agent of this id, which is in the catalogue."""
+    """The plug-in of an agent, by its id in the catalogue."""
     return cast("AgentPlugin", import_module(f"promptster.agents.{agent}").AGENT)
 
 
 def plugins() -> tuple[AgentPlugin, ...]:
-    """Every plug-in, in the order of the catalogue."""
+    """All plug-ins, in the order of the catalogue."""
     return tuple(plugin(facts.id) for facts in CATALOGUE)
 
 
 def program_facts(program: str) -> AgentFacts:
-    """The agent that people start by this name.
+    """The agent whose program has this name.
 
     Raises:
-        LaunchError: there is none (125: it is our refusal, whether or not such a program is installed).
+        LaunchError: no agent has (exit code 125: we refuse, whether or not such a program is installed).
     """
     facts = BY_PROGRAM.get(program)
     if facts is None:
@@ -44,17 +44,17 @@ def program_facts(program: str) -> AgentFacts:
 
 
 def launches(program: str) -> Launches:
-    """How the agent that people start by this name is started.
+    """How to start the agent whose program has this name.
 
     Raises:
-        LaunchError: there is none.
+        LaunchError: no agent has.
     """
     return plugin(program_facts(program).id).launch()
 
 
 @cache
 def readers() -> AgentReaders:
-    """Every agent as capture reads it."""
+    """The readers of all agents, for capture."""
     from promptster.capture.readers import AgentReader, AgentReaders  # noqa: PLC0415 - only the recorder reads
 
     found: list[AgentReader] = []
