@@ -75,13 +75,14 @@ def run(app: typer.Typer, words: Sequence[str], program: str) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _no_type(ctx: object) -> None:  # noqa: ARG001 - the library names it
+def _no_type(ctx: object) -> None:
     """What the library shows as the type of an argument."""
 
 
 def _drop_types(command: object) -> None:
     """Show arguments in help as a person writes them, ``FILE`` and not ``{FILE} <list[Path]>``."""
-    for parameter in getattr(command, "params", ()):
+    parameters: list[Any] = getattr(command, "params", [])
+    for parameter in parameters:
         shown: dict[str, Any] = vars(parameter)
         shown["_get_number_range_help_str"] = lambda: None  # the parameter's own words say it
         if getattr(parameter, "param_type_name", "") == "argument":
