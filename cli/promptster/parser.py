@@ -83,7 +83,7 @@ def _drop_types(command: object) -> None:
     """Show arguments in help as a person writes them, ``FILE`` and not ``{FILE} <list[Path]>``."""
     parameters: list[Any] = getattr(command, "params", [])
     for parameter in parameters:
-        shown: dict[str, Any] = vars(parameter)
+        shown: dict[str, Any] = parameter.__dict__
         shown["_get_number_range_help_str"] = lambda: None  # the parameter's own words say it
         if getattr(parameter, "param_type_name", "") == "argument":
             name = f"{parameter.display_name_raw}{'...' if parameter.nargs != 1 else ''}"
