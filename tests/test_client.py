@@ -1,4 +1,4 @@
-"""The collector's API as calls: what is sent, what is believed, and how refusals and silence are told."""
+"""The collector's API as calls: what is sent, what is trusted, and how refusals and silence are reported."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from tests.helpers.answering import Answer, Answering
 from promptster.client import (
     AsyncCollectorClient,
     CollectorClient,
-    RefusedError,
+    CollectorRefusedError,
+    CollectorUnreachableError,
     SignInRejectedError,
-    UnreachableError,
 )
 from promptster.errors import CollectorError, ConfigurationError, NotSignedInError
 from promptster.network import Network
@@ -38,7 +38,7 @@ SECRET = bytes(32)
 
 @pytest.fixture
 def server() -> Iterator[Answering]:
-    """A collector that answers what the test wants."""
+    """A collector that gives the answers a test sets."""
     with Answering() as made:
         yield made
 
@@ -57,7 +57,7 @@ def problem(status: int, **members: Any) -> Answer:
 
 
 def test_an_invites_secret_is_in_the_header_only(server: Answering, client: CollectorClient) -> None:
-    """Not in path or query, where it would be logged."""
+    """It is not in path or query, which would be logged."""
     policy = b'{"v":1}'
     server.answer.body = json.dumps(
         {
@@ -77,7 +77,7 @@ def test_an_invites_secret_is_in_the_header_only(server: Answering, client: Coll
 
 
 def test_a_redemption_is_sent_byte_for_byte(server: Answering, client: CollectorClient) -> None:
-    """So that the same request can be sent again."""
+    """The same request can be sent again."""
     server.answer.body = b'{"certificate":{"payload":"","signature":""},"keys":{"v":1,"keys":[]}}'
     client.redeem("ID", SECRET, b'{ "as" : "it is" }')
     assert server.asked[0].body == b'{ "as" : "it is" }'
@@ -87,7 +87,7 @@ def test_a_redemption_is_sent_byte_for_byte(server: Answering, client: Collector
 def test_a_batch_carries_its_earlier_receipt_and_learns_what_is_checked(
     server: Answering, client: CollectorClient
 ) -> None:
-    """The receipt's exact bytes come back; a restored collector gets the earlier one."""
+    """The receipt's exact bytes are returned; a restored collector gets the earlier one."""
     server.answer = Answer(body=b"receipt", headers={"promptster-checked": "7"})
     answer = client.put_batch(SESSION, 3, b"PSB1...", earlier_receipt=b"earlier")
     assert (answer.receipt, answer.checked) == (b"receipt", 7)
@@ -98,10 +98,10 @@ def test_a_batch_carries_its_earlier_receipt_and_learns_what_is_checked(
 
 
 def test_a_problem_document_becomes_one_error(server: Answering, client: CollectorClient) -> None:
-    """Its words, its code, its hint and all its members."""
+    """The error has its message, its code, its hint and all its members."""
     server.answer = problem(409, detail="There is a gap.", code="gap", hint="send 3 first", expected=3)
     server.answer.headers["retry-after"] = "5"
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(CollectorRefusedError) as caught:
         client.put_batch(SESSION, 4, b"")
     error = caught.value
     assert (error.message, error.code, error.hint, error.status) == ("there is a gap", "gap", "send 3 first", 409)
@@ -110,9 +110,9 @@ def test_a_problem_document_becomes_one_error(server: Answering, client: Collect
 
 
 def test_a_refusal_without_a_problem_document_still_has_words(server: Answering, client: CollectorClient) -> None:
-    """A proxy in between answers HTML."""
+    """A proxy in between may answer with HTML."""
     server.answer = Answer(status=503, body=b"<html>")
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(CollectorRefusedError) as caught:
         client.evidence(SESSION)
     assert (caught.value.code, caught.value.status) == ("collector_refused", 503)
     assert "503" in caught.value.message
@@ -130,13 +130,13 @@ def test_what_is_not_found_is_hinted_at_by_what_was_asked_for(server: Answering,
         "Check the address": client.me,
     }
     for words, call in calls.items():
-        with pytest.raises(RefusedError) as caught:
+        with pytest.raises(CollectorRefusedError) as caught:
             call()
         assert words in (caught.value.hint or "")
 
 
 def test_who_may_not_is_told_who_may(server: Answering, client: CollectorClient) -> None:
-    """The role that is needed, and whom to ask."""
+    """The message names the role that is needed, and whom to ask."""
     server.answer = problem(403, detail="reviewers cannot do this", code="forbidden")
     calls: dict[str, Callable[[], object]] = {
         "Ask an owner.": client.tokens,
@@ -144,7 +144,7 @@ def test_who_may_not_is_told_who_may(server: Answering, client: CollectorClient)
         "Ask an owner or a reviewer.": lambda: client.bundle(SESSION),
     }
     for words, call in calls.items():
-        with pytest.raises(RefusedError) as caught:
+        with pytest.raises(CollectorRefusedError) as caught:
             call()
         assert caught.value.hint == words
 
@@ -160,7 +160,7 @@ def test_who_may_not_is_told_who_may(server: Answering, client: CollectorClient)
 def test_a_refused_sign_in_says_why_and_whom_to_ask(
     server: Answering, client: CollectorClient, code: str, words: str
 ) -> None:
-    """Signing in again with the same token would not help, so nobody is told to."""
+    """Signing in again with the same token would not help, so the message does not suggest it."""
     server.answer = problem(401, detail="no", code=code)
     with pytest.raises(SignInRejectedError) as caught:
         client.me()
@@ -192,20 +192,20 @@ def test_a_reader_waits_for_a_session_that_is_being_prepared(server: Answering, 
 
 @pytest.mark.parametrize("after", [None, "3600"])
 def test_a_reader_does_not_wait_without_end(server: Answering, client: CollectorClient, after: str | None) -> None:
-    """Neither without a time to ask again, nor for one that is far away."""
+    """It waits neither without a time to ask again, nor for one that is far away."""
     server.answer = _not_ready(after)
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(CollectorRefusedError) as caught:
         client.bundle(SESSION)
     assert caught.value.code == "reading_failed"
     assert len(server.asked) == 1
 
 
 def test_a_token_that_is_not_accepted_means_sign_in_again(server: Answering, client: CollectorClient) -> None:
-    """Exit code 4; an invite's secret that is not accepted does not."""
+    """The exit code is 4; that of an invite's secret that is not accepted is not."""
     server.answer = problem(401, detail="no", code="unauthorised")
     with pytest.raises(NotSignedInError):
         client.me()
-    with pytest.raises(RefusedError):
+    with pytest.raises(CollectorRefusedError):
         client.get_invite("ID", SECRET)
     with CollectorClient(server.url) as stranger, pytest.raises(NotSignedInError):
         stranger.sessions()
@@ -226,39 +226,39 @@ def test_an_answer_of_another_form_is_an_error_of_its_own(
     }
 
 
-def test_an_endless_answer_is_cut_off(
-    server: Answering, client: CollectorClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody fills this machine's memory."""
-    monkeypatch.setattr("promptster.client.blocking.EVIDENCE_LIMIT", 10)
+def test_an_endless_answer_is_cut_off(server: Answering, client: CollectorClient) -> None:
+    """It cannot fill this machine's memory."""
     server.answer.body = b"x" * 11
-    with pytest.raises(CollectorError, match="too long"):
-        client.evidence(SESSION)
+    with (
+        CollectorClient(client.url, token="pt_token", evidence_limit=10) as limited,
+        pytest.raises(CollectorError, match="too long"),
+    ):
+        limited.evidence(SESSION)
 
 
 def test_no_answer_is_unreachable(server: Answering, client: CollectorClient) -> None:
-    """A closed port, a cut connection, a name that does not exist: nothing is lost, try again."""
+    """After a closed port, a cut connection or an unknown name nothing is lost, and a retry is possible."""
     server.answer = Answer(cut=True)
-    with pytest.raises(UnreachableError) as caught:
+    with pytest.raises(CollectorUnreachableError) as caught:
         client.keys()
     assert caught.value.status is None
     assert caught.value.message == f"cannot reach {client.url}: the connection was cut"
     assert "Nothing is lost" in (caught.value.hint or "")
-    with CollectorClient("http://127.0.0.1:9") as nobody, pytest.raises(UnreachableError) as refused:
+    with CollectorClient("http://127.0.0.1:9") as nobody, pytest.raises(CollectorUnreachableError) as refused:
         nobody.keys()
     assert refused.value.message == "cannot reach http://127.0.0.1:9: connection refused"
 
 
 def test_redirects_are_not_followed(server: Answering, client: CollectorClient) -> None:
-    """A bearer token goes to no other place."""
+    """A bearer token is sent to no other place."""
     server.answer = Answer(status=302, headers={"location": "http://127.0.0.1:9/elsewhere"})
-    with pytest.raises(RefusedError):
+    with pytest.raises(CollectorRefusedError):
         client.me()
     assert len(server.asked) == 1
 
 
 def test_the_environment_does_not_choose_the_way(server: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Proxy variables and .netrc are not read by the library: the way out is an explicit setting."""
+    """The library reads neither proxy variables nor .netrc: the proxy is an explicit setting."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     with CollectorClient(server.url) as client:
@@ -271,7 +271,7 @@ def test_a_proxy_is_used_for_everything_beyond_loopback(server: Answering) -> No
     server.answer = Answer(status=502)
     network = Network(proxy_url=server.url)
     client = CollectorClient("https://collector.example", token="pt_x", network=network)
-    with client, pytest.raises(UnreachableError):
+    with client, pytest.raises(CollectorUnreachableError):
         client.me()
     (asked,) = server.asked
     assert (asked.method, asked.path) == ("CONNECT", "collector.example:443")
@@ -280,13 +280,13 @@ def test_a_proxy_is_used_for_everything_beyond_loopback(server: Answering) -> No
 
 @pytest.mark.parametrize("url", ["http://collector.example", "http://localhost:8000"])
 def test_plain_http_beyond_loopback_is_refused(url: str) -> None:
-    """Before anything is sent."""
+    """It is refused before anything is sent."""
     with pytest.raises(ConfigurationError):
         CollectorClient(url)
 
 
 def test_the_uploaders_client_tells_the_same_errors(server: Answering) -> None:
-    """Asynchronous calls differ in nothing but that."""
+    """Asynchronous calls raise the same errors."""
 
     async def calls() -> None:
         client = AsyncCollectorClient(server.url, token="pa_x")
@@ -296,11 +296,11 @@ def test_the_uploaders_client_tells_the_same_errors(server: Answering) -> None:
             assert (answer.receipt, answer.checked) == (b"receipt", 2)
             server.answer = problem(429, detail="slow down", code="rate")
             server.answer.headers["retry-after"] = "3"
-            with pytest.raises(RefusedError) as refused:
+            with pytest.raises(CollectorRefusedError) as refused:
                 await client.head(SESSION)
             assert refused.value.retry_after_s == 3.0
             server.answer = Answer(cut=True)
-            with pytest.raises(UnreachableError):
+            with pytest.raises(CollectorUnreachableError):
                 await client.evidence(SESSION)
         finally:
             await client.aclose()
@@ -330,7 +330,7 @@ ROUTES: list[tuple[Callable[[CollectorClient], Any], str, str]] = [
 def test_every_call_asks_for_its_own_route(
     server: Answering, client: CollectorClient, call: Callable[[CollectorClient], Any], method: str, path: str
 ) -> None:
-    """With the token, but for the withdrawal: its signature is what counts."""
+    """Every call has the token except the withdrawal, whose signature counts."""
     call(client)
     (asked,) = server.asked
     assert (asked.method, asked.path) == (method, path)
@@ -368,17 +368,17 @@ def certified(folder: Path) -> tuple[ssl.SSLContext, Path]:
 
 
 def test_a_companys_own_authority_is_trusted_when_named(tmp_path: Path) -> None:
-    """And only then."""
+    """It is not trusted otherwise."""
     context, authority = certified(tmp_path)
     with Answering(context) as server:
-        with CollectorClient(server.url) as client, pytest.raises(UnreachableError):
+        with CollectorClient(server.url) as client, pytest.raises(CollectorUnreachableError):
             client.keys()
         with CollectorClient(server.url, network=Network(ca_files=(authority,))) as client:
             assert client.keys() == b"{}"
 
 
 def test_a_certificate_file_without_certificates_is_named(tmp_path: Path) -> None:
-    """A wrong file is a setting to correct, not a fault inside the program."""
+    """A wrong file is a setting to correct, not an error inside the program."""
     file = tmp_path / "ca.pem"
     file.write_text("no certificate")
     with pytest.raises(ConfigurationError, match=r"no certificates in .*ca\.pem"):
@@ -386,7 +386,7 @@ def test_a_certificate_file_without_certificates_is_named(tmp_path: Path) -> Non
 
 
 def test_the_recorder_asks_for_keys_without_a_token(server: Answering) -> None:
-    """They are public; the exact bytes come back, because a signature is checked over them."""
+    """They are public; the exact bytes are returned, because a signature is checked over them."""
     server.answer.body = b'{"keys":[],"v":1}'
 
     async def ask() -> bytes:
@@ -402,9 +402,9 @@ def test_the_recorder_asks_for_keys_without_a_token(server: Answering) -> None:
 
 
 def test_a_refusals_words_stay_on_one_line() -> None:
-    """A collector cannot write a line that looks like one of ours; what is no text gives way to our words."""
+    """A collector cannot write a line that looks like one of ours; bytes that are not text are replaced."""
     problem = {"detail": "No\r\nSubmitted at 09:12.", "hint": "Wait.\nerror: run this", "code": "x"}
-    refused = RefusedError(status=409, problem=problem)
+    refused = CollectorRefusedError(status=409, problem=problem)
     assert (refused.message, refused.hint) == ("no Submitted at 09:12", "Wait. error: run this")
-    odd = RefusedError(status=429, problem={"detail": ["a"], "title": "\n", "hint": " "})
+    odd = CollectorRefusedError(status=429, problem={"detail": ["a"], "title": "\n", "hint": " "})
     assert (odd.message, odd.hint) == ("the collector answered with status 429", "Wait a moment, then try again.")

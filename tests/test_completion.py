@@ -43,7 +43,7 @@ def environment(place: Path) -> dict[str, str]:
 
 
 def run(place: Path, *words: str) -> str:
-    """A program's standard output; whatever was asked, it ends well and is silent about it."""
+    """A program's standard output; in every case it ends well and prints no error."""
     done = subprocess.run(
         words, capture_output=True, text=True, check=False, cwd=place / "work", env=environment(place), timeout=60
     )
@@ -90,7 +90,7 @@ def found(place: Path, program: str, *words: str) -> list[str]:
     ids=repr,
 )
 def test_the_word_at_the_cursor(place: Path, words: list[str], expected: list[str]) -> None:
-    """Commands, options that were not given yet, and values that are known here."""
+    """Commands, options that were not given yet, and values that are known here are proposed."""
     assert found(place, "promptster", *words) == expected
 
 
@@ -107,14 +107,14 @@ def test_the_word_at_the_cursor(place: Path, words: list[str], expected: list[st
     ids=repr,
 )
 def test_the_collector_completes_too(place: Path, words: list[str], expected: list[str]) -> None:
-    """Its commands and options, in the same way."""
+    """Its commands and options are completed in the same way."""
     assert found(place, "promptster-collector", *words) == expected
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_script_is_printed_and_nothing_is_written(place: Path, program: str, shell: str) -> None:
-    """Where it goes is the person's choice."""
+    """The person chooses where it is stored."""
     before = sorted(place.rglob("*"))
     assert run(place, program, "completion", shell) == script(shell, program)
     assert sorted(place.rglob("*")) == before
@@ -122,13 +122,13 @@ def test_the_script_is_printed_and_nothing_is_written(place: Path, program: str,
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_another_shell_is_refused_by_name(place: Path, program: str) -> None:
-    """The error names those that there are."""
+    """The error names the supported ones."""
     done = subprocess.run([place / "bin" / program, "completion", "tcsh"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "error: no completion for tcsh\nUse bash, zsh or fish.\n")
 
 
 def needs(shell: str) -> pytest.MarkDecorator:
-    """Skip, with words, where the shell is not there."""
+    """Skip with a reason if the shell is missing."""
     return pytest.mark.skipif(shutil.which(shell) is None, reason=f"{shell} is not installed")
 
 

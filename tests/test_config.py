@@ -45,13 +45,13 @@ def test_an_address_has_one_spelling(text: str, url: str) -> None:
     ["http://host", "http://localhost:1", "ftp://host", "host", "https://user@host", "https://h:x", "https://h?q=1"],
 )
 def test_plain_http_beyond_loopback_and_other_things_are_refused(text: str) -> None:
-    """Only https, or http to a literal loopback address."""
+    """Only https is accepted, or http to a literal loopback address."""
     with pytest.raises(ConfigurationError):
         collector_url(text)
 
 
 def test_the_environment_wins_over_the_file(paths: Paths) -> None:
-    """Both can name the collector and the way out."""
+    """Both can name the collector and the proxy."""
     write_private(paths.config / "settings.json", json.dumps({"collector": URL, "https_proxy": "http://a:1"}).encode())
     assert Config.load(paths, {}).collector == URL
     assert Config.load(paths, {}).network.proxy_url == "http://a:1"
@@ -72,14 +72,14 @@ def test_remembering_a_collector_keeps_other_settings(paths: Paths) -> None:
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b'{"collector": 1}'])
 def test_a_damaged_settings_file_is_named(paths: Paths, content: bytes) -> None:
-    """It is an error with the file's name, not a traceback and not silence."""
+    """The error has the file's name; there is neither a traceback nor silence."""
     write_private(paths.config / "settings.json", content)
     with pytest.raises(ConfigurationError, match=r"settings\.json"):
         Config.load(paths, {})
 
 
 def test_pinned_keys_may_be_continued_and_never_exchanged(paths: Paths) -> None:
-    """A succession that goes on is taken over; another collector's keys are refused."""
+    """A succession that continues is accepted; another collector's keys are refused."""
     first, second, stranger = (SigningKey.generate(os.urandom) for _ in range(3))
     records = [first_key(first, created_ms=1), log_key(first, SigningKey.generate(os.urandom).public_key, created_ms=1)]
     pins = PinnedKeys(paths)
@@ -110,7 +110,7 @@ def names(*keys: SigningKey) -> set[str]:
 
 
 def test_an_invite_vouches_for_its_own_key_and_its_successors_only(paths: Paths) -> None:
-    """A key file in which somebody put another key in front of the invite's makes that key no one's."""
+    """If a forger puts another key before the invite's in a key file, that key is not trusted."""
     forger, pinned, later = (SigningKey.generate(os.urandom) for _ in range(3))
     pins = PinnedKeys(paths)
     trusted = pins.pin(URL, succession(forger, pinned, later), root=pinned.kid)
@@ -123,11 +123,11 @@ def test_an_invite_vouches_for_its_own_key_and_its_successors_only(paths: Paths)
 
 
 def test_a_later_sign_in_does_not_widen_what_an_invite_vouched_for(paths: Paths) -> None:
-    """The keys in front stay out; those behind come in; a sibling of a known successor is refused."""
+    """Earlier keys stay out; later ones come in; a sibling of a known successor is refused."""
     forger, pinned, later, newest, sibling = (SigningKey.generate(os.urandom) for _ in range(5))
     pins = PinnedKeys(paths)
     pins.pin(URL, succession(pinned, later), root=pinned.kid)
-    with pytest.raises(CollectorError):  # a key that signed itself has nothing in front
+    with pytest.raises(CollectorError):  # a key that signed itself has no earlier one
         pins.pin(URL, succession(forger, pinned, later))
     assert pins.pin(URL, succession(pinned, later, newest)).fingerprints[-1] in names(newest)
     with pytest.raises(CollectorError) as caught:
@@ -137,7 +137,7 @@ def test_a_later_sign_in_does_not_widen_what_an_invite_vouched_for(paths: Paths)
 
 
 def test_what_stood_in_front_of_a_pinned_key_may_turn_out_otherwise(paths: Paths) -> None:
-    """Whoever first showed a forged beginning does not lock the candidate out of the true collector."""
+    """A forged beginning that was shown first does not lock the candidate out of the true collector."""
     forger, first, pinned, later = (SigningKey.generate(os.urandom) for _ in range(4))
     pins = PinnedKeys(paths)
     pins.pin(URL, succession(forger, pinned), root=pinned.kid)
@@ -146,7 +146,7 @@ def test_what_stood_in_front_of_a_pinned_key_may_turn_out_otherwise(paths: Paths
 
 
 def test_two_invites_vouch_for_the_keys_of_both(paths: Paths) -> None:
-    """An older invite names the key before: trust begins there then, because that invite says so."""
+    """An older invite names the earlier key: trust begins there then, because that invite says so."""
     first, second, third = (SigningKey.generate(os.urandom) for _ in range(3))
     pins = PinnedKeys(paths)
     pins.pin(URL, succession(first, second), root=second.kid)
@@ -159,7 +159,7 @@ def test_two_invites_vouch_for_the_keys_of_both(paths: Paths) -> None:
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b'{"root": "AAAA", "keyfile": "AA"}'])
 def test_a_damaged_pin_is_named(paths: Paths, content: bytes) -> None:
-    """It is neither ignored, which would trust whatever comes, nor a fault inside the program."""
+    """It is neither ignored, which would trust any key, nor an error inside the program."""
     pins = PinnedKeys(paths)
     pins.pin(URL, succession(SigningKey.generate(os.urandom)))
     (file,) = (paths.config / "keys").iterdir()
@@ -186,7 +186,7 @@ def test_a_write_that_fails_leaves_the_old_file_alone(tmp_path: Path, monkeypatc
 
 
 def test_our_folders_are_private_whatever_the_umask(tmp_path: Path) -> None:
-    """Not only the last one that is made: also the one above, and what was missing above that."""
+    """This holds for the last folder, the one above, and every folder that had to be made."""
     old = os.umask(0)
     try:
         write_private(tmp_path / "home" / "promptster" / "keys" / "file", b"x")

@@ -1,4 +1,4 @@
-"""What is written durably: whole or not at all, with private modes, and asked of the drive itself."""
+"""What is written durably: whole or not at all, with private modes, and flushed by the drive itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ F_FULLFSYNC = 51
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the system was asked to make durable."""
+    """The calls that asked the system to make something durable."""
     calls: list[str] = []
     real = os.fsync
 
@@ -47,7 +47,7 @@ def test_a_private_file_is_whole_private_and_synced_with_its_folder(tmp_path: Pa
 
 
 def test_a_drive_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The old content stays, nothing else is left, and the caller hears of it."""
+    """The old content stays, nothing else is left, and the caller gets the error."""
     path = tmp_path / "kept"
     write_private(path, b"old")
 
@@ -62,7 +62,7 @@ def test_a_drive_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatc
 
 
 def test_a_new_file_never_replaces_another(tmp_path: Path) -> None:
-    """``new`` means that the name was free."""
+    """``new`` requires that the name is free."""
     path = tmp_path / "kept"
     write_private(path, b"old", new=True)
     with pytest.raises(FileExistsError):
@@ -76,7 +76,7 @@ def test_a_new_file_never_replaces_another(tmp_path: Path) -> None:
 def test_on_macos_the_drives_own_cache_is_emptied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[str], refusal: int | None, *, by_fsync: bool
 ) -> None:
-    """``fsync`` is asked only if the file system does not know the stronger call."""
+    """``fsync`` is used only if the file system does not know the stronger call."""
     commands: list[int] = []
 
     def answer(_handle: int, command: int) -> int:
@@ -94,7 +94,7 @@ def test_on_macos_the_drives_own_cache_is_emptied(
 
 
 def test_on_macos_a_failing_drive_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A drive that fails at the stronger call is not asked for the weaker one."""
+    """After a failure of the stronger call the weaker one is not tried."""
 
     def refuse(_handle: int, _command: int) -> int:
         raise OSError(errno.EIO, "no")
@@ -106,7 +106,7 @@ def test_on_macos_a_failing_drive_is_an_error(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_folder_is_made_with_all_that_is_missing_above_it(tmp_path: Path) -> None:
-    """Folders that were there keep their mode."""
+    """Existing folders keep their mode."""
     tmp_path.chmod(0o755)
     make_private_folder(tmp_path / "a" / "b")
     modes = [stat.S_IMODE(folder.stat().st_mode) for folder in (tmp_path, tmp_path / "a", tmp_path / "a" / "b")]

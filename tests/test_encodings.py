@@ -1,4 +1,4 @@
-"""Terminals, pipes and files in encodings that hold few letters: words come out as codes, and nothing fails."""
+"""Terminals, pipes and files in encodings with few letters: text appears as codes, and nothing fails."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _run(home: Path, place: str, *words: str | bytes, given: bytes = b"") -> sub
 @pytest.mark.parametrize("place", _PLACES)
 @pytest.mark.parametrize("program", ["promptster", "promptster-collector"])
 def test_no_word_of_the_call_is_a_fault(tmp_path: Path, place: str, program: str) -> None:
-    """Letters that the output cannot hold, and bytes that are no text at all, are told as codes."""
+    """Letters that the output cannot hold, and bytes that are not text at all, are shown as codes."""
     for word in ("\u00fc\u5b57".encode(), b"\xff\xe4"):
         done = _run(tmp_path, place, str(BIN / program), word)
         assert done.returncode == 2
@@ -39,7 +39,7 @@ def test_no_word_of_the_call_is_a_fault(tmp_path: Path, place: str, program: str
 @pytest.mark.parametrize("place", _PLACES)
 @pytest.mark.parametrize("given", ["\u00fc\u5b57\n".encode(), b"\xff\xfe\n"])
 def test_no_byte_that_is_piped_in_is_a_fault(tmp_path: Path, place: str, given: bytes) -> None:
-    """What is no text in the encoding of standard input is no token either, and that is said."""
+    """Bytes that are not text in the encoding of standard input are not a token, and the message says so."""
     words = (str(BIN / "promptster"), "login", "--collector", "http://127.0.0.1:9", "--token-stdin")
     done = _run(tmp_path, place, *words, given=given)
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, b"error: not a token")

@@ -1,4 +1,4 @@
-"""Where secrets are kept, and which keyrings are not believed."""
+"""Where secrets are kept, and which keyrings are not trusted."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class MemoryKeyring(keyring.backend.KeyringBackend):
         self.entries[service, username] = password
 
     def delete_password(self, service: str, username: str) -> None:
-        """Forget an entry."""
+        """Delete an entry."""
         del self.entries[service, username]
 
 
@@ -73,7 +73,7 @@ def use_keyring() -> Iterator[Any]:
 
 
 def test_a_file_is_private_durable_and_gone_when_empty(tmp_path: Path) -> None:
-    """Mode 0600 from the start; the last secret takes the file with it."""
+    """Its mode is 0600 from the start; with the last secret the file is removed."""
     store = FileStore(tmp_path / "session" / "secrets.json")
     assert store.get("a") is None
     store.put("a", "1")
@@ -106,13 +106,13 @@ def test_session_secrets_come_back_and_shrink_to_the_access_token(tmp_path: Path
 
 
 def test_secrets_do_not_show_in_a_traceback() -> None:
-    """Their representation holds none of them."""
+    """Their representation contains none of them."""
     secrets = SessionSecrets.generate(SESSION)
     assert all(value not in repr(secrets) for value in secrets.to_json().values())
 
 
 def test_a_keyring_that_works_is_used(tmp_path: Path, use_keyring: Any) -> None:
-    """Nothing is announced and no file is made."""
+    """No message is printed and no file is made."""
     use_keyring(backend := MemoryKeyring())
     said: list[str] = []
     store = choose_store(None, tmp_path / "secrets.json", said.append)
@@ -132,7 +132,7 @@ def test_a_keyring_that_works_is_used(tmp_path: Path, use_keyring: Any) -> None:
 def test_a_keyring_that_cannot_be_believed_is_announced_as_a_file(
     tmp_path: Path, use_keyring: Any, backend: type[keyring.backend.KeyringBackend]
 ) -> None:
-    """The file is named before it exists; by name, the keyring is an error instead."""
+    """The file is named before it exists; if the keyring was requested by name, it is an error instead."""
     use_keyring(backend())
     file = tmp_path / "secrets.json"
     said: list[str] = []
@@ -155,7 +155,7 @@ def test_a_keyring_file_of_base64_is_refused(use_keyring: Any) -> None:
 
 
 def test_a_hanging_keyring_is_given_up() -> None:
-    """A call that does not come back in time is an error, and the thread it hangs in keeps nobody."""
+    """A call that does not return in time is an error, and its thread keeps no process alive."""
     release = threading.Event()
     with pytest.raises(ConfigurationError, match="is not responding"):
         in_time(release.wait, timeout_s=0.01)
@@ -173,7 +173,7 @@ def test_whatever_a_keyring_raises_is_one_kind_of_error() -> None:
 
 
 def test_a_file_asked_for_by_name_is_announced_too(tmp_path: Path) -> None:
-    """--secrets file never looks at the keyring."""
+    """--secrets file never uses the keyring."""
     said: list[str] = []
     store = choose_store("file", tmp_path / "secrets.json", said.append)
     assert store.kind == "file"
@@ -181,7 +181,7 @@ def test_a_file_asked_for_by_name_is_announced_too(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
-    """It is an error with the file's name."""
+    """The error has the file's name."""
     (tmp_path / "secrets.json").write_text("{")
     with pytest.raises(ConfigurationError, match=r"secrets\.json"):
         FileStore(tmp_path / "secrets.json").get("x")

@@ -1,4 +1,4 @@
-"""The front door: help at once, one error, the right exit code."""
+"""The program itself: help at once, one error, the right exit code."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ CALLS = calls()
 
 @pytest.fixture(autouse=True)
 def _in_a_home_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is called inside this process has nobody's folders, and so nobody's agent around it."""
+    """Commands called inside this process use a new home, and have no agent around them."""
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
@@ -100,7 +100,7 @@ def session(tmp_path: Path) -> SessionFolder:
 
 @pytest.mark.parametrize("words", [("--help",), ("--help", "team"), (), ("--version",), ("__complete", "st")])
 def test_help_imports_nothing_heavy(words: tuple[str, ...], home: dict[str, str]) -> None:
-    """Help is what a nervous person asks first: it appears at once."""
+    """Help is often asked for first, so it appears at once."""
     imported = imported_by(*words, environ=home)
     assert imported.isdisjoint({*HEAVY, *LIGHT})
     assert agents_and_wire(imported) == CATALOGUE
@@ -108,7 +108,7 @@ def test_help_imports_nothing_heavy(words: tuple[str, ...], home: dict[str, str]
 
 @pytest.mark.parametrize("words", CALLS, ids=" ".join)
 def test_the_help_of_a_command_imports_none_of_its_work(words: tuple[str, ...]) -> None:
-    """A command's signature is all that its help reads."""
+    """A command's help reads only its signature."""
     assert imported_by(*words, "-h").isdisjoint(HEAVY)
 
 
@@ -116,7 +116,7 @@ def test_the_help_of_a_command_imports_none_of_its_work(words: tuple[str, ...]) 
 def test_status_reads_a_folder_and_asks_the_recorder(
     words: tuple[str, ...], home: dict[str, str], session: SessionFolder
 ) -> None:
-    """It is asked over and over, so it loads no parser, no keys and no network."""
+    """It is asked often, so it loads no parser, no keys and no network."""
     assert session.facts_file.exists()
     imported = imported_by(*words, environ=home)
     assert imported.isdisjoint({*HEAVY, *LIGHT})
@@ -148,17 +148,19 @@ def test_every_command_explains_itself_in_80_columns(
     (text,) = shown
     assert text.startswith(f"Usage: promptster {' '.join(words)} ")
     assert "-h, --help" in text
+    assert not {"<", ">"} & set(text), "a type of Python is nothing to a reader"
+    assert "{" not in text.splitlines()[0]
     assert max(len(line) for line in text.splitlines()) <= 80
 
 
 def test_help_on_help_is_the_programs_own(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is no unknown command."""
+    """It is not an unknown command."""
     assert main(["help", "help"]) == 0
     assert capsys.readouterr().out == f"{help_text()}\n"
 
 
 def test_the_shells_help_names_its_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
-    """All that docs/cli.md gives it, as those of ``run``."""
+    """The help has all codes that docs/cli.md lists for it, like that of ``run``."""
     for name in ("run", "shell"):
         assert main([name, "--help"]) == 0
         told = capsys.readouterr().out.partition("Exit code:")[2]
@@ -175,7 +177,7 @@ def test_every_command_is_there_and_is_told_in_one_line() -> None:
 
 
 def test_the_program_alone_shows_how_to_begin(home: dict[str, str]) -> None:
-    """A candidate's first screen names candidates' commands only, and every one that it names exists."""
+    """A candidate's first screen names only existing commands for candidates."""
     done = subprocess.run(PROGRAM, capture_output=True, text=True, check=False, env=home)
     assert (done.returncode, done.stdout, done.stderr) == (0, FIRST_SCREEN + "\n", "")
     named = [line.split()[1] for line in FIRST_SCREEN.splitlines() if line.startswith("  promptster")]
@@ -213,7 +215,7 @@ def test_the_program_alone_shows_the_session_that_is_here(home: dict[str, str], 
 def test_a_word_that_is_not_understood_is_named(
     words: list[str], message: str, hint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What is wrong comes first, then the command that explains it; the exit code is 2."""
+    """The error comes first, then the command that explains it; the exit code is 2."""
     assert main(words) == 2
     assert capsys.readouterr() == ("", f"error: {message}\n{hint}\n")
 
@@ -241,7 +243,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_every_error_is_one_document_and_its_exit_code(
     command: ModuleType, capsys: pytest.CaptureFixture[str], raised: BaseException, code: int, word: str
 ) -> None:
-    """Also a fault of ours, which shows neither traceback nor what was being worked on."""
+    """This includes internal errors, which show neither traceback nor data."""
 
     def run(_arguments: list[str]) -> int:
         raise raised
@@ -274,7 +276,7 @@ def test_every_error_is_one_document_and_its_exit_code(
 def test_a_disk_that_refuses_is_told_with_what_to_do(
     command: ModuleType, capsys: pytest.CaptureFixture[str], raised: OSError, shown: str
 ) -> None:
-    """The file is named, the reason is in plain words."""
+    """The file is named, and the reason is in plain words."""
 
     def run(_arguments: list[str]) -> int:
         raise raised
@@ -287,7 +289,7 @@ def test_a_disk_that_refuses_is_told_with_what_to_do(
 def test_a_fault_of_ours_names_its_place_and_what_to_do(
     command: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The function of ours that failed is named, not the library's below it, and no value."""
+    """Our function that failed is named, not the library's below it, and no value."""
 
     def run(_arguments: list[str]) -> int:
         return Paths.from_environment.__func__(ModuleType("no class"))  # type: ignore[attr-defined,no-any-return]
@@ -303,7 +305,7 @@ def test_a_fault_of_ours_names_its_place_and_what_to_do(
 def test_a_fault_before_an_agent_starts_is_125(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The exit codes below are the agent's, and so is --json: our words go to standard error."""
+    """Lower exit codes are the agent's, and so is --json: our messages go to standard error."""
     module = ModuleType(f"promptster.commands.{name}")
 
     def fail(_arguments: list[str]) -> int:
@@ -318,7 +320,7 @@ def test_a_fault_before_an_agent_starts_is_125(
 
 
 def test_json_behind_a_separator_is_not_ours(command: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    """What follows -- belongs to an agent."""
+    """Arguments after -- belong to an agent."""
 
     def run(_arguments: list[str]) -> int:
         raise PromptsterError("no")
@@ -329,7 +331,7 @@ def test_json_behind_a_separator_is_not_ours(command: ModuleType, capsys: pytest
 
 
 def test_a_commands_own_exit_code_is_kept(command: ModuleType) -> None:
-    """As verify needs it, with and without the parser."""
+    """The exit code of ``verify`` is kept, with and without the parser."""
 
     def run(*, json: bool = False) -> int:
         """Verify something."""
@@ -343,7 +345,7 @@ def test_a_commands_own_exit_code_is_kept(command: ModuleType) -> None:
 def test_interrupting_a_typed_command_is_130(
     command: ModuleType, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
-    """Whatever the library makes of Ctrl-C."""
+    """This holds whatever the library does with Ctrl-C."""
 
     def run(*, json: bool = False) -> None:
         """Wait until Ctrl-C."""
@@ -355,7 +357,7 @@ def test_interrupting_a_typed_command_is_130(
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:
-    """``promptster --help | head -1`` ends quietly."""
+    """``promptster --help | head -1`` ends without an error."""
     done = subprocess.run(
         ["sh", "-c", f"{sys.executable} -m promptster status --json | true; echo done"],
         capture_output=True,
@@ -377,7 +379,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     ],
 )
 def test_other_systems_are_refused_by_name(system: str, words: tuple[str, ...], code: int) -> None:
-    """Whatever was asked, and before anything is loaded that only a unix has."""
+    """Every command is refused before anything is loaded that only a unix has."""
     done = on_system(system, *words)
     assert done.returncode == code, done.stderr
     assert f"promptster does not run on {system}" in done.stdout + done.stderr
@@ -394,8 +396,8 @@ def test_other_systems_are_shown_what_this_is(words: tuple[str, ...]) -> None:
 
 
 def on_system(system: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """The program on another system, where a module is missing that only a unix has."""
-    program = (  # Python's own modules take the system's word for what it has, so they are loaded before
+    """The program on another system, without a module that only a unix has."""
+    program = (  # Python's own modules rely on the system's name, so they are loaded before
         "import importlib.metadata, sys; from promptster.__main__ import main\n"
         "sys.modules['fcntl'] = None; sys.platform = sys.argv.pop(1); sys.exit(main())"
     )

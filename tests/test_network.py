@@ -1,4 +1,4 @@
-"""The way out: what the environment and the settings say of proxies and certificate authorities."""
+"""Reaching the network: what environment and settings say about proxies and certificate authorities."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_environments_proxy(env: dict[str, str], proxy: str | None) -> None:
 @pytest.mark.parametrize("name", ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"])
 @pytest.mark.parametrize("url", ["socks5://u:secret@p.example:1080", "socks5h://p.example", "SOCKS4://p.example"])
 def test_a_socks_proxy_is_named_where_it_would_be_needed(name: str, url: str) -> None:
-    """The variable that was set and what it names; never its password, and nothing where no call goes through it."""
+    """The message has the variable and its value without the password; there is none if no call needs the proxy."""
     network = read_network({name: url, "NO_PROXY": "own.example"})
     assert network.proxy_url is None
     for direct in ("http://127.0.0.1:8080", "https://localhost", "https://[::1]:8443", "https://own.example"):
@@ -46,7 +46,7 @@ def test_a_socks_proxy_is_named_where_it_would_be_needed(name: str, url: str) ->
 
 @pytest.mark.parametrize("url", ["ftp://p.example", "http://", "http://p.example:99999", "http://[::1"])
 def test_an_unusable_proxy_is_named_where_it_would_be_needed(url: str) -> None:
-    """A typing error costs what would go through it, and is told by the name of what was set."""
+    """A typing error affects only what needs the proxy, and the message names the variable or setting."""
     with pytest.raises(ConfigurationError, match=r"^ALL_PROXY names no usable proxy"):
         read_network({"ALL_PROXY": url}).proxy_for("https://api.example")
     with pytest.raises(ConfigurationError, match=r"^https_proxy in settings.json names no usable proxy"):
@@ -54,7 +54,7 @@ def test_an_unusable_proxy_is_named_where_it_would_be_needed(url: str) -> None:
 
 
 def test_a_usable_proxy_hides_one_that_is_not() -> None:
-    """HTTPS_PROXY comes first, so what ALL_PROXY says does not matter."""
+    """HTTPS_PROXY comes first, so ALL_PROXY does not matter."""
     network = read_network({"ALL_PROXY": "socks5://p.example", "HTTPS_PROXY": "http://q.example:3128"})
     assert network.proxy_for("https://api.example") == "http://q.example:3128"
 
@@ -71,13 +71,13 @@ def test_every_named_file_of_authorities_counts(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_of_authorities_is_an_error(tmp_path: Path) -> None:
-    """A wrong path would otherwise mean that the wrong authorities are trusted."""
+    """Otherwise a wrong path would mean that the wrong authorities are trusted."""
     with pytest.raises(ConfigurationError, match="certificate file not found"):
         read_network({"NODE_EXTRA_CA_CERTS": str(tmp_path / "none.pem")})
 
 
 def test_settings_say_what_the_environment_does_not() -> None:
-    """The environment wins, each by itself."""
+    """For each value the environment takes precedence."""
     settings = {"https_proxy": "http://a:1", "no_proxy": "x.example"}
     network = read_network({"NO_PROXY": "y.example"}, settings)
     assert (network.proxy_url, network.no_proxy) == ("http://a:1", ("y.example",))
@@ -108,7 +108,7 @@ def test_settings_say_what_the_environment_does_not() -> None:
     ],
 )
 def test_no_proxy(no_proxy: str, host: str, direct: bool) -> None:  # noqa: FBT001 - a column of the table
-    """Names with subdomains, ports, addresses, networks; this machine is always reached directly."""
+    """Names with subdomains, ports, addresses and networks are read; this machine is always reached directly."""
     network = read_network({"HTTPS_PROXY": "http://p.example", "NO_PROXY": no_proxy})
     assert (network.proxy_for(f"https://{host}") is None) is direct
 
@@ -120,7 +120,7 @@ def test_plain_http_never_goes_through_a_proxy() -> None:
 
 
 def test_tls_is_1_2_or_newer_and_verified() -> None:
-    """No setting weakens it."""
+    """No setting weakens TLS."""
     context = Network().tls_context()
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert context.verify_mode == ssl.CERT_REQUIRED

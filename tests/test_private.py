@@ -1,4 +1,4 @@
-"""Folders, sockets and processes are this user's own, or nothing of ours uses them."""
+"""Folders, sockets and processes are used only if they belong to this user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """A private folder, short enough for a socket, with a socket of ours that answers."""
+    """A private folder with a path short enough for a socket, with a socket of ours that answers."""
     made = tmp_path / "run"
     made.mkdir(mode=0o700)
     with bound(made / "s"):
@@ -34,7 +34,7 @@ def _refusal(folder: Path) -> NotPrivateError:
 
 
 def test_a_socket_of_ours_is_connected_to(folder: Path) -> None:
-    """A private folder with a socket of ours passes, and both ends see the same user."""
+    """A private folder with a socket of ours is accepted, and both ends see the same user."""
     with private.connect(folder / "s", timeout=5.0) as link:
         assert link.gettimeout() == 5.0
         assert private.peer_uid(link) == os.geteuid()
@@ -43,7 +43,7 @@ def test_a_socket_of_ours_is_connected_to(folder: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o755, 0o710, 0o701, 0o770, 0o777])
 def test_a_folder_that_others_may_enter_is_refused(folder: Path, mode: int) -> None:
-    """Any bit for others is too many, and the hint is the command that closes it."""
+    """Any permission for others is refused, and the hint is the command that removes it."""
     folder.chmod(mode)
     refused = _refusal(folder)
     assert str(folder) in refused.message
@@ -60,7 +60,7 @@ def test_a_link_in_the_folders_place_is_refused(folder: Path) -> None:
 
 
 def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
-    """What is no folder holds no socket."""
+    """A file cannot hold a socket."""
     (tmp_path / "run").touch()
     with pytest.raises(NotPrivateError, match="is not a folder"):
         private.make_private_folder(tmp_path / "run")
@@ -84,13 +84,13 @@ def test_only_a_real_socket_is_connected_to(folder: Path, what: str) -> None:
 
 
 def test_a_socket_that_others_may_write_to_is_refused(folder: Path) -> None:
-    """Its mode counts beside the folder's."""
+    """Its mode counts as well as the folder's."""
     (folder / "s").chmod(0o666)
     assert "other users" in _refusal(folder).message
 
 
 def test_a_folder_above_that_anybody_can_change_is_refused(folder: Path) -> None:
-    """Without the sticky bit anybody could put another folder in its place; with it, as in /tmp, nobody can."""
+    """Without the sticky bit anyone could put another folder in its place; with it, as in /tmp, no one can."""
     folder.parent.chmod(0o777)
     refused = _refusal(folder)
     assert f"chmod +t {folder.parent}" in str(refused.hint)
@@ -102,7 +102,7 @@ def test_a_folder_above_that_anybody_can_change_is_refused(folder: Path) -> None
 @needs_another_user
 @pytest.mark.parametrize("mode", [0o1777, 0o755, 0o777])
 def test_a_folder_above_that_somebody_else_owns_is_refused(folder: Path, mode: int) -> None:
-    """Its owner can put another folder in our folder's place, whatever its mode; the way on leaves it."""
+    """Its owner can replace our folder, whatever its mode; the printed command moves it elsewhere."""
     folder.parent.chmod(mode)
     os.chown(folder.parent, STRANGER, STRANGER)
     refused = _refusal(folder)
@@ -117,13 +117,13 @@ def test_a_folder_above_that_somebody_else_owns_is_refused(folder: Path, mode: i
 
 
 def test_nothing_there_is_not_somebody_elses(tmp_path: Path) -> None:
-    """A missing folder or socket is the ordinary case of a recorder that does not run."""
+    """A missing folder or socket only means that no recorder runs."""
     with pytest.raises(FileNotFoundError):
         private.connect(tmp_path / "run" / "s", timeout=5.0)
 
 
 def test_a_folder_is_made_for_this_user_alone(tmp_path: Path) -> None:
-    """Whatever the umask says, and a second time changes nothing."""
+    """The umask does not matter, and a second call changes nothing."""
     before = os.umask(0)
     try:
         private.make_private_folder(tmp_path / "run")
@@ -135,7 +135,7 @@ def test_a_folder_is_made_for_this_user_alone(tmp_path: Path) -> None:
 
 @needs_another_user
 def test_a_strangers_folder_is_refused_and_named(tmp_path: Path) -> None:
-    """Its owner is told, with the way on that the caller knows."""
+    """The error names its owner, and the way out that the caller knows."""
     folder, heard = tmp_path / "run", tmp_path / "heard"
     with stranger_at(folder / "s", heard):
         folder.chmod(0o700)
@@ -148,7 +148,7 @@ def test_a_strangers_folder_is_refused_and_named(tmp_path: Path) -> None:
 
 @needs_another_user
 def test_a_strangers_socket_in_our_folder_is_refused(folder: Path) -> None:
-    """Made while the folder stood open."""
+    """It was made while the folder was open to others."""
     os.chown(folder / "s", STRANGER, STRANGER)
     refused = _refusal(folder)
     assert "is a socket of the user" in refused.message
@@ -157,7 +157,7 @@ def test_a_strangers_socket_in_our_folder_is_refused(folder: Path) -> None:
 
 @needs_another_user
 def test_a_strangers_process_behind_our_socket_is_told_nothing(folder: Path) -> None:
-    """The system's word about the other end is the last that is looked at, and comes before the first byte."""
+    """The system's statement about the other end is checked last, and before the first byte."""
     told: list[bytes] = []
     (folder / "s").unlink()
     os.seteuid(STRANGER)  # the system keeps who listens as who it was then
@@ -186,7 +186,7 @@ def test_a_strangers_process_behind_our_socket_is_told_nothing(folder: Path) -> 
 @needs_another_user
 @pytest.mark.parametrize("link", [False, True])
 def test_a_folder_that_we_keep_things_in_must_be_ours(tmp_path: Path, *, link: bool) -> None:
-    """A state folder that somebody else made first, or a link that somebody else laid, is not used."""
+    """A state folder that another user made first, or a link by another user, is not used."""
     place = tmp_path / "state"
     if link:
         place.symlink_to(tmp_path)
@@ -200,7 +200,7 @@ def test_a_folder_that_we_keep_things_in_must_be_ours(tmp_path: Path, *, link: b
 
 @needs_another_user
 def test_nothing_of_ours_is_made_in_somebody_elses_home(tmp_path: Path) -> None:
-    """As by ``sudo``, which may keep HOME: what root makes there its owner could not use."""
+    """Under ``sudo``, which may keep HOME, root would make files that the owner could not use."""
     (tmp_path / "home").mkdir()
     private.require_our_folder(tmp_path / "home" / ".local" / "state")
     os.chown(tmp_path / "home", STRANGER, STRANGER)
@@ -209,7 +209,7 @@ def test_nothing_of_ours_is_made_in_somebody_elses_home(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_anybody_may_write_into_is_not_used(tmp_path: Path) -> None:
-    """What we keep would be anybody's; a missing folder is made later."""
+    """Anyone could change what is kept there; a missing folder is made later."""
     private.require_our_folder(tmp_path / "none")
     (tmp_path / "state").mkdir()
     (tmp_path / "state").chmod(0o777)

@@ -15,19 +15,19 @@ _DAY = 24 * 60 * _MINUTE
 
 
 def test_a_deadline_is_local_and_says_what_is_left() -> None:
-    """The day stands only where it is another one; afterwards it says for how long it is over."""
+    """The day is shown only if it is not today; afterwards it says how long ago it was."""
     assert times.until(_NOW + 84 * _MINUTE, _NOW, zone=_BERLIN) == "until 09:31 (84 min left)"
     assert times.until(_NOW + 2 * _DAY, _NOW, zone=_BERLIN) == "until 2 December, 08:07 (48 h left)"
-    assert times.until(_NOW - 5 * _MINUTE, _NOW, zone=_BERLIN) == "until 08:02 (over for 5 min)"
+    assert times.until(_NOW - 5 * _MINUTE, _NOW, zone=_BERLIN) == "until 08:02 (5 min ago)"
 
 
 def test_a_moment_of_another_year_says_its_year() -> None:
-    """Nobody has to guess which January is meant."""
+    """The reader need not guess which January is meant."""
     assert times.soon(_NOW + 40 * _DAY, _NOW, zone=_BERLIN) == "9 January 2027, 08:07"
 
 
 def test_a_record_and_a_table_have_their_own_forms() -> None:
-    """A record says the year; a column is narrow and of one width."""
+    """A record has the year; a column is narrow and of one width."""
     assert times.moment(_NOW, zone=_BERLIN) == "30 November 2026, 08:07"
     assert times.day(_NOW, zone=_BERLIN) == "30 November 2026"
     assert times.short(_NOW, zone=_BERLIN) == "30 Nov 08:07"
@@ -47,12 +47,12 @@ def test_a_record_and_a_table_have_their_own_forms() -> None:
     ],
 )
 def test_a_span_has_one_unit(ms: int, words: str) -> None:
-    """Rounded down, so that nobody is promised more than is left."""
+    """It is rounded down, so that no one is promised more than is left."""
     assert times.span(ms) == words
 
 
 def test_a_moment_that_no_calendar_holds_is_told_as_a_number() -> None:
-    """A forged time is shown, not a crash."""
+    """A forged time is shown, without a crash."""
     for tell in (times.day, times.moment, times.short):
         assert tell(10**20) == f"{10**20} ms after 1970"
     assert times.soon(10**20, _NOW) == f"{10**20} ms after 1970"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.helpers.capturing import AGENTS, Bench, pieces, play
+from tests.helpers.capturing import AGENTS, CaptureBench, pieces, play
 from tests.helpers.launching import TICKET, TOKEN, request_for
 from tests.helpers.served_calls import served_calls
 
@@ -25,7 +25,7 @@ from promptster.agents.launching import EditorFileMissingError
 from promptster.agents.registry import http_hooked, plugin, readers
 from promptster.capture.providers import provider_of
 from promptster.protocol.agents import BY_ID, BY_PROGRAM, CATALOGUE, IDS
-from promptster.protocol.events.kinds import KINDS
+from promptster.protocol.events.kinds import KINDS, SESSION_KINDS
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
 
 if TYPE_CHECKING:
@@ -73,15 +73,15 @@ every_recording = pytest.mark.parametrize("recording", RECORDINGS, ids=str)
 every_conversation = pytest.mark.parametrize("recording", CONVERSATIONS, ids=str)
 
 
-def played(steps: Sequence[Step], **options: Any) -> Bench:
+def played(steps: Sequence[Step], **options: Any) -> CaptureBench:
     """An engine that has seen these steps."""
-    bench = Bench()
+    bench = CaptureBench()
     play(bench, steps, **options)
     bench.capture.finish()
     return bench
 
 
-def told(bench: Bench) -> list[tuple[Any, ...]]:
+def told(bench: CaptureBench) -> list[tuple[Any, ...]]:
     """Everything except the times."""
     clocks = {"first_byte_ms", "duration_ms"}
     return [
@@ -206,7 +206,7 @@ def test_its_hooks_name_it(agent: AgentPlugin) -> None:
 @every_agent
 def test_a_hook_that_it_does_not_know_is_kept_as_it_came(agent: AgentPlugin) -> None:
     """An event of a later version is neither lost nor an exception."""
-    bench = Bench()
+    bench = CaptureBench()
     naming, known = naming_field(agent)
     payload = {naming: "somethingNew", "session_id": "s", "conversation_id": "s", "told": {"a": [1]}}
     bench.hook(agent.id, **payload)
@@ -310,7 +310,7 @@ def test_pausing_anywhere_drafts_nothing_until_resumed(recording: Recording) -> 
     """While paused nothing is recorded, and afterwards no unseen call is invented."""
     steps = recording.steps
     place = len(steps) // 2
-    bench = Bench()
+    bench = CaptureBench()
     play(bench, [step for step in steps[:place] if step not in _open_at(steps, place)])
     bench.capture.pause()
     before = len(bench.drafts)
@@ -338,7 +338,7 @@ def test_a_restart_between_any_two_steps_doubles_nothing(recording: Recording) -
     for place in sorted(chance.sample(range(1, len(steps)), min(12, len(steps) - 1))):
         if _open_at(steps, place):
             continue
-        bench = Bench()
+        bench = CaptureBench()
         play(bench, steps[:place])
         bench.restart()
         play(bench, [_shifted(step, place) for step in steps[place:]])
@@ -395,13 +395,12 @@ def test_it_is_started_with_the_way_to_the_recorder(agent: AgentPlugin, tmp_path
         assert TICKET.hook_url(agent.id) in learned
     elif agent.hooks is not None:
         assert TICKET.hook_socket in learned.replace("\\", "")
-    assert {draft["src"] for draft in launch.drafts} <= {"launcher"}
-    assert {draft["kind"] for draft in launch.drafts} <= set(KINDS)
+    assert {event.kind for event in launch.events} <= SESSION_KINDS
 
 
 @every_agent
 def test_it_is_not_started_unrecorded(agent: AgentPlugin, tmp_path: Path) -> None:
-    """If only its workspace file records it, it is not started without our entries there, and says how to go on."""
+    """If only its workspace file records it, it is not started without our entries there, and says how to continue."""
     if agent.requests is not None or agent.editor is None:
         pytest.skip("it can be recorded without a workspace file")
     file = tmp_path / "workspace" / agent.facts.editor_file

@@ -6,7 +6,16 @@ import json
 from typing import Any
 
 import pytest
-from tests.helpers.capturing import CLAUDE, Bench, asks, exchange, messages_stream, result_block, text_block, values
+from tests.helpers.capturing import (
+    CLAUDE,
+    CaptureBench,
+    asks,
+    exchange,
+    messages_stream,
+    result_block,
+    text_block,
+    values,
+)
 
 CODEX = {"originator": "codex_exec", "session-id": "s1", "thread-id": "s1"}
 IMAGE = {"type": "input_image", "image_url": "data:image/png;base64,AA"}
@@ -21,7 +30,7 @@ def _text(text: str) -> dict[str, Any]:
 
 def _by_codex(*parts: dict[str, Any], kinds: list[str] | None = None, agent: dict[str, str] = CODEX) -> Prompts:
     """The prompts from a request with these parts of one message: text, images, whether a machine's."""
-    bench = Bench()
+    bench = CaptureBench()
     message: dict[str, Any] = {"type": "message", "role": "user", "content": list(parts)}
     if kinds is not None:
         origins = [{"provenance": {"type": kind.partition(".")[0]}} for kind in kinds]
@@ -36,7 +45,7 @@ def _by_codex(*parts: dict[str, Any], kinds: list[str] | None = None, agent: dic
 
 
 def _by_claude(*blocks: dict[str, Any], before: list[tuple[str, Any]] | None = None) -> Prompts:
-    bench = Bench()
+    bench = CaptureBench()
     body = asks(*(before or []), ("user", list(blocks)))
     exchange(bench, body, messages_stream(text_block("ok")), agent=CLAUDE)
     return [
@@ -90,9 +99,9 @@ INTERNAL = [
 @pytest.mark.parametrize("text", INTERNAL)
 @pytest.mark.parametrize("agent", [CODEX, {}], ids=["codex", "unnamed"])
 def test_context_of_codex(text: str, agent: dict[str, str]) -> None:
-    """What Codex itself tells the model is marked as a machine's; in the hook, only if the name is unambiguous."""
+    """Codex's own messages to the model are marked as a machine's; in the hook, only if the name is unambiguous."""
     assert _by_codex(_text(text), agent=agent) == [(text, None, True)]
-    bench = Bench()
+    bench = CaptureBench()
     bench.hook("codex", hook_event_name="UserPromptSubmit", session_id="s1", turn_id="t", prompt=text)
     is_sure = text.startswith(("<codex_", "<rollout_"))
     assert values(bench.kinds("prompt"), "machine") == [(True if is_sure else None,)]
@@ -104,7 +113,7 @@ def test_context_of_codex(text: str, agent: dict[str, str]) -> None:
 @pytest.mark.parametrize("agent", ["claude", "codex"])
 def test_a_prompt_in_tags_of_ones_own(text: str, agent: str) -> None:
     """What the agent's hook reports as submitted is the person's, in the request too, though it looks like context."""
-    bench = Bench()
+    bench = CaptureBench()
     bench.hook(
         agent, hook_event_name="UserPromptSubmit", session_id="session-1", prompt_id="p", turn_id="t", prompt=text
     )
@@ -129,9 +138,9 @@ def test_a_prompt_in_tags_of_ones_own(text: str, agent: str) -> None:
     ],
 )
 def test_context_of_claude_code(text: str) -> None:
-    """What Claude Code itself tells the model is marked in the same way."""
+    """Claude Code's own messages to the model are marked in the same way."""
     assert _by_claude(text_block(text)) == [(text, None, True)]
-    bench = Bench()
+    bench = CaptureBench()
     bench.hook("claude", hook_event_name="UserPromptSubmit", session_id="session-1", prompt_id="p", prompt=text)
     assert values(bench.kinds("prompt"), "machine") == [(True,)]
 

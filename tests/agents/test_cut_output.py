@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.helpers.capturing import (
     CLAUDE,
-    Bench,
+    CaptureBench,
     asks,
     exchange,
     messages_stream,
@@ -17,7 +17,7 @@ from tests.helpers.capturing import (
     tool_block,
 )
 
-from promptster.replay.model import Role
+from promptster.replay.model import EntryRole
 from promptster.replay.timeline import build
 
 CODEX = {"originator": "codex_exec", "session-id": "s1", "thread-id": "s1"}
@@ -30,31 +30,31 @@ LONG = (
 )
 
 
-def _marks(bench: Bench, kind: str = "command") -> list[tuple[Any, tuple[str, ...]]]:
+def _marks(bench: CaptureBench, kind: str = "command") -> list[tuple[Any, tuple[str, ...]]]:
     timeline = build(bench.recorded())
-    assert all(entry.role is Role.ROUTINE for entry in timeline.entries if entry.kind == "agent_other")
+    assert all(entry.role is EntryRole.ROUTINE for entry in timeline.entries if entry.kind == "agent_other")
     name = {"command": "output", "tool_result": "content"}[kind]
     return [(entry.fields.get(name), entry.marks) for entry in timeline.entries if entry.kind == kind]
 
 
-def _asked(bench: Bench, name: str = "Bash", **given: Any) -> None:
+def _asked(bench: CaptureBench, name: str = "Bash", **given: Any) -> None:
     exchange(bench, asks(("user", "go")), messages_stream(tool_block("t1", name, **given)), agent=CLAUDE)
 
 
-def _answered(bench: Bench, output: str, *, is_error: bool = False, name: str = "Bash") -> None:
+def _answered(bench: CaptureBench, output: str, *, is_error: bool = False, name: str = "Bash") -> None:
     calls = [tool_block("t1", name, command="make")]
     body = asks(("user", "go"), ("assistant", calls), ("user", [result_block("t1", output, is_error=is_error)]))
     exchange(bench, body, messages_stream(text_block("ok")), agent=CLAUDE)
 
 
-def _hook(bench: Bench, event: str, **told: Any) -> None:
+def _hook(bench: CaptureBench, event: str, **told: Any) -> None:
     common = {"session_id": "session-1", "tool_name": "Bash", "tool_use_id": "t1", "tool_input": {"command": "make"}}
     bench.hook("claude", hook_event_name=event, **{**common, **told})
 
 
 def test_an_output_that_claude_code_keeps_in_a_file() -> None:
     """The hook's part of it is kept, with its size and the full size, which the hook knows to the byte."""
-    bench = Bench()
+    bench = CaptureBench()
     _asked(bench, command="make")
     _hook(bench, "PreToolUse")
     _hook(bench, "PostToolUse", tool_response={"stdout": "x" * 30000, "persistedOutputSize": 200001})
@@ -64,7 +64,7 @@ def test_an_output_that_claude_code_keeps_in_a_file() -> None:
 
 def test_what_the_proxy_knows_of_it() -> None:
     """Without a hook, the size comes from the text that the model is shown."""
-    bench = Bench()
+    bench = CaptureBench()
     _asked(bench, command="make")
     _answered(bench, APART)
     assert _marks(bench) == [(APART, ("cut by the agent: in full it was 195.3KB",))]
@@ -72,7 +72,7 @@ def test_what_the_proxy_knows_of_it() -> None:
 
 def test_a_result_that_is_no_command() -> None:
     """Another tool's cut output is marked at its result."""
-    bench = Bench()
+    bench = CaptureBench()
     _asked(bench, "mcp__x__y")
     _answered(bench, APART, name="mcp__x__y")
     assert _marks(bench, "tool_result") == [(APART, ("cut by the agent: in full it was 195.3KB",))]
@@ -90,7 +90,7 @@ def test_a_result_that_is_no_command() -> None:
 )
 def test_a_file_that_claude_code_did_not_read_whole(response: dict[str, Any], words: str | None) -> None:
     """The hook says so, while the model gets the beginning without a note."""
-    bench = Bench()
+    bench = CaptureBench()
     _asked(bench, "Read", file_path="/w/big.txt")
     given = {"tool_name": "Read", "tool_input": {"file_path": "/w/big.txt"}}
     _hook(bench, "PreToolUse", **given)
@@ -103,7 +103,7 @@ def test_a_file_that_claude_code_did_not_read_whole(response: dict[str, Any], wo
 @pytest.mark.parametrize("is_hooked", [False, True])
 def test_an_output_cut_in_its_middle(*, is_hooked: bool) -> None:
     """For an error Claude Code keeps beginning and end, and says how much is missing."""
-    bench = Bench()
+    bench = CaptureBench()
     _asked(bench, command="make")
     if is_hooked:
         _hook(bench, "PreToolUse")
@@ -115,7 +115,7 @@ def test_an_output_cut_in_its_middle(*, is_hooked: bool) -> None:
 @pytest.mark.parametrize("is_hooked", [False, True])
 def test_an_output_that_codex_cut(*, is_hooked: bool) -> None:
     """Codex counts in tokens, at the beginning and in the middle."""
-    bench = Bench()
+    bench = CaptureBench()
     call = {"type": "function_call", "id": "i", "call_id": "c1", "name": "exec_command", "arguments": '{"cmd":"make"}'}
     for output in ([call], []):
         done = {"type": "response.completed", "response": {"id": "r", "output": output, "status": "completed"}}
@@ -137,7 +137,7 @@ def test_an_output_that_codex_cut(*, is_hooked: bool) -> None:
 @pytest.mark.parametrize("output", ["x", f"cat: {MIDDLE[4:-4]}!", "\u20265 tokens truncated\u2026"])
 def test_whole_outputs_have_no_mark(output: str) -> None:
     """Complete output is not marked."""
-    bench = Bench()
+    bench = CaptureBench()
     _asked(bench, command="make")
     _answered(bench, output)
     assert _marks(bench) == [(output, ())]

@@ -16,7 +16,7 @@ import pytest
 from tests.helpers.added_agents import FOLDERS, Tree, files_that_name, tree_with
 from tests.helpers.chromium import chromium, find_chromium
 from tests.helpers.collector import collector
-from tests.helpers.hiring import Stage
+from tests.helpers.hiring import Hiring
 from tests.helpers.page_reading import settle
 from tests.helpers.people import Person
 from tests.helpers.provider.script import Conversation, Script, ToolUse, Turn
@@ -41,7 +41,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
 
 
 @pytest.fixture
-def stage(tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def hiring(tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hiring]:
     """A collector and an owner whose programs are those of the copy."""
     with monkeypatch.context() as patched:
         patched.setenv("PYTHONPATH", tree.environ["PYTHONPATH"])
@@ -49,7 +49,7 @@ def stage(tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
             (tmp_path / "owner").mkdir()
             owner = Person(name="owner", home=tmp_path / "owner", extra=tree.environ)
             owner.result("login", "--collector", served.url, "--token-stdin", "--json", given=served.token)
-            yield Stage(running=served, owner=owner, folder=tmp_path)
+            yield Hiring(running=served, owner=owner, folder=tmp_path)
 
 
 def test_no_other_file_names_it() -> None:
@@ -112,11 +112,11 @@ def _killed_and_restored(invited: Invited) -> None:
     raise AssertionError("the recorder did not come back")
 
 
-def test_it_is_recorded_from_start_to_replay(stage: Stage, tree: Tree, tmp_path: Path) -> None:
+def test_it_is_recorded_from_start_to_replay(hiring: Hiring, tree: Tree, tmp_path: Path) -> None:
     """Allowed by a policy, started, seen by proxy and hooks, recorded across a kill, submitted, read by its name."""
-    assessment = stage.assessment("Two files", "--agent", ID)
+    assessment = hiring.assessment("Two files", "--agent", ID)
     _install(tmp_path / "tools")
-    with stage.invited("ada", assessment=assessment, **tree.environ, ANTHROPIC_API_KEY="sk-ant-made-up") as invited:
+    with hiring.invited("ada", assessment=assessment, **tree.environ, ANTHROPIC_API_KEY="sk-ant-made-up") as invited:
         person = Person(name="ada", home=invited.person.home, extra=invited.person.extra, tools=tmp_path / "tools")
         with running(_script(invited.workspace)) as provider:
             started = invited.start("--upstream", f"anthropic={provider.anthropic_url}")
@@ -132,21 +132,21 @@ def test_it_is_recorded_from_start_to_replay(stage: Stage, tree: Tree, tmp_path:
         assert events.count('"sk-ant-made-up"') == 0
         person.result("submit", "--yes", "--json")
     session = started["session"]
-    shown = stage.owner.call("replay", session, "--all")
-    assert shown.code == 0, [shown.stderr, *stage.running.log[-20:]]
+    shown = hiring.owner.call("replay", session, "--all")
+    assert shown.code == 0, [shown.stderr, *hiring.running.log[-20:]]
     name = (FOLDER / "catalogue_line.txt").read_text(encoding="utf-8").split('"')[3]
     assert name in shown.stdout
     for words in ("Write the first file", "Write the second file", "Wrote two.txt.", "one.txt", "two.txt"):
         assert words in shown.stdout
     assert f"<{ID}-context>" not in shown.stdout
-    lines = stage.owner.call("export", session, "--format", "jsonl", "--output", str(tmp_path / "events.jsonl"))
+    lines = hiring.owner.call("export", session, "--format", "jsonl", "--output", str(tmp_path / "events.jsonl"))
     assert lines.code == 0, lines.stderr
     told = (tmp_path / "events.jsonl").read_text(encoding="utf-8")
     for source in ("proxy", "hook"):
         assert f'"sources":["{source}"' in told
     assert "capture_hook_silent" not in told
     page = tmp_path / "session.html"
-    saved = stage.owner.call("export", session, "--format", "html", "--output", str(page))
+    saved = hiring.owner.call("export", session, "--format", "html", "--output", str(page))
     assert saved.code == 0, saved.stderr
     _page_shows(page, name)
 

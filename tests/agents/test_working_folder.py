@@ -8,20 +8,20 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.helpers.launching import desk
+from tests.helpers.launching import recording_session
 from tests.helpers.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.helpers.launching import Desk
+    from tests.helpers.launching import RecordingSession
 
 _AGENT = '#!/bin/sh\necho "$(basename "$0") works in $PWD"\n'
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[Desk]:
+def made(tmp_path: Path) -> Iterator[RecordingSession]:
     """A session that a real process finds, agents that print where they work, and a folder outside."""
     (tmp_path / "outside").mkdir()
     (tmp_path / "bin").mkdir()
@@ -29,12 +29,12 @@ def made(tmp_path: Path) -> Iterator[Desk]:
         program = tmp_path / "bin" / name
         program.write_text(_AGENT)
         program.chmod(0o755)
-    with desk(tmp_path) as one:
+    with recording_session(tmp_path) as one:
         (one.workspace / "sub" / "deep").mkdir(parents=True)
         yield one
 
 
-def run(made: Desk, cwd: Path, *words: str, command: str = "run") -> subprocess.CompletedProcess[str]:
+def run(made: RecordingSession, cwd: Path, *words: str, command: str = "run") -> subprocess.CompletedProcess[str]:
     """A real ``promptster run`` in some folder."""
     home = made.workspace.parent
     return subprocess.run(
@@ -47,7 +47,7 @@ def run(made: Desk, cwd: Path, *words: str, command: str = "run") -> subprocess.
     )
 
 
-def test_outside_the_workspace_no_agent_starts(made: Desk) -> None:
+def test_outside_the_workspace_no_agent_starts(made: RecordingSession) -> None:
     """The error names both folders and the way in, nothing is recorded, and the agent did not run."""
     outside = made.workspace.parent / "outside"
     refused = run(made, outside, "claude", "-p", "hello")
@@ -58,7 +58,7 @@ def test_outside_the_workspace_no_agent_starts(made: Desk) -> None:
     assert made.recorded == []
 
 
-def test_a_folder_of_a_similar_name_is_outside(made: Desk) -> None:
+def test_a_folder_of_a_similar_name_is_outside(made: RecordingSession) -> None:
     """A folder whose name begins like the workspace's is outside."""
     beside = made.workspace.with_name(made.workspace.name + "-2")
     beside.mkdir()
@@ -66,7 +66,7 @@ def test_a_folder_of_a_similar_name_is_outside(made: Desk) -> None:
 
 
 @pytest.mark.parametrize("place", ["", "sub/deep", "../link", "../deep-link"])
-def test_every_folder_of_the_workspace_will_do(made: Desk, place: str) -> None:
+def test_every_folder_of_the_workspace_will_do(made: RecordingSession, place: str) -> None:
     """The workspace itself, a folder in it, and any link to it are accepted."""
     (made.workspace.parent / "link").symlink_to(made.workspace)
     (made.workspace.parent / "deep-link").symlink_to(made.workspace / "sub" / "deep")
@@ -75,13 +75,13 @@ def test_every_folder_of_the_workspace_will_do(made: Desk, place: str) -> None:
     assert done.stdout.startswith("claude works in ")
 
 
-def test_a_link_out_of_the_workspace_leads_outside(made: Desk) -> None:
+def test_a_link_out_of_the_workspace_leads_outside(made: RecordingSession) -> None:
     """The folder that the link leads to counts."""
     (made.workspace / "link").symlink_to(made.workspace.parent / "outside")
     assert run(made, made.workspace / "link", "claude", "-p", "hello").returncode == 125
 
 
-def test_a_folder_that_is_gone_is_said(made: Desk) -> None:
+def test_a_folder_that_is_gone_is_said(made: RecordingSession) -> None:
     """A shell can be in a folder that was deleted; the error says so."""
     gone = made.workspace / "gone"
     gone.mkdir()
@@ -112,7 +112,7 @@ def test_a_folder_that_is_gone_is_said(made: Desk) -> None:
         ("cursor-agent", "-wname"),
     ],
 )
-def test_an_agents_own_way_out_is_refused(made: Desk, words: tuple[str, ...]) -> None:
+def test_an_agents_own_way_out_is_refused(made: RecordingSession, words: tuple[str, ...]) -> None:
     """Options that send the agent to another folder count like starting there."""
     refused = run(made, made.workspace, *words)
     assert refused.returncode == 125, refused
@@ -121,14 +121,14 @@ def test_an_agents_own_way_out_is_refused(made: Desk, words: tuple[str, ...]) ->
     assert made.recorded == []
 
 
-def test_an_agents_own_way_in_is_taken(made: Desk) -> None:
+def test_an_agents_own_way_in_is_taken(made: RecordingSession) -> None:
     """From outside, an option that names a folder of the workspace is enough; after ``--`` nothing is an option."""
     outside = made.workspace.parent / "outside"
     assert "codex works" in run(made, outside, "codex", "-C", "../workspace/sub", "hello").stdout
     assert "codex works" in run(made, made.workspace, "codex", "hello", "--", "-C", "../outside").stdout
 
 
-def test_a_further_folder_is_named(made: Desk) -> None:
+def test_a_further_folder_is_named(made: RecordingSession) -> None:
     """It is the candidate's choice, and a message explains it; for one of the workspace there is no message."""
     done = run(made, made.workspace, "claude", "--add-dir", "../outside", "-p", "hello")
     assert "claude works" in done.stdout
@@ -138,14 +138,14 @@ def test_a_further_folder_is_named(made: Desk) -> None:
     assert "recorded too" not in run(made, made.workspace, "claude", "--add-dir", "sub", "-p", "hello").stderr
 
 
-def test_what_is_no_conversation_starts_anywhere(made: Desk) -> None:
+def test_what_is_no_conversation_starts_anywhere(made: RecordingSession) -> None:
     """Versions and logins have nothing that could be recorded."""
     outside = made.workspace.parent / "outside"
     assert "claude works" in run(made, outside, "claude", "--version").stdout
     assert "codex works" in run(made, outside, "codex", "login").stdout
 
 
-def test_a_shell_that_leaves_the_workspace_starts_none(made: Desk) -> None:
+def test_a_shell_that_leaves_the_workspace_starts_none(made: RecordingSession) -> None:
     """Inside ``promptster shell`` the folder at the moment of the start counts."""
     done = run(
         made, made.workspace, "-c", "claude -p a; cd ../outside; claude -p b; cd -; claude -p c", command="shell"
@@ -154,7 +154,7 @@ def test_a_shell_that_leaves_the_workspace_starts_none(made: Desk) -> None:
     assert "outside your workspace" in done.stderr
 
 
-def test_a_shell_outside_is_told(made: Desk) -> None:
+def test_a_shell_outside_is_told(made: RecordingSession) -> None:
     """A shell opened where agents do not start says so."""
     home = made.workspace.parent
     environ = made.environ(PATH=f"{home / 'bin'}:/usr/bin:/bin", HOME=str(home), SHELL="/bin/sh", TERM="dumb")

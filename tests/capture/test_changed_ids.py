@@ -6,14 +6,14 @@ import json
 from typing import Any
 
 import pytest
-from tests.helpers.capturing import Bench, asks, exchange, values
+from tests.helpers.capturing import CaptureBench, asks, exchange, values
 
 from promptster.replay.timeline import build
 
 PATHS = ("a", "b", "a")
 
 
-def _ask(bench: Bench, history: list[dict[str, Any]], *chunks: dict[str, Any]) -> None:
+def _ask(bench: CaptureBench, history: list[dict[str, Any]], *chunks: dict[str, Any]) -> None:
     stream = b"".join(
         f"data: {json.dumps({'choices': [{'index': 0, 'delta': delta}]})}\n\n".encode() for delta in chunks
     )
@@ -44,7 +44,7 @@ def test_ids_in_the_next_request(
     sent: tuple[str, ...] | None, back: tuple[str, ...] | None, *, is_restarted: bool
 ) -> None:
     """Whatever ids the agent uses, a result belongs to the call that was given the same one."""
-    bench = Bench()
+    bench = CaptureBench()
     _ask(bench, [], {"tool_calls": _calls(sent)})
     if is_restarted and sent == back:
         bench.restart()
@@ -64,7 +64,7 @@ def test_ids_in_the_next_request(
 
 def test_the_older_form() -> None:
     """A ``function_call`` has no id at all; its result is recorded too."""
-    bench = Bench()
+    bench = CaptureBench()
     call = {"function_call": {"name": "read", "arguments": '{"path":"a"}'}}
     _ask(bench, [], call)
     result = {"role": "function", "name": "read", "content": "text"}

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.helpers.capturing import CLAUDE, Bench, asks, exchange, messages_stream, result_block, text_block, tool_block
+from tests.helpers.capturing import (
+    CLAUDE,
+    CaptureBench,
+    asks,
+    exchange,
+    messages_stream,
+    result_block,
+    text_block,
+    tool_block,
+)
 
 from promptster.replay.edits import edit_diff
 from promptster.replay.timeline import build
@@ -38,7 +47,9 @@ def _plain(text: str) -> str:
     return text.replace("\r\n", "\n")
 
 
-def _hook(bench: Bench, event: str, folder: Path, given: dict[str, Any], tool: str = "Edit", **told: Any) -> None:
+def _hook(
+    bench: CaptureBench, event: str, folder: Path, given: dict[str, Any], tool: str = "Edit", **told: Any
+) -> None:
     common = {"session_id": "session-1", "cwd": str(folder), "tool_name": tool, "tool_use_id": "t1"}
     bench.hook("claude", hook_event_name=event, **common, tool_input=given, **told)
 
@@ -61,7 +72,7 @@ def test_an_edit_that_a_hook_tells(
     tmp_path: Path, *, lines: list[tuple[str, str]], mark: str, at: int, ended: bool
 ) -> None:
     """Before, after and patch are those of the file's two states, byte for byte."""
-    path, bench = tmp_path / "win.txt", Bench({"workspace": tmp_path})
+    path, bench = tmp_path / "win.txt", CaptureBench({"workspace": tmp_path})
     at %= len(lines)
     rows = [word + end for word, end in lines]
     if not ended:
@@ -84,7 +95,7 @@ def test_an_edit_that_a_hook_tells(
     assert told[-len(new) :] == [row.removesuffix("\n") for row in come]
 
 
-def _asked(bench: Bench, name: str, given: dict[str, Any], result: str, meanwhile: Any) -> None:
+def _asked(bench: CaptureBench, name: str, given: dict[str, Any], result: str, meanwhile: Any) -> None:
     """A call and its result as the proxy sees them, without hooks."""
     use = tool_block("t1", name, **given)
     exchange(bench, asks(("user", "go")), messages_stream(use), agent=CLAUDE)
@@ -97,7 +108,7 @@ def _asked(bench: Bench, name: str, given: dict[str, Any], result: str, meanwhil
 @given(lines=LINES, first=st.integers(0, 5), count=st.integers(1, 3))
 def test_a_passage_that_the_proxy_sees(tmp_path: Path, *, lines: list[tuple[str, str]], first: int, count: int) -> None:
     """A passage has the line ends that the file has, before and after."""
-    path, bench = tmp_path / "win.txt", Bench({"workspace": tmp_path})
+    path, bench = tmp_path / "win.txt", CaptureBench({"workspace": tmp_path})
     rows = [f"{number}{word}{end}" for number, (word, end) in enumerate(lines)]
     first %= len(rows)
     old, new = "".join(rows[first : first + count]), "NEW\r\nlast" + lines[min(first + count, len(rows)) - 1][1]
@@ -111,7 +122,7 @@ def test_a_passage_that_the_proxy_sees(tmp_path: Path, *, lines: list[tuple[str,
 
 def test_a_file_written_whole(tmp_path: Path) -> None:
     """Claude Code writes line feeds over a file that had carriage returns: each text keeps its own."""
-    path, bench = tmp_path / "win.txt", Bench({"workspace": tmp_path})
+    path, bench = tmp_path / "win.txt", CaptureBench({"workspace": tmp_path})
     given = {"file_path": str(path), "content": "fresh\nnew\n"}
     _write(path, "a\r\nb\r\n")
     _hook(bench, "PreToolUse", tmp_path, given, "Write")
@@ -122,7 +133,7 @@ def test_a_file_written_whole(tmp_path: Path) -> None:
     assert (edit.fields["before"], edit.fields["after"]) == ("a\r\nb\r\n", "fresh\nnew\n")
     assert "-a\r\n-b\r\n+fresh\n+new\n" in str(edit.fields["patch"])
     _write(path, "\ufefffresh\r\n")
-    bench = Bench({"workspace": tmp_path})
+    bench = CaptureBench({"workspace": tmp_path})
     _asked(
         bench, "Write", {"file_path": str(path), "content": "fresh\n"}, "File created successfully at: x", lambda: None
     )
@@ -133,7 +144,7 @@ def test_a_file_written_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize("is_hooked", [False, True])
 def test_a_patch_by_codex(tmp_path: Path, *, is_hooked: bool) -> None:
     """The texts and each line of the patch are as on disk; if all lines have a carriage return, none is shown."""
-    path, bench = tmp_path / "win.txt", Bench({"workspace": tmp_path})
+    path, bench = tmp_path / "win.txt", CaptureBench({"workspace": tmp_path})
     patch = "*** Begin Patch\n*** Update File: win.txt\n@@\n alpha\n-beta\n+BETA\n+more\n*** End Patch\n"
     call = {"type": "custom_tool_call", "call_id": "c1", "name": "apply_patch", "input": patch}
     done = "Exit code: 0\nWall time: 0 seconds\nOutput:\nSuccess. Updated the following files:\nM win.txt\n"
@@ -166,7 +177,7 @@ def test_a_patch_by_codex(tmp_path: Path, *, is_hooked: bool) -> None:
 
 def test_an_edit_by_cursor(tmp_path: Path) -> None:
     """The passages that its hook names have the line ends of the file."""
-    path, bench = tmp_path / "win.txt", Bench({"workspace": tmp_path})
+    path, bench = tmp_path / "win.txt", CaptureBench({"workspace": tmp_path})
     common = {"conversation_id": "c", "generation_id": "g", "cursor_version": "2"}
     given = {"file_path": str(path)}
     _write(path, "a\r\nb\r\nc\r\nd\r\n")
@@ -198,7 +209,7 @@ def test_nothing_but_line_ends_comes_from_the_disk(tmp_path: Path, spoiled: str)
             _write(path, "alpha\r\n" * 700_000)
         case _:
             pass
-    bench = Bench({"workspace": workspace})
+    bench = CaptureBench({"workspace": workspace})
     given = {"file_path": str(path), "content": "alpha\n"}
     _hook(bench, "PreToolUse", workspace, given, "Write")
     told = {"type": "update", "filePath": str(path), "content": "alpha\n", "originalFile": "beta\n"}

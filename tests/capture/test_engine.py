@@ -10,7 +10,7 @@ from tests.helpers.capturing import (
     CLAUDE,
     JSON,
     SSE,
-    Bench,
+    CaptureBench,
     asks,
     exchange,
     messages_stream,
@@ -26,7 +26,7 @@ from promptster_hooks.frame import PAYLOAD_LIMIT
 DONE = messages_stream(text_block("done"))
 
 
-def attempts(bench: Bench) -> list[tuple[Any, ...]]:
+def attempts(bench: CaptureBench) -> list[tuple[Any, ...]]:
     """Each attempt with the request it belongs to."""
     return [
         (draft.refs, *row) for draft in bench.kinds("model_response") for row in values([draft], "attempt", "outcome")
@@ -34,12 +34,12 @@ def attempts(bench: Bench) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture
-def bench() -> Bench:
+def bench() -> CaptureBench:
     """An engine that has seen nothing."""
-    return Bench()
+    return CaptureBench()
 
 
-def test_a_resent_history_gives_no_prompt_twice(bench: Bench) -> None:
+def test_a_resent_history_gives_no_prompt_twice(bench: CaptureBench) -> None:
     """Every request resends everything; a prompt is recorded with the request that first brought it."""
     exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
     exchange(bench, asks(("user", "one"), ("assistant", "done"), ("user", "two")), DONE, agent=CLAUDE)
@@ -47,7 +47,7 @@ def test_a_resent_history_gives_no_prompt_twice(bench: Bench) -> None:
     assert [draft.refs for draft in bench.kinds("model_request")] == [(0,), (3,)]
 
 
-def test_the_same_words_twice_are_two_prompts(bench: Bench) -> None:
+def test_the_same_words_twice_are_two_prompts(bench: CaptureBench) -> None:
     """Prompts are distinguished by their place, also if each answer is the same."""
     history: list[tuple[str, Any]] = []
     for _ in range(5):
@@ -57,7 +57,7 @@ def test_the_same_words_twice_are_two_prompts(bench: Bench) -> None:
     assert bench.texts("proxy") == ["continue"] * 5
 
 
-def test_cache_control_and_reminders_move_freely(bench: Bench) -> None:
+def test_cache_control_and_reminders_move_freely(bench: CaptureBench) -> None:
     """Marks and reminders that move through the history are not prompts."""
     marked = [{**text_block("one"), "cache_control": {"type": "ephemeral"}}]
     reminder = text_block("<system-reminder>\nbe careful\n</system-reminder>")
@@ -67,19 +67,19 @@ def test_cache_control_and_reminders_move_freely(bench: Bench) -> None:
     assert bench.texts("proxy") == ["one"]
 
 
-def test_words_around_a_reminder_stay(bench: Bench) -> None:
+def test_words_around_a_reminder_stay(bench: CaptureBench) -> None:
     """A reminder inside a text is removed, and the words stay."""
     exchange(bench, asks(("user", "<system-reminder>a</system-reminder>fix it")), DONE, agent=CLAUDE)
     assert bench.texts("proxy") == ["fix it"]
 
 
-def test_a_resumed_history_from_before_is_not_new(bench: Bench) -> None:
+def test_a_resumed_history_from_before_is_not_new(bench: CaptureBench) -> None:
     """Prompts that were answered before recording began are not prompts of this session."""
     exchange(bench, asks(("user", "old"), ("assistant", "done"), ("user", "new")), DONE, agent=CLAUDE)
     assert bench.texts("proxy") == ["new"]
 
 
-def test_going_back_and_asking_the_same_is_a_new_prompt(bench: Bench) -> None:
+def test_going_back_and_asking_the_same_is_a_new_prompt(bench: CaptureBench) -> None:
     """After an answer, the same words at the same place were typed again."""
     exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
     exchange(bench, asks(("user", "one"), ("assistant", "done"), ("user", "two")), DONE, agent=CLAUDE)
@@ -88,7 +88,7 @@ def test_going_back_and_asking_the_same_is_a_new_prompt(bench: Bench) -> None:
     assert len(bench.kinds("model_request")) == 3
 
 
-def test_a_second_prompt_behind_an_unanswered_one(bench: Bench) -> None:
+def test_a_second_prompt_behind_an_unanswered_one(bench: CaptureBench) -> None:
     """If the earlier words were never answered, only the new ones are recorded."""
     failed = b'{"type":"error","error":{"type":"api_error"}}'
     exchange(bench, asks(("user", "one")), failed, status=400, headers=JSON, agent=CLAUDE)
@@ -96,7 +96,7 @@ def test_a_second_prompt_behind_an_unanswered_one(bench: Bench) -> None:
     assert bench.texts("proxy") == ["one", "one"]
 
 
-def test_unanswered_words_behind_a_shortened_history_are_the_same(bench: Bench) -> None:
+def test_unanswered_words_behind_a_shortened_history_are_the_same(bench: CaptureBench) -> None:
     """An agent that shortens a history which was too long asks the same prompt again."""
     history = [("user", "one"), ("assistant", "a long answer"), ("user", "two")]
     exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
@@ -108,7 +108,7 @@ def test_unanswered_words_behind_a_shortened_history_are_the_same(bench: Bench) 
     assert bench.texts("proxy") == ["one", "two"]
 
 
-def test_each_conversation_has_its_lane(bench: Bench) -> None:
+def test_each_conversation_has_its_lane(bench: CaptureBench) -> None:
     """Sessions and subagents are distinguished by their ids, unknown agents' conversations by how they begin."""
     exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
     exchange(bench, asks(("user", "one")), DONE, agent={**CLAUDE, "X-Claude-Code-Session-Id": "session-2"})
@@ -119,7 +119,7 @@ def test_each_conversation_has_its_lane(bench: Bench) -> None:
     assert bench.texts("proxy") == ["one", "one", "one", "other"]
 
 
-def test_a_known_agent_without_its_name_is_read_all_the_same(bench: Bench) -> None:
+def test_a_known_agent_without_its_name_is_read_all_the_same(bench: CaptureBench) -> None:
     """An unnamed client that speaks like Claude Code is read the same: what it adds is not taken for typed words."""
     use, metadata = tool_block("t1", command="ls"), {"user_id": "user_x_account__session_7"}
     reminded = [text_block("<system-reminder>x</system-reminder>"), text_block("one")]
@@ -132,7 +132,7 @@ def test_a_known_agent_without_its_name_is_read_all_the_same(bench: Bench) -> No
     assert values(bench.kinds("model_request"), "agent", "agent_session") == [(None, "7")] * 2
 
 
-def test_attempts_are_numbered(bench: Bench) -> None:
+def test_attempts_are_numbered(bench: CaptureBench) -> None:
     """Refused, cut, failed, unanswered and answered calls are five attempts of one request; their content is kept."""
     body = asks(("user", "one"), max_tokens=5)
     again = asks(("user", "one"), stream=False, max_tokens=9, metadata={"user_id": "x"}, model="m-2")
@@ -155,7 +155,7 @@ def test_attempts_are_numbered(bench: Bench) -> None:
     assert told == [(429, None, "7"), (200, "par", None), (200, "par", None), (None, None, None), (200, "all", None)]
 
 
-def test_a_retry_may_come_before_the_old_exchange_is_known_to_be_over(bench: Bench) -> None:
+def test_a_retry_may_come_before_the_old_exchange_is_known_to_be_over(bench: CaptureBench) -> None:
     """An agent that stopped waiting asks again while the proxy still reads the old answer."""
     first = bench.observer(agent=CLAUDE)
     first.request_body(json.dumps(asks(("user", "one"))).encode())
@@ -165,14 +165,14 @@ def test_a_retry_may_come_before_the_old_exchange_is_known_to_be_over(bench: Ben
     assert attempts(bench) == [((1,), 2, "complete"), ((1,), 1, "cut")]
 
 
-def test_a_complete_answer_ends_the_request(bench: Bench) -> None:
+def test_a_complete_answer_ends_the_request(bench: CaptureBench) -> None:
     """A call after an answer is a new request, even if it is the same."""
     exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
     exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
     assert attempts(bench) == [((1,), 1, "complete"), ((4,), 1, "complete")]
 
 
-def test_an_answer_is_told_before_the_connection_ends(bench: Bench) -> None:
+def test_an_answer_is_told_before_the_connection_ends(bench: CaptureBench) -> None:
     """The stream's own end is enough, so that hooks need not wait for the connection."""
     observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(("user", "one"))).encode())
@@ -184,7 +184,7 @@ def test_an_answer_is_told_before_the_connection_ends(bench: Bench) -> None:
     assert attempts(bench) == [((1,), 1, "complete")]
 
 
-def test_timing(bench: Bench) -> None:
+def test_timing(bench: CaptureBench) -> None:
     """First byte and duration count from the request's beginning."""
     observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(("user", "one"))).encode())
@@ -200,7 +200,7 @@ def test_timing(bench: Bench) -> None:
     assert values(bench.kinds("model_response"), "first_byte_ms", "duration_ms") == [(235, 300)]
 
 
-def test_the_calls_of_a_broken_answer_are_told_only_if_they_ran(bench: Bench) -> None:
+def test_the_calls_of_a_broken_answer_are_told_only_if_they_ran(bench: CaptureBench) -> None:
     """A call in a cut answer is part of the answer; it becomes an event once its result shows that it ran."""
     cut = messages_stream(tool_block("t1", command="ls"), whole=False)
     exchange(bench, asks(("user", "one")), cut, outcome="cut_by_provider", agent=CLAUDE)
@@ -211,7 +211,7 @@ def test_the_calls_of_a_broken_answer_are_told_only_if_they_ran(bench: Bench) ->
     assert bench.kinds("tool_call")[0].refs == (2,)
 
 
-def test_hooks_wait_for_the_answer_that_caused_them(bench: Bench) -> None:
+def test_hooks_wait_for_the_answer_that_caused_them(bench: CaptureBench) -> None:
     """A hook that arrives before its stream was read is recorded after it, with the time of its arrival."""
     observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(("user", "one"))).encode())
@@ -239,7 +239,7 @@ def test_hooks_wait_for_the_answer_that_caused_them(bench: Bench) -> None:
     assert {draft.ms for draft in bench.drafts[4:]} == {arrived}
 
 
-def test_hooks_wait_no_longer_than_two_seconds(bench: Bench) -> None:
+def test_hooks_wait_no_longer_than_two_seconds(bench: CaptureBench) -> None:
     """A long stream does not keep a hook from being recorded."""
     observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(("user", "one"))).encode())
@@ -254,14 +254,14 @@ def test_hooks_wait_no_longer_than_two_seconds(bench: Bench) -> None:
     assert [draft.src for draft in bench.kinds("tool_call")] == ["hook"]
 
 
-def test_hooks_without_a_stream_do_not_wait(bench: Bench) -> None:
+def test_hooks_without_a_stream_do_not_wait(bench: CaptureBench) -> None:
     """If nothing streams in that conversation, a hook is recorded at once."""
     hook = {"session_id": "session-1", "tool_name": "Bash", "tool_use_id": "t1", "tool_input": {"command": "ls"}}
     bench.hook("claude", hook_event_name="PreToolUse", **hook)
     assert len(bench.kinds("tool_call")) == 1
 
 
-def test_a_killed_recorder_goes_on_with_the_next_attempt(bench: Bench) -> None:
+def test_a_killed_recorder_goes_on_with_the_next_attempt(bench: CaptureBench) -> None:
     """The attempt that died with the recorder is cut; the agent's retry is the next attempt of the same request."""
     observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(("user", "one"))).encode())
@@ -273,7 +273,7 @@ def test_a_killed_recorder_goes_on_with_the_next_attempt(bench: Bench) -> None:
     assert bench.kinds("model_response")[0].fields["error"] == {"type": "recorder_restarted"}
 
 
-def test_a_killed_recorder_knows_what_it_told(bench: Bench) -> None:
+def test_a_killed_recorder_knows_what_it_told(bench: CaptureBench) -> None:
     """Lanes, prompts, calls and results are learned again, and new ones continue after them."""
     call = asks(("user", "one"), ("assistant", [tool_block("t1", command="ls")]), ("user", [result_block("t1")]))
     exchange(bench, asks(("user", "one")), messages_stream(tool_block("t1", command="ls")), agent=CLAUDE)
@@ -288,7 +288,7 @@ def test_a_killed_recorder_knows_what_it_told(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("lost", range(7))
-def test_events_that_did_not_reach_the_disk_are_told_again(bench: Bench, lost: int) -> None:
+def test_events_that_did_not_reach_the_disk_are_told_again(bench: CaptureBench, lost: int) -> None:
     """Whatever end of the journal is lost, the agent's next request brings words, call and result once."""
     exchange(bench, asks(("user", "one")), messages_stream(tool_block("t1", command="ls")), agent=CLAUDE)
     history = (("user", "one"), ("assistant", [tool_block("t1", command="ls")]), ("user", [result_block("t1")]))
@@ -305,7 +305,7 @@ def test_events_that_did_not_reach_the_disk_are_told_again(bench: Bench, lost: i
     assert bench.kinds("model_response")[-1].fields["outcome"] == "complete"
 
 
-def test_a_pause_ends_what_is_under_way(bench: Bench) -> None:
+def test_a_pause_ends_what_is_under_way(bench: CaptureBench) -> None:
     """What came before the pause is kept as a cut attempt; calls made during the pause are not recorded afterwards."""
     observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(("user", "one"))).encode())
@@ -329,13 +329,13 @@ def test_a_pause_ends_what_is_under_way(bench: Bench) -> None:
 
 def test_kinds_outside_the_policy_are_dropped_and_counted() -> None:
     """Only what the candidate agreed to is drafted."""
-    bench = Bench({"allowed_kinds": {"prompt", "model_request"}})
+    bench = CaptureBench({"allowed_kinds": {"prompt", "model_request"}})
     exchange(bench, asks(("user", "one")), messages_stream(tool_block("t1", command="ls")), agent=CLAUDE)
     assert [draft.kind for draft in bench.drafts] == ["prompt", "model_request"]
     assert bench.capture.counts["outside_policy"] == 2
 
 
-def test_other_requests_are_told_without_their_bodies(bench: Bench) -> None:
+def test_other_requests_are_told_without_their_bodies(bench: CaptureBench) -> None:
     """The request is recorded without its body and without the answer's."""
     for method, target in (
         ("HEAD", "/api/hello"),
@@ -355,7 +355,7 @@ def test_other_requests_are_told_without_their_bodies(bench: Bench) -> None:
     ]
 
 
-def test_missed_bytes_are_a_gap(bench: Bench) -> None:
+def test_missed_bytes_are_a_gap(bench: CaptureBench) -> None:
     """If the proxy could not keep bytes, that is an event, and the answer is not called cut."""
     observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(("user", "one"))).encode())
@@ -369,7 +369,7 @@ def test_missed_bytes_are_a_gap(bench: Bench) -> None:
     assert bench.kinds("model_response")[0].fields["error"] == {"type": "not_observed", "detail": "missed"}
 
 
-def test_an_answer_with_a_hole_says_so(bench: Bench) -> None:
+def test_an_answer_with_a_hole_says_so(bench: CaptureBench) -> None:
     """This also holds if its end was seen; missing bytes of a request that is not a model call are not a gap."""
     observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(asks(("user", "one"))).encode())
@@ -387,14 +387,14 @@ def test_an_answer_with_a_hole_says_so(bench: Bench) -> None:
     assert values(bench.kinds("capture_gap"), "lost") == [(4711,)]
 
 
-def test_a_request_that_never_ended_is_no_request(bench: Bench) -> None:
+def test_a_request_that_never_ended_is_no_request(bench: CaptureBench) -> None:
     """An agent that hangs up before its request is sent leaves a line, but no model_request."""
     observer = bench.observer(agent=CLAUDE)
     observer.finished("cut_by_agent", "")
     assert [draft.kind for draft in bench.drafts] == ["agent_other"]
 
 
-def test_a_finished_session_leaves_nothing_behind(bench: Bench) -> None:
+def test_a_finished_session_leaves_nothing_behind(bench: CaptureBench) -> None:
     """At the end held hooks are written, open attempts end, and silence is reported without waiting."""
     history = (("user", "one"), ("assistant", [tool_block("t1", command="ls")]), ("user", [result_block("t1")]))
     exchange(bench, asks(("user", "one")), messages_stream(tool_block("t1", command="ls")), agent=CLAUDE)
@@ -407,7 +407,7 @@ def test_a_finished_session_leaves_nothing_behind(bench: Bench) -> None:
     assert tail == [("hook", "tool_call"), ("proxy", "model_response"), ("recorder", "capture_hook_silent")]
 
 
-def test_machine_words_that_no_pattern_knows(bench: Bench) -> None:
+def test_machine_words_that_no_pattern_knows(bench: CaptureBench) -> None:
     """While Claude Code's hooks report what is typed, words that they did not report are a machine's."""
     bench.hook("claude", hook_event_name="UserPromptSubmit", session_id="session-1", prompt="one", prompt_id="p")
     exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)
@@ -418,13 +418,13 @@ def test_machine_words_that_no_pattern_knows(bench: Bench) -> None:
     ]
 
 
-def typed(bench: Bench, text: str, prompt_id: str) -> None:
+def typed(bench: CaptureBench, text: str, prompt_id: str) -> None:
     """Claude Code's hook reports that a person typed something."""
     fields = {"hook_event_name": "UserPromptSubmit", "session_id": "session-1"}
     bench.hook("claude", **fields, prompt=text, prompt_id=prompt_id)
 
 
-def test_two_layers_that_report_the_same_words_report_them_once(bench: Bench) -> None:
+def test_two_layers_that_report_the_same_words_report_them_once(bench: CaptureBench) -> None:
     """If two settings files have our hook, the program's own words are still distinguished from typed ones."""
     typed(bench, "one", "p1")
     typed(bench, "one", "p1")
@@ -436,7 +436,7 @@ def test_two_layers_that_report_the_same_words_report_them_once(bench: Bench) ->
     ]
 
 
-def test_the_same_words_typed_again_before_any_answer_are_a_new_prompt(bench: Bench) -> None:
+def test_the_same_words_typed_again_before_any_answer_are_a_new_prompt(bench: CaptureBench) -> None:
     """A prompt taken back with Esc and typed again equals a retry byte for byte; the hooks distinguish them."""
     for prompt_id in ("p1", "p2"):
         typed(bench, "one", prompt_id)
@@ -455,7 +455,7 @@ def test_the_same_words_typed_again_before_any_answer_are_a_new_prompt(bench: Be
     ]
 
 
-def test_subagents_with_the_same_task_belong_to_their_own_calls(bench: Bench) -> None:
+def test_subagents_with_the_same_task_belong_to_their_own_calls(bench: CaptureBench) -> None:
     """Parallel subagents with the same task begin in the order of the calls that start them."""
     calls = [{"type": "tool_use", "id": name, "name": "Agent", "input": {"prompt": "look"}} for name in ("t1", "t2")]
     exchange(bench, asks(("user", "one")), messages_stream(*calls), agent=CLAUDE)
@@ -467,7 +467,7 @@ def test_subagents_with_the_same_task_belong_to_their_own_calls(bench: Bench) ->
     assert [bench.drafts[draft.refs[0]].fields["tool_use_id"] for draft in begun] == ["t1", "t2"]
 
 
-def test_a_subagents_words_do_not_stand_for_those_that_a_person_typed(bench: Bench) -> None:
+def test_a_subagents_words_do_not_stand_for_those_that_a_person_typed(bench: CaptureBench) -> None:
     """What a person typed while a subagent asks its model is still theirs when it is sent."""
     subagent = {**CLAUDE, "x-claude-code-agent-id": "sub"}
     bench.hook("claude", hook_event_name="UserPromptSubmit", session_id="session-1", prompt="mine", prompt_id="p")
@@ -476,7 +476,7 @@ def test_a_subagents_words_do_not_stand_for_those_that_a_person_typed(bench: Ben
     assert values(bench.kinds("prompt", src="proxy"), "text", "machine") == [("mine", None)]
 
 
-def test_hooks_that_fell_silent_take_no_words_from_anybody(bench: Bench) -> None:
+def test_hooks_that_fell_silent_take_no_words_from_anybody(bench: CaptureBench) -> None:
     """Once hooks are known to be silent, their silence about words says nothing about who typed them."""
     bench.hook("claude", hook_event_name="UserPromptSubmit", session_id="session-1", prompt="one", prompt_id="p")
     history: list[tuple[str, Any]] = [("user", "one")]
@@ -493,7 +493,7 @@ def test_hooks_that_fell_silent_take_no_words_from_anybody(bench: Bench) -> None
 KEY = "sk-ant-api03-AbCdEfGh_0123456789"
 
 
-def test_no_credential_reaches_a_draft(bench: Bench) -> None:
+def test_no_credential_reaches_a_draft(bench: CaptureBench) -> None:
     """A credential in a header, an echoing error, an answer, a printed environment or a hook's report is removed."""
     agent = {**CLAUDE, "authorization": f"Bearer {KEY}"}
     refused = json.dumps({"error": {"type": "authentication_error", "message": f"{KEY} is no key"}}).encode()
@@ -526,13 +526,13 @@ def test_no_credential_reaches_a_draft(bench: Bench) -> None:
     ]
 
 
-def test_short_words_are_not_taken_for_credentials(bench: Bench) -> None:
+def test_short_words_are_not_taken_for_credentials(bench: CaptureBench) -> None:
     """A placeholder that a local provider accepts as a key is kept."""
     exchange(bench, asks(("user", "a dummy test")), DONE, agent={**CLAUDE, "x-api-key": "dummy"})
     assert bench.texts("proxy") == ["a dummy test"]
 
 
-def test_a_fault_of_ours_is_told_as_a_gap(bench: Bench) -> None:
+def test_a_fault_of_ours_is_told_as_a_gap(bench: CaptureBench) -> None:
     """What could not be read is missing, and one gap says so for all since the last tick."""
     bench.capture.faulted()
     bench.capture.faulted()
@@ -542,7 +542,7 @@ def test_a_fault_of_ours_is_told_as_a_gap(bench: Bench) -> None:
     assert [gap.fields["lost"] for gap in gaps] == [2]
 
 
-def test_a_hook_that_is_too_large_is_told(bench: Bench) -> None:
+def test_a_hook_that_is_too_large_is_told(bench: CaptureBench) -> None:
     """A gap has agent, event and size, but no content; during a pause it is only counted."""
     bench.capture.hook_refused(
         "claude", 20_000_000, b'{"session_id":"s","hook_event_name":"UserPromptSubmit","prompt":"X'
@@ -555,7 +555,7 @@ def test_a_hook_that_is_too_large_is_told(bench: Bench) -> None:
     assert second[1] == f"a hook of codex: a payload of {PAYLOAD_LIMIT + 1} bytes or more is not read"
 
 
-def test_a_long_prompt_of_a_hook_is_read(bench: Bench) -> None:
+def test_a_long_prompt_of_a_hook_is_read(bench: CaptureBench) -> None:
     """Nine million characters become an event, for the recorder to cut and mark."""
     bench.hook("claude", hook_event_name="UserPromptSubmit", session_id="s", prompt="p" * 9_000_000)
     bench.capture.finish()

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.helpers.capturing import CLAUDE, Bench, asks, exchange, messages_stream, pieces
+from tests.helpers.capturing import CLAUDE, CaptureBench, asks, exchange, messages_stream, pieces
 
 from promptster.capture.providers import provider_of
-from promptster.capture.providers.interface import Answer
+from promptster.capture.providers.interface import ModelAnswer
 from promptster.proxy.sse import SseParser
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -52,12 +52,12 @@ def _conversation(path: Path) -> list[tuple[str, list[dict[str, Any]]]]:
 
 
 @needs_transcripts
-@pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", TRANSCRIPTS, ids=[path.stem for path in TRANSCRIPTS])
 @pytest.mark.parametrize("restarts", [False, True])
 def test_a_transcript_played_as_requests(path: Path, restarts: bool) -> None:  # noqa: FBT001 - a parameter
     """Each answer is asked for with its whole history: words, calls and results are recorded once, in order."""
     messages = _conversation(path)
-    bench = Bench()
+    bench = CaptureBench()
     last = max(index for index, (role, _) in enumerate(messages) if role == "assistant")
     for index, (role, blocks) in enumerate(messages):
         if role == "assistant":
@@ -73,7 +73,7 @@ def test_a_transcript_played_as_requests(path: Path, restarts: bool) -> None:  #
     assert [draft.fields["tool_use_id"] for draft in bench.kinds("tool_result")] == results
 
 
-def _answer(target: str, body: bytes, cuts: list[int]) -> Answer:
+def _answer(target: str, body: bytes, cuts: list[int]) -> ModelAnswer:
     provider = provider_of("POST", target)
     assert provider is not None
     assembler, parser = provider.assembler(), SseParser()
@@ -84,7 +84,7 @@ def _answer(target: str, body: bytes, cuts: list[int]) -> Answer:
 
 
 @needs_streams
-@pytest.mark.parametrize("path", STREAMS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", STREAMS, ids=[path.stem for path in STREAMS])
 def test_a_recorded_stream_cut_anywhere(path: Path) -> None:
     """Streams of real providers are read completely, and the same however they are cut."""
     yaml = pytest.importorskip("yaml", reason="the recorded streams are YAML files")

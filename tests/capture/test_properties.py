@@ -11,7 +11,7 @@ from tests.helpers.capturing import (
     CLAUDE,
     JSON,
     SSE,
-    Bench,
+    CaptureBench,
     asks,
     exchange,
     messages_stream,
@@ -26,7 +26,7 @@ FAULTS = st.lists(st.sampled_from(["429", "cut", "error", "unreachable"]), max_s
 TURNS = st.lists(st.tuples(WORDS, st.lists(st.tuples(st.integers(0, 4), FAULTS), max_size=3)), min_size=1, max_size=4)
 
 
-def _fail(bench: Bench, body: dict[str, Any], fault: str) -> None:
+def _fail(bench: CaptureBench, body: dict[str, Any], fault: str) -> None:
     broken = messages_stream(text_block("half"), whole=False)
     if fault == "429":
         exchange(bench, body, b'{"error":{"type":"rate_limit_error"}}', status=429, headers=JSON, agent=CLAUDE)
@@ -38,7 +38,7 @@ def _fail(bench: Bench, body: dict[str, Any], fault: str) -> None:
         exchange(bench, body, None, outcome="failed", agent=CLAUDE)
 
 
-def _hooks(bench: Bench, calls: list[str], order: st.DataObject) -> None:
+def _hooks(bench: CaptureBench, calls: list[str], order: st.DataObject) -> None:
     """Parallel tools: every call's hooks in their order, the calls mixed."""
     waiting = {call: ["PreToolUse", "PostToolUse"] for call in calls}
     while waiting:
@@ -55,7 +55,7 @@ def _hooks(bench: Bench, calls: list[str], order: st.DataObject) -> None:
 @given(turns=TURNS, order=st.data())
 def test_random_sessions(turns: list[tuple[str, list[tuple[int, list[str]]]]], order: st.DataObject) -> None:
     """Parallel tools, retries, restarts and repeated words: prompts, calls and results once per source, in order."""
-    bench = Bench()
+    bench = CaptureBench()
     history: list[tuple[str, Any]] = []
     served: list[str] = []
     for words, rounds in turns:
@@ -213,7 +213,7 @@ def test_no_bytes_raise_in_an_exchange(
     agent: dict[str, str],
 ) -> None:
     """Any request and answer becomes drafts that can be recorded and learned from."""
-    bench = Bench()
+    bench = CaptureBench()
     for _ in range(2):
         observer = bench.observer(target, upstream="openai", agent=agent)
         for piece in pieces(asked, cuts):
@@ -234,7 +234,7 @@ def test_no_bytes_raise_in_an_exchange(
 )
 def test_no_bytes_raise_in_a_hook(agent: str, payload: bytes) -> None:
     """Any hook payload becomes drafts that can be recorded, or is counted as unreadable."""
-    bench = Bench()
+    bench = CaptureBench()
     for _ in range(2):
         bench.capture.hook(agent, payload)
         bench.clock.now_ms += 5000

@@ -9,15 +9,15 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.helpers.capturing import Bench, play, recording, values
+from tests.helpers.capturing import CaptureBench, play, recording, values
 
 if TYPE_CHECKING:
     pass
 
 
-def played(name: str, **options: Any) -> Bench:
+def played(name: str, **options: Any) -> CaptureBench:
     """An engine that has seen a whole recording."""
-    bench = Bench()
+    bench = CaptureBench()
     play(bench, recording(name), **options)
     bench.capture.finish()
     return bench

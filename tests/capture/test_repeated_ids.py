@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.helpers.capturing import (
     CLAUDE,
-    Bench,
+    CaptureBench,
     asks,
     exchange,
     messages_stream,
@@ -26,7 +26,7 @@ SAME = "toolu_same"
 CODEX = {"originator": "codex_exec", "session-id": "s1"}
 
 
-def _hook(bench: Bench, event: str, command: str, output: str = "", **more: str) -> None:
+def _hook(bench: CaptureBench, event: str, command: str, output: str = "", **more: str) -> None:
     told: dict[str, Any] = {"tool_response": {"stdout": output}} if event == "PostToolUse" else {}
     bench.hook(
         "claude",
@@ -40,7 +40,7 @@ def _hook(bench: Bench, event: str, command: str, output: str = "", **more: str)
     )
 
 
-def _told(bench: Bench, kind: str) -> list[tuple[Any, Any, tuple[str, ...]]]:
+def _told(bench: CaptureBench, kind: str) -> list[tuple[Any, Any, tuple[str, ...]]]:
     """What the replay shows: per entry, the command of the call it belongs to, what it brought, and who saw it."""
     timeline = build(bench.recorded())
     commands = {entry.seq: entry.fields["input"]["command"] for entry in timeline.entries if entry.kind == "tool_call"}
@@ -51,7 +51,7 @@ def _told(bench: Bench, kind: str) -> list[tuple[Any, Any, tuple[str, ...]]]:
 
 def test_results_that_the_agent_never_sends() -> None:
     """Claude Code with one id for every call sends the first call and its result again and again."""
-    bench = Bench()
+    bench = CaptureBench()
     history: list[tuple[str, Any]] = [("user", [text_block("go")])]
     outputs = {"echo one": "one", "echo two": "two", "echo three": "three"}
     for command, output in outputs.items():
@@ -84,7 +84,7 @@ def test_results_that_the_agent_never_sends() -> None:
 )
 def test_one_id_in_every_turn(*, commands: list[str], is_hooked: bool, restarts: set[int], sent: int) -> None:
     """Whatever results an agent sends, each call has its own or, from the proxy, none."""
-    bench = Bench()
+    bench = CaptureBench()
     history: list[tuple[str, Any]] = [("user", [text_block("go")])]
     expected: list[tuple[str, str]] = []
     for at, command in enumerate(commands):
@@ -116,7 +116,7 @@ def test_one_id_in_every_turn(*, commands: list[str], is_hooked: bool, restarts:
 @pytest.mark.parametrize("sent", [("one", "two"), ("one",)], ids=["both results", "the first result"])
 def test_one_id_for_two_calls_at_once(sent: tuple[str, ...]) -> None:
     """Two calls of one answer with one id are two calls, each with its own hook and result."""
-    bench = Bench()
+    bench = CaptureBench()
     calls = [tool_block(SAME, command="echo one"), tool_block(SAME, command="echo two")]
     exchange(bench, asks(("user", [text_block("go")])), messages_stream(*calls), agent=CLAUDE)
     for event in ("PreToolUse", "PostToolUse"):
@@ -135,7 +135,7 @@ def test_one_id_for_two_calls_at_once(sent: tuple[str, ...]) -> None:
 
 def test_a_result_behind_an_answer_that_the_provider_keeps() -> None:
     """If the provider holds the history, a result answers the oldest call of its id that has none."""
-    bench = Bench()
+    bench = CaptureBench()
     call = {"type": "function_call", "id": "i", "call_id": "c", "name": "shell", "arguments": '{"command":["ls"]}'}
     for at in range(2):
         given: list[Any] = [{"type": "function_call_output", "call_id": "c", "output": f"o{at - 1}"}] if at else []
@@ -148,9 +148,9 @@ def test_a_result_behind_an_answer_that_the_provider_keeps() -> None:
     assert results[0].refs == (bench.drafts.index(bench.kinds("tool_call")[0]),)
 
 
-def _side_by_side(steps: str, commands: tuple[str, str], *, is_hooked: bool, restarts: set[int]) -> Bench:
+def _side_by_side(steps: str, commands: tuple[str, str], *, is_hooked: bool, restarts: set[int]) -> CaptureBench:
     """Two subagents whose calls have one id; ``steps`` says whose turn it is: call, hook, hook, result."""
-    bench = Bench()
+    bench = CaptureBench()
     done = {"a": 0, "b": 0}
     for at, name in enumerate(steps):
         command, output = commands["ab".index(name)], f"output of {name}"

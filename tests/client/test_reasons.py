@@ -1,4 +1,4 @@
-"""Why no answer came: a person reads words, never a library's text with numbers in it."""
+"""Why no answer came: a person reads plain words, never a library's text with numbers in it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import httpx
 import pytest
 from tests.helpers.certificates import make_server
 
-from promptster.client import AsyncCollectorClient, CollectorClient, UnreachableError
+from promptster.client import AsyncCollectorClient, CollectorClient, CollectorUnreachableError
 from promptster.client.reasons import why_unreachable
 from promptster.errors import PromptsterError, reason_of
 from promptster.network import Network
@@ -27,9 +27,9 @@ JARGON = re.compile(r"Errno|\[|_ssl|0x|Error\b")
 
 
 def said_by(url: str, network: Network | None = None) -> tuple[str, str]:
-    """What a command says about an address that gives no answer, and the hint."""
+    """What a command prints about an address without an answer, and the hint."""
     client = CollectorClient(url, network=network, timeout=httpx.Timeout(0.2))
-    with client, pytest.raises(UnreachableError) as caught:
+    with client, pytest.raises(CollectorUnreachableError) as caught:
         client.keys()
     assert caught.value.code == "collector_unreachable"
     assert not JARGON.search(f"{caught.value.message} {caught.value.hint}")
@@ -38,7 +38,7 @@ def said_by(url: str, network: Network | None = None) -> tuple[str, str]:
 
 @contextmanager
 def listening(context: ssl.SSLContext | None = None) -> Generator[int]:
-    """A port that accepts; with a context it speaks TLS, without one it says nothing."""
+    """A port that accepts; with a context it speaks TLS, without one it is silent."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         held: list[socket.socket] = []
 
@@ -67,7 +67,7 @@ def listening(context: ssl.SSLContext | None = None) -> Generator[int]:
 
 
 def test_a_closed_port_is_a_refused_connection() -> None:
-    """And nothing is lost by it."""
+    """The message adds that nothing is lost."""
     message, hint = said_by("http://127.0.0.1:9")
     assert message == "cannot reach http://127.0.0.1:9: connection refused"
     assert "Nothing is lost" in hint
@@ -79,7 +79,7 @@ def test_the_recorder_says_the_same() -> None:
     async def ask() -> str:
         client = AsyncCollectorClient("http://127.0.0.1:9")
         try:
-            with pytest.raises(UnreachableError) as caught:
+            with pytest.raises(CollectorUnreachableError) as caught:
                 await client.keys()
         finally:
             await client.aclose()
@@ -89,13 +89,13 @@ def test_the_recorder_says_the_same() -> None:
 
 
 def test_a_silent_server_times_out() -> None:
-    """Connected, and then nothing."""
+    """The connection succeeds, but no answer comes."""
     with listening() as port:
         assert said_by(f"http://127.0.0.1:{port}")[0].endswith(": timed out")
 
 
 def test_an_unknown_authority_is_named_as_what_it_may_be(tmp_path: Path) -> None:
-    """Also how a company's own certificates are named; trusted, the name must fit too."""
+    """The message says how to name a company's own certificates; even if trusted, the name must match."""
     authority, context = make_server(tmp_path, "collector.example")
     with listening(context) as port:
         message, hint = said_by(f"https://127.0.0.1:{port}")
@@ -127,7 +127,7 @@ def test_an_unknown_authority_is_named_as_what_it_may_be(tmp_path: Path) -> None
     ],
 )
 def test_every_kind_has_words(error: Exception, words: str) -> None:
-    """However deep the cause is wrapped."""
+    """This holds however deep the cause is wrapped."""
     told, hint = why_unreachable(error)
     assert told.startswith(words)
     assert hint.endswith(".")
@@ -139,7 +139,7 @@ def test_every_kind_has_words(error: Exception, words: str) -> None:
 
 
 def test_a_system_error_has_a_reason_without_a_number() -> None:
-    """Files and sockets alike; an error of ours brings its own words."""
+    """This holds for files and sockets; our own errors have their own messages."""
     assert reason_of(PermissionError(13, "Permission denied")) == "permission denied"
     assert reason_of(OSError(28, "x")) == "disk full"
     assert reason_of(OSError("no number")) == "the system gave no reason"

@@ -219,14 +219,14 @@ async def test_who_reads_nothing_of_the_answer_is_let_go(app: Any) -> None:
     """An answer that is not read does not keep its slot for ever, however little of it is left."""
     gone = asyncio.Event()
 
-    class Told(_Hurried):
+    class Reporting(_Hurried):
         """Says when it is gone."""
 
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)
             gone.set()
 
-    async with served(app, Told) as port:
+    async with served(app, Reporting) as port:
         with closing(asking("127.0.0.1", port)):
             await asyncio.wait_for(gone.wait(), 30)
 
@@ -245,14 +245,14 @@ async def test_who_does_not_read_the_answer_gives_way() -> None:
     """Unread answers do not fill the slots: the next request is answered, also from the same address."""
     waiting: asyncio.Queue[None] = asyncio.Queue()
 
-    class Told(with_slots(ConnectionSlots(limit=4))):  # type: ignore[misc]
+    class Reporting(with_slots(ConnectionSlots(limit=4))):  # type: ignore[misc]
         """Says when nobody reads."""
 
         def pause_writing(self) -> None:
             super().pause_writing()
             waiting.put_nowait(None)
 
-    async with served(_endless, Told, Told.slots) as port:
+    async with served(_endless, Reporting, Reporting.slots) as port:
         with ExitStack() as stack:
             for _ in range(6):
                 connection = stack.enter_context(closing(asking("127.0.0.1", port)))

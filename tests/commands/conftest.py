@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.helpers.gateway import Gateway
-from tests.helpers.hiring import stage
+from tests.helpers.hiring import hiring_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.helpers.hiring import Invited, Stage
+    from tests.helpers.hiring import Hiring, Invited
 
 
 @pytest.fixture(scope="module")
-def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hiring]:
     """One collector for the tests of a file, its owner signed in."""
-    with stage(tmp_path_factory.mktemp("stage")) as made:
+    with hiring_in(tmp_path_factory.mktemp("stage")) as made:
         yield made
 
 
 @pytest.fixture
-def gateway(acme: Stage) -> Iterator[Gateway]:
+def gateway(acme: Hiring) -> Iterator[Gateway]:
     """A relay between the candidate and the collector."""
     with Gateway(acme.running.url) as made:
         yield made
@@ -36,7 +36,7 @@ def person_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def invited(acme: Stage, person_name: str) -> Iterator[Invited]:
+def invited(acme: Hiring, person_name: str) -> Iterator[Invited]:
     """A candidate with a fresh invite; files that need a later state override this fixture."""
     with acme.invited(person_name) as person:
         yield person

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.helpers.hiring import Invited, Stage
+    from tests.helpers.hiring import Hiring, Invited
 
 AWAY = "https://llm.acme.example/v1"
 USUAL = "https://api.anthropic.com"
@@ -43,7 +43,7 @@ def _with(**providers: str) -> Callable[[Policy], Policy]:
 
 
 @pytest.fixture
-def away(acme: Stage, person_name: str) -> Iterator[Invited]:
+def away(acme: Hiring, person_name: str) -> Iterator[Invited]:
     """A candidate whose invite sends Claude's traffic to a host of the team."""
     assessment = acme.assessment(person_name)
     exchange_policy_in(acme.running.data, assessment, _with(anthropic=AWAY))
@@ -143,7 +143,7 @@ def test_ctrl_c_at_the_question_leaves_nothing(away: Invited) -> None:
     assert not list(away.state.glob("sessions/*"))
 
 
-def test_reading_the_policy_names_the_address_apart_from_its_text(away: Invited, acme: Stage) -> None:
+def test_reading_the_policy_names_the_address_apart_from_its_text(away: Invited, acme: Hiring) -> None:
     """People see the address above the text, and programs find it under a key of its own."""
     shown = away.person.call("policy", away.link).stdout
     assert shown.index("to an unusual address") < shown.index("WHAT IS RECORDED")
@@ -154,7 +154,7 @@ def test_reading_the_policy_names_the_address_apart_from_its_text(away: Invited,
 
 
 @pytest.mark.parametrize("url", ["http://llm.acme.example", "http://10.0.0.1:8080", "http://127.0.0.1.acme.example"])
-def test_nothing_goes_beyond_this_computer_in_clear(acme: Stage, person_name: str, url: str) -> None:
+def test_nothing_goes_beyond_this_computer_in_clear(acme: Hiring, person_name: str, url: str) -> None:
     """A plain http address beyond this computer is refused, whether it comes from the policy or the command line."""
     assessment = acme.assessment(person_name)
     exchange_policy_in(acme.running.data, assessment, _with(anthropic=url))
@@ -167,7 +167,9 @@ def test_nothing_goes_beyond_this_computer_in_clear(acme: Stage, person_name: st
 
 
 @pytest.mark.parametrize("url", ["https://user:pass@llm.example", "https://[::1", "https://api.anthr\u043epic.com"])
-def test_an_address_that_cannot_be_used_is_refused_before_the_question(acme: Stage, person_name: str, url: str) -> None:
+def test_an_address_that_cannot_be_used_is_refused_before_the_question(
+    acme: Hiring, person_name: str, url: str
+) -> None:
     """Addresses with passwords, malformed ones, and ones with letters that only look alike are refused."""
     assessment = acme.assessment(person_name)
     exchange_policy_in(acme.running.data, assessment, _with(anthropic=url))
@@ -193,7 +195,7 @@ def test_an_address_of_the_command_line_is_shown_at_consent(away: Invited) -> No
     assert away.person.call("stop", "--yes").code == 0
 
 
-def test_an_address_of_the_command_line_is_named_without_a_terminal_too(acme: Stage, person_name: str) -> None:
+def test_an_address_of_the_command_line_is_named_without_a_terminal_too(acme: Hiring, person_name: str) -> None:
     """The address is named on standard error, since standard output is for the script."""
     with acme.invited(person_name) as invited:
         answer = invited.person.call(*invited.start_words("--json"))
@@ -203,7 +205,7 @@ def test_an_address_of_the_command_line_is_named_without_a_terminal_too(acme: St
         assert f"  openai     {NOWHERE}    usually https://api.openai.com/v1" in lines
 
 
-def test_calls_go_where_the_candidate_said_yes_to(acme: Stage, person_name: str, tmp_path: Path) -> None:
+def test_calls_go_where_the_candidate_said_yes_to(acme: Hiring, person_name: str, tmp_path: Path) -> None:
     """A provider on this computer is unusual, too; after the yes the agent works with it."""
     install(tmp_path)
     conversation = {"prompt": "hello", "turns": [{"text": "Hello from elsewhere."}]}

@@ -22,7 +22,7 @@ from promptster.protocol.policy import NEWEST_TEXT, Policy, PolicyV2, policy_sha
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.helpers.hiring import Stage
+    from tests.helpers.hiring import Hiring
 
 HOUR_MS = 3_600_000
 LIE = (
@@ -80,7 +80,7 @@ def test_a_collector_whose_text_says_less_than_it_would_do_is_refused(
     assert not (tmp_path / "work").exists()
 
 
-def test_a_whole_session_of_an_older_assessment(acme: Stage) -> None:
+def test_a_whole_session_of_an_older_assessment(acme: Hiring) -> None:
     """A session from before an upgrade continues as agreed: with any agent, and with the same bundle."""
     assessment = acme.assessment("Older")
     policy = make_older_in(acme.running.data, assessment)
@@ -98,7 +98,7 @@ def test_a_whole_session_of_an_older_assessment(acme: Stage) -> None:
         assert exported.read_bytes()[30:39] == b"keys.json"
 
 
-def test_an_agent_that_is_not_allowed_is_refused_by_name(acme: Stage, tmp_path: Path) -> None:
+def test_an_agent_that_is_not_allowed_is_refused_by_name(acme: Hiring, tmp_path: Path) -> None:
     """It is refused before it starts, by run and in the shell; the message names the allowed ones if there are any."""
     assessment = acme.assessment("Only Codex", "--agent", "codex")
     install(tmp_path)
@@ -124,7 +124,7 @@ def test_an_agent_that_is_not_allowed_is_refused_by_name(acme: Stage, tmp_path: 
         assert "prompt" not in kinds
 
 
-def test_nothing_is_recorded_for_a_provider_that_the_policy_does_not_name(acme: Stage) -> None:
+def test_nothing_is_recorded_for_a_provider_that_the_policy_does_not_name(acme: Hiring) -> None:
     """If a policy names one provider, its text names no other, and the recorder forwards to no other."""
 
     def only_anthropic(policy: Policy) -> Policy:
@@ -147,7 +147,7 @@ def test_nothing_is_recorded_for_a_provider_that_the_policy_does_not_name(acme: 
         assert (codex.code, codex.stdout) == (125, "")
 
 
-def test_what_a_team_states_is_what_a_candidate_reads(acme: Stage) -> None:
+def test_what_a_team_states_is_what_a_candidate_reads(acme: Hiring) -> None:
     """The options of ``assessment create`` appear in the text; an unknown agent is a usage error."""
     words = ("--contact", "hiring@acme.example", "--alternative", "a pairing session", "--agent", "claude")
     made = acme.owner.result("assessment", "create", "--title", "Stated", *words, "--agent", "cursor")
@@ -175,7 +175,7 @@ def test_what_a_team_states_is_what_a_candidate_reads(acme: Stage) -> None:
     assert (empty.code, empty.document["error"]["code"]) == (2, "contact")
 
 
-def test_a_text_that_only_a_newer_version_knows_costs_no_invite(acme: Stage) -> None:
+def test_a_text_that_only_a_newer_version_knows_costs_no_invite(acme: Hiring) -> None:
     """The commands ask for an update before they show or write anything, and the invite is not redeemed."""
 
     def later(policy: Policy) -> Policy:

@@ -14,7 +14,7 @@ from tests.helpers.hiring import NOWHERE
 from promptster.protocol.bundle import read_bundle, write_bundle
 
 if TYPE_CHECKING:
-    from tests.helpers.hiring import Invited, Stage
+    from tests.helpers.hiring import Hiring, Invited
 
 EVIDENCE = "^GET .*/evidence"
 BUNDLE = "^GET .*/bundle"
@@ -99,7 +99,7 @@ def test_a_damaged_copy_is_completed_from_the_collectors_bundle(invited: Invited
     assert read_bundle(copy.read_bytes()).values == whole.values
 
 
-def test_a_copy_that_cannot_be_completed_says_why(acme: Stage, invited: Invited, gateway: Gateway) -> None:
+def test_a_copy_that_cannot_be_completed_says_why(acme: Hiring, invited: Invited, gateway: Gateway) -> None:
     """No collector, no right, no session there or here: each has its own message, and the file is unchanged."""
     copy = Path(invited.person.result("submit", "--yes")["bundle"])
     whole = read_bundle(copy.read_bytes())

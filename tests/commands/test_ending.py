@@ -19,11 +19,11 @@ from promptster.protocol.bundle import read_bundle
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.helpers.hiring import Invited, Stage
+    from tests.helpers.hiring import Hiring, Invited
 
 
 @pytest.fixture
-def relay(acme: Stage) -> Iterator[Relay]:
+def relay(acme: Hiring) -> Iterator[Relay]:
     """The candidate's connection to the collector."""
     with Relay(acme.running.url) as made:
         yield made
@@ -223,7 +223,7 @@ def test_withdrawing_after_handing_in_survives_a_lost_answer(invited: Invited, r
 
 
 def test_an_earlier_session_can_be_withdrawn_by_its_name(
-    invited: Invited, acme: Stage, tmp_path_factory: pytest.TempPathFactory
+    invited: Invited, acme: Hiring, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """A second session on the same machine does not affect the first; the session's name is shown if it is needed."""
     edit(invited)
@@ -251,7 +251,7 @@ def test_submitting_needs_a_yes_also_in_a_script(invited: Invited) -> None:
 
 
 @pytest.mark.parametrize("ide", ["claude", "cursor"])
-def test_editor_files_are_put_back_and_never_handed_in(acme: Stage, ide: str) -> None:
+def test_editor_files_are_put_back_and_never_handed_in(acme: Hiring, ide: str) -> None:
     """Other people's entries stay, ours are added and removed, and neither baseline nor diff contains them."""
     with acme.invited(f"editor-{ide}") as invited:
         invited.workspace.mkdir()
@@ -278,7 +278,7 @@ def test_editor_files_are_put_back_and_never_handed_in(acme: Stage, ide: str) ->
         assert [entry["path"] for entry in baseline["manifest"]["files"]] == [name]
 
 
-def test_two_editors_are_prepared_at_once(acme: Stage) -> None:
+def test_two_editors_are_prepared_at_once(acme: Hiring) -> None:
     """The option may be repeated; both files are written, renewed after a restart, and removed."""
     with acme.invited("editors") as invited:
         started = invited.start("--ide", "cursor", "--ide", "claude")
@@ -292,7 +292,7 @@ def test_two_editors_are_prepared_at_once(acme: Stage) -> None:
         assert not any(file.parent.exists() for file in files)
 
 
-def test_restore_puts_back_after_a_crash(acme: Stage) -> None:
+def test_restore_puts_back_after_a_crash(acme: Hiring) -> None:
     """With the recorder dead, the files are put back before anything else; a running session is not disturbed."""
     with acme.invited("crashed") as invited:
         invited.start("--ide", "claude")

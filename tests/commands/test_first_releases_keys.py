@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.helpers.hiring import stage
+from tests.helpers.hiring import hiring_in
 
 from promptster.replay.json_values import as_list, as_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.helpers.hiring import Stage
+    from tests.helpers.hiring import Hiring
 
 KEYS_OF_0_1 = Path(__file__).parent / "made_by_0_1" / "json_keys.json"
 """What `documents` gave with the commands and helpers of the first release, as `keys` writes it."""
@@ -28,7 +28,7 @@ def keys(value: Any, place: str = "") -> Iterator[str]:
         yield from keys(entry, f"{place}[]")
 
 
-def documents(acme: Stage) -> Iterator[tuple[str, dict[str, Any]]]:
+def documents(acme: Hiring) -> Iterator[tuple[str, dict[str, Any]]]:
     """One document of each command that has them."""
     owner = acme.owner
     login = ("login", "--collector", acme.running.url, "--token-stdin")
@@ -68,7 +68,7 @@ def documents(acme: Stage) -> Iterator[tuple[str, dict[str, Any]]]:
 def test_no_key_of_the_first_release_is_gone(tmp_path: Path) -> None:
     """Each command's document has every key that it had in the first release."""
     then: dict[str, list[str]] = json.loads(KEYS_OF_0_1.read_text())
-    with stage(tmp_path) as acme:
+    with hiring_in(tmp_path) as acme:
         now = {command: set(keys(document)) for command, document in documents(acme)}
     assert now.keys() == then.keys()
     assert {command: gone for command, old in then.items() if (gone := sorted(set(old) - now[command]))} == {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.helpers.hiring import Stage
+    from tests.helpers.hiring import Hiring
 
 _PLACES = {
     "posix": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
@@ -18,7 +18,7 @@ _PLACES = {
 
 
 @pytest.mark.parametrize("later", _PLACES)
-def test_a_session_begun_where_letters_are_bytes(acme: Stage, later: str) -> None:
+def test_a_session_begun_where_letters_are_bytes(acme: Hiring, later: str) -> None:
     """A session begun in a locale of bytes can be submitted in any locale, and its editor files are removed."""
     with acme.invited(f"\u06a9\u0627\u0631-\U0001f98a-{later}", **_PLACES["posix"]) as begun:
         assert len(begun.start("--ide", "claude", "--ide", "cursor")["ide_files"]) == 2
@@ -33,7 +33,7 @@ def test_a_session_begun_where_letters_are_bytes(acme: Stage, later: str) -> Non
         assert not (begun.workspace / ".cursor").exists()
 
 
-def test_a_session_that_was_begun_where_paths_are_letters(acme: Stage) -> None:
+def test_a_session_that_was_begun_where_paths_are_letters(acme: Hiring) -> None:
     """A session begun in a UTF-8 locale is found, and can end, in a locale in which names are bytes."""
     with acme.invited("\u06a9\u0627\u0631-\u5b57") as begun:
         begun.start()

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.helpers.hiring import stage
+from tests.helpers.hiring import hiring_in
 
 from promptster.config import collector_url
 from promptster.errors import ConfigurationError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from tests.helpers.hiring import Stage
+    from tests.helpers.hiring import Hiring
 
 NOT_TEXT = os.fsdecode(b"\xff")
 """What a terminal that does not use UTF-8 gives to a program."""
@@ -25,9 +25,9 @@ WHO = ("--name", "Ada", "--email", "ada@example.com")
 
 
 @pytest.fixture(scope="module")
-def acme(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
+def acme(tmp_path_factory: pytest.TempPathFactory) -> Generator[Hiring]:
     """A collector with one assessment, its owner signed in."""
-    with stage(tmp_path_factory.mktemp("stage")) as made:
+    with hiring_in(tmp_path_factory.mktemp("stage")) as made:
         made.assessment("Known")
         yield made
 
@@ -69,7 +69,7 @@ def acme(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stage]:
         (("start", "x", "--upstream", "anthropic=http://127.0.0.1:99999"), "99999"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_a_usage_error(acme: Stage, words: tuple[str, ...], named: str) -> None:
+def test_a_value_that_cannot_be_used_is_a_usage_error(acme: Hiring, words: tuple[str, ...], named: str) -> None:
     """The exit code is 2, without asking the collector and without a crash; the value or its option is named."""
     answer = acme.owner.call(*words, "--json", given="pt_x\n")
     assert answer.code == 2, answer.stdout + answer.stderr
@@ -78,13 +78,13 @@ def test_a_value_that_cannot_be_used_is_a_usage_error(acme: Stage, words: tuple[
     assert error["code"] not in {"internal", "invalid_request"}
 
 
-def test_what_is_well_formed_and_not_known_is_no_usage_error(acme: Stage) -> None:
+def test_what_is_well_formed_and_not_known_is_no_usage_error(acme: Hiring) -> None:
     """The exit code is 1: the command line is valid, but the collector has nothing of that name."""
     for words in (("token", "revoke", "abcdef"), ("invite", "Nothing", *WHO), ("replay", "A" * 22)):
         assert acme.owner.call(*words, "--json").code == 1
 
 
-def test_the_policys_hash_is_checked_for_its_form(acme: Stage, tmp_path: Path) -> None:
+def test_the_policys_hash_is_checked_for_its_form(acme: Hiring, tmp_path: Path) -> None:
     """A malformed hash is refused even with a good invite, and nothing is begun."""
     with acme.invited("ada") as invited:
         words = ("start", invited.link, "--workspace", str(tmp_path / "w"), "--accept-policy", "md5:00", "--json")
@@ -136,6 +136,6 @@ def test_addresses_that_can_be_called_stay(url: str, spelled: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["git@host.example:team/task.git", "ssh://git@host.example:22/task.git"])
-def test_repositories_that_can_be_cloned_are_taken(acme: Stage, address: str) -> None:
+def test_repositories_that_can_be_cloned_are_taken(acme: Hiring, address: str) -> None:
     """Git's own short form without a port is accepted."""
     assert acme.owner.result(*CREATE, "--repo", address)["repository"] == address

@@ -18,7 +18,7 @@ from promptster.protocol.transparency_log import Checkpoint
 from promptster.protocol.verification import verify_bundle
 
 if TYPE_CHECKING:
-    from tests.helpers.hiring import Stage
+    from tests.helpers.hiring import Hiring
 
 
 def _submit(invited: Invited) -> tuple[dict[str, Any], str]:
@@ -30,7 +30,7 @@ def _submit(invited: Invited) -> tuple[dict[str, Any], str]:
     return answer.document, answer.stderr
 
 
-def _put_back(acme: Stage, copy: Path) -> None:
+def _put_back(acme: Hiring, copy: Path) -> None:
     """Replace the collector's folder with an earlier copy of it, and serve that."""
     acme.running.stop()
     shutil.rmtree(acme.running.data)
@@ -38,7 +38,7 @@ def _put_back(acme: Stage, copy: Path) -> None:
     acme.running.start()
 
 
-def _copied(acme: Stage) -> Path:
+def _copied(acme: Hiring) -> Path:
     """A copy of the collector's folder, made while no process uses it."""
     acme.running.stop()
     copy = acme.folder / "copy"
@@ -54,7 +54,7 @@ def _checkpoint(bundle: str) -> Checkpoint:
     return verification.log.view.checkpoint
 
 
-def test_two_histories_of_one_log_are_named(acme: Stage) -> None:
+def test_two_histories_of_one_log_are_named(acme: Hiring) -> None:
     """The bundles, the reader's computer and the candidate's each show it, and the candidate's work continues."""
     keyfile = acme.folder / "acme.keys"
     assert run_command("keys", "--data", acme.running.data, "-o", keyfile).returncode == 0
@@ -100,7 +100,7 @@ def test_two_histories_of_one_log_are_named(acme: Stage) -> None:
         _goes_on_for_the_candidates(acme, bo, cora, one, other)
 
 
-def _read_by_the_owner(acme: Stage, third: dict[str, Any], one: Checkpoint, other: Checkpoint) -> None:
+def _read_by_the_owner(acme: Hiring, third: dict[str, Any], one: Checkpoint, other: Checkpoint) -> None:
     """The reader's computer kept the other history's checkpoint: exporting, reading and verifying report it."""
     target = acme.folder / "c.promptster"
     answer = acme.owner.call("export", third["session"], "-o", str(target), "--json")
@@ -127,7 +127,7 @@ def _read_by_the_owner(acme: Stage, third: dict[str, Any], one: Checkpoint, othe
     assert document["kept_checkpoints"] >= 2
 
 
-def _goes_on_for_the_candidates(acme: Stage, bo: Invited, cora: Invited, kept: Checkpoint, other: Checkpoint) -> None:
+def _goes_on_for_the_candidates(acme: Hiring, bo: Invited, cora: Invited, kept: Checkpoint, other: Checkpoint) -> None:
     """The next log begins with the note that the reader sent in: Bo, who kept it, sees one log; Cora is warned."""
     words = ("invite", acme.assessment("Another"), "--name", "Bo", "--email", "bo@example.com", "--json")
     made = acme.owner.result(*words)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.helpers.hiring import NOWHERE, UPSTREAMS, stage
+from tests.helpers.hiring import NOWHERE, UPSTREAMS, hiring_in
 from tests.helpers.people import BIN
 from tests.helpers.relay import Relay
 from tests.helpers.terminal import Terminal
@@ -26,7 +26,7 @@ from promptster.session_folder.folder import SessionFolder
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.helpers.hiring import Invited, Stage
+    from tests.helpers.hiring import Hiring, Invited
 
 
 QUESTION = "Type agree to start, read for the full policy, or leave: "
@@ -154,7 +154,7 @@ def test_the_invite_is_read_from_standard_input_when_none_is_given(invited: Invi
     assert invited.person.result("policy", given=f"{invited.link}\n")["organisation"] == "Acme"
 
 
-def test_company_providers_need_a_typed_yes(acme: Stage) -> None:
+def test_company_providers_need_a_typed_yes(acme: Hiring) -> None:
     """Recording by hooks only needs the candidate's yes, which is in the consent."""
     with acme.invited("company", CLAUDE_CODE_USE_VERTEX="1") as invited:
         with begin(invited) as screen:
@@ -173,7 +173,7 @@ def test_company_providers_need_a_typed_yes(acme: Stage) -> None:
 
 
 @pytest.mark.parametrize("answer", ["no", "Ctrl-C"])
-def test_a_no_to_hooks_only_is_no_error(acme: Stage, answer: str) -> None:
+def test_a_no_to_hooks_only_is_no_error(acme: Hiring, answer: str) -> None:
     """After a no, the candidate reads that nothing was changed."""
     with acme.invited(f"company-{answer}", CLAUDE_CODE_USE_VERTEX="1") as invited:
         before = everything(invited.folder)
@@ -263,7 +263,7 @@ def test_withdrawing_says_first_what_it_does_and_takes_one_word(invited: Invited
     assert tombstone.session == invited.person.result("status", "--json")["session"]
 
 
-def test_people_read_local_times_and_programs_utc(acme: Stage) -> None:
+def test_people_read_local_times_and_programs_utc(acme: Hiring) -> None:
     """People see the deadline on their own clock with the time left; scripts get the same moment as RFC 3339."""
     with acme.invited("far-east", assessment=acme.assessment("Clocks", "--time-limit", "90m"), TZ="Asia/Tokyo") as one:
         started = one.start()
@@ -283,7 +283,7 @@ def test_people_read_local_times_and_programs_utc(acme: Stage) -> None:
         assert f"since {since:%H:%M} (" in one.person.call("status").stdout
 
 
-def test_an_invite_used_on_this_computer_is_called_so(acme: Stage, invited: Invited) -> None:
+def test_an_invite_used_on_this_computer_is_called_so(acme: Hiring, invited: Invited) -> None:
     """The collector is not asked again: it would raise an alarm about the candidate's own second look."""
     invited.start()
     invited.person.result("withdraw", "--yes")
@@ -330,7 +330,7 @@ def test_no_background_process_keeps_the_callers_streams(invited: Invited) -> No
         os.kill(pid, 0)
 
 
-def test_a_lost_answer_is_asked_for_again_with_the_same_bytes(acme: Stage, invited: Invited) -> None:
+def test_a_lost_answer_is_asked_for_again_with_the_same_bytes(acme: Hiring, invited: Invited) -> None:
     """If the invite was redeemed but the answer got lost, the same command continues the same session."""
     with Relay(acme.running.url) as relay:
         words = invited.start_words("--json", "--collector", relay.url)
@@ -348,7 +348,7 @@ def test_a_lost_answer_is_asked_for_again_with_the_same_bytes(acme: Stage, invit
         invited.person.result("withdraw", "--yes", "--json")
 
 
-def test_a_consent_whose_answer_never_came_can_be_taken_back(acme: Stage, invited: Invited) -> None:
+def test_a_consent_whose_answer_never_came_can_be_taken_back(acme: Hiring, invited: Invited) -> None:
     """The collector may know the session although no certificate arrived: withdrawing reaches it."""
     with Relay(acme.running.url) as relay:
         words = invited.start_words("--json", "--collector", relay.url)
@@ -360,7 +360,7 @@ def test_a_consent_whose_answer_never_came_can_be_taken_back(acme: Stage, invite
         assert not list(invited.state.rglob("secrets.json"))
 
 
-def test_every_folder_is_where_the_person_wants_it(acme: Stage, tmp_path: Path) -> None:
+def test_every_folder_is_where_the_person_wants_it(acme: Hiring, tmp_path: Path) -> None:
     """XDG variables are honoured: state, settings and bundles of several users are separate."""
     places = {f"XDG_{name}_HOME": str(tmp_path / name) for name in ("STATE", "CONFIG", "DATA")}
     with acme.invited("elsewhere", **places) as invited:
@@ -387,7 +387,7 @@ def test_a_start_that_died_before_its_last_step_is_finished_by_the_same_command(
     assert refused.document["error"]["code"] == "session_active"
 
 
-def test_an_invite_used_by_somebody_else_leaves_nothing(acme: Stage, invited: Invited) -> None:
+def test_an_invite_used_by_somebody_else_leaves_nothing(acme: Hiring, invited: Invited) -> None:
     """The collector refuses the second key; keys and folder of the attempt are deleted."""
     invited.start()
     with acme.invited("thief") as thief:
@@ -398,7 +398,7 @@ def test_an_invite_used_by_somebody_else_leaves_nothing(acme: Stage, invited: In
         assert not (thief.state / "sessions").exists()
 
 
-def test_who_comes_too_late_with_an_invite_has_no_prepared_folder(acme: Stage) -> None:
+def test_who_comes_too_late_with_an_invite_has_no_prepared_folder(acme: Hiring) -> None:
     """If several agree at once, only the first gets a session; the others have neither session nor repository."""
     with contextlib.ExitStack() as stack:
         people = [stack.enter_context(acme.invited(f"late-{number}")) for number in range(3)]
@@ -434,7 +434,7 @@ def test_an_editors_file_that_cannot_be_prepared_costs_no_invite(invited: Invite
     assert invited.person.result(*words, "--ide", "claude")["ide_files"] == [str(file)]
 
 
-def test_a_repository_is_cloned_and_is_the_baseline(acme: Stage, tmp_path: Path) -> None:
+def test_a_repository_is_cloned_and_is_the_baseline(acme: Hiring, tmp_path: Path) -> None:
     """The assessment names the repository, and the baseline is its tree."""
     source = tmp_path / "source"
     source.mkdir()
@@ -455,9 +455,9 @@ def test_a_repository_is_cloned_and_is_the_baseline(acme: Stage, tmp_path: Path)
         assert started["files"] == 0
 
 
-def test_a_collector_that_is_not_the_inviting_one_is_not_believed(acme: Stage, tmp_path: Path) -> None:
+def test_a_collector_that_is_not_the_inviting_one_is_not_believed(acme: Hiring, tmp_path: Path) -> None:
     """The invite pins its collector's key: another collector, or another invite's answer, is refused."""
-    with stage(tmp_path) as other, acme.invited("misled") as invited:
+    with hiring_in(tmp_path) as other, acme.invited("misled") as invited:
         done = invited.person.call("policy", invited.link, "--collector", other.running.url, "--json")
         assert done.code == 1
         assert done.document["error"]["code"]
@@ -495,7 +495,7 @@ def test_an_address_for_practice_must_be_known_by_name(invited: Invited) -> None
     assert done.document["error"]["code"] == "usage"
 
 
-def test_a_session_runs_also_where_nothing_can_be_pinned(acme: Stage) -> None:
+def test_a_session_runs_also_where_nothing_can_be_pinned(acme: Hiring) -> None:
     """Keys that cannot be pinned for later checks cause a warning, and the session is recorded all the same."""
     with acme.invited("no-pins") as invited:
         config = invited.person.home / ".config" / "promptster"

@@ -27,7 +27,7 @@ from promptster.session_folder.folder import SessionFacts, SessionState
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.helpers.hiring import Invited, Stage
+    from tests.helpers.hiring import Hiring, Invited
 
 
 AWAY: dict[str, Any] = {"reachable": False}
@@ -35,7 +35,7 @@ AWAY: dict[str, Any] = {"reachable": False}
 
 
 @pytest.fixture
-def invited(acme: Stage, person_name: str) -> Iterator[Invited]:
+def invited(acme: Hiring, person_name: str) -> Iterator[Invited]:
     """A candidate at work, in another time zone."""
     limited = acme.assessment("Limiter", "--time-limit", "90m")
     with acme.invited(person_name, assessment=limited, TZ="Asia/Tokyo") as person:
@@ -123,7 +123,7 @@ def test_the_last_minutes_and_the_end_of_the_time_name_the_next_step(invited: In
     assert shown.endswith("Next       promptster submit\n")
     folder.update(record_until=SystemClock().wall_ms() - 60_000)
     shown = invited.person.call("status").stdout
-    assert "(over for 1 min); agents are no longer recorded\n" in shown
+    assert "(1 min ago); agents are no longer recorded\n" in shown
     assert shown.startswith("Over ")
     assert shown.endswith("Next       promptster submit\n")
     assert invited.person.call("pause").stdout == (
@@ -164,7 +164,7 @@ def until_away(invited: Invited) -> dict[str, Any]:
     return found
 
 
-def test_a_collector_that_is_away_is_told_with_since_when(acme: Stage) -> None:
+def test_a_collector_that_is_away_is_told_with_since_when(acme: Hiring) -> None:
     """Status shows what arrived last and what waits here, on the reader's clock; programs get the moment in UTC."""
     with Relay(acme.running.url) as relay, acme.invited("away", TZ="Asia/Tokyo") as invited:
         invited.start("--collector", relay.url)
@@ -194,7 +194,7 @@ def test_a_collector_that_is_away_is_told_with_since_when(acme: Stage) -> None:
         assert all(len(line) <= 80 for line in prose), "only a command, whose path may be long, goes beyond"
 
 
-def test_a_receipt_that_is_gone_makes_no_moment_up(acme: Stage) -> None:
+def test_a_receipt_that_is_gone_makes_no_moment_up(acme: Hiring) -> None:
     """Without a receipt the last arrival is unknown, and status shows no other moment instead."""
     with Relay(acme.running.url) as relay, acme.invited("gone") as invited:
         invited.start("--collector", relay.url)

@@ -17,7 +17,7 @@ from tests.helpers.strangers import STRANGER, connect_as_stranger, needs_another
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.helpers.hiring import Invited, Stage
+    from tests.helpers.hiring import Hiring, Invited
     from tests.helpers.people import Answer
 
 
@@ -30,7 +30,7 @@ def everybodys() -> Iterator[Path]:
 
 
 @pytest.fixture
-def invited(acme: Stage, person_name: str, everybodys: Path) -> Iterator[Invited]:
+def invited(acme: Hiring, person_name: str, everybodys: Path) -> Iterator[Invited]:
     """A candidate whose folder is too deep for a socket, so that it is in a shared folder."""
     with acme.invited(f"{person_name}{'-deep' * 20}", TMPDIR=str(everybodys)) as person:
         person.start()

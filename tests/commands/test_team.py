@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from tests.helpers.candidate import bearer, started
-from tests.helpers.hiring import stage
+from tests.helpers.hiring import hiring_in
 from tests.helpers.people import Person
 
 from promptster.client import CollectorClient
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.helpers.candidate import Candidate
-    from tests.helpers.hiring import Stage
+    from tests.helpers.hiring import Hiring
 
 
 @pytest.fixture(scope="module")
-def session(acme: Stage) -> Candidate:
+def session(acme: Hiring) -> Candidate:
     """A submitted session."""
     with httpx.Client(base_url=acme.running.url, trust_env=False) as client:
         candidate = started(client, acme.running.token, name="Grace Example", email="grace@example.com")
@@ -45,7 +45,7 @@ def session(acme: Stage) -> Candidate:
     return candidate
 
 
-def _when(client: httpx.Client, acme: Stage, candidate: Candidate, holds: Callable[[dict[str, Any]], bool]) -> None:
+def _when(client: httpx.Client, acme: Hiring, candidate: Candidate, holds: Callable[[dict[str, Any]], bool]) -> None:
     """Return once this is true of a session: the collector checks after it answers."""
     path = f"/v1/sessions/{candidate.session}/head"
     while not holds(client.get(path, headers=bearer(acme.running.token)).json()):
@@ -62,7 +62,7 @@ def _paths(person: Person) -> Paths:
     return Paths(config=person.home / ".config" / "promptster", data=person.home, state=person.home)
 
 
-def test_login_keeps_the_token_apart_and_pins_the_keys(acme: Stage, stranger: Person) -> None:
+def test_login_keeps_the_token_apart_and_pins_the_keys(acme: Hiring, stranger: Person) -> None:
     """The token goes into an announced 0600 file and nowhere else; the keys are pinned."""
     token, url = acme.running.token, acme.running.url
     answer = stranger.call("login", "--collector", url + "/", "--token-stdin", given=f"{token}\n")
@@ -77,7 +77,7 @@ def test_login_keeps_the_token_apart_and_pins_the_keys(acme: Stage, stranger: Pe
     assert PinnedKeys(_paths(stranger)).fingerprints() == {acme.running.fingerprint}
 
 
-def test_login_refuses_what_is_no_token_and_leaves_nothing(acme: Stage, stranger: Person) -> None:
+def test_login_refuses_what_is_no_token_and_leaves_nothing(acme: Hiring, stranger: Person) -> None:
     """A wrong token is exit 4, an empty one a usage error; neither pins a key or keeps anything."""
     words = ("login", "--collector", acme.running.url, "--token-stdin", "--json")
     assert stranger.call(*words, given="pt_wrong").code == 4
@@ -87,7 +87,7 @@ def test_login_refuses_what_is_no_token_and_leaves_nothing(acme: Stage, stranger
     assert not _paths(stranger).config.exists()
 
 
-def test_login_never_tells_to_sign_in(acme: Stage, stranger: Person) -> None:
+def test_login_never_tells_to_sign_in(acme: Hiring, stranger: Person) -> None:
     """A person who is signing in reads what is wrong with the token, and whom to ask for another one."""
     words = ("login", "--collector", acme.running.url, "--token-stdin")
     revoked = acme.owner.result("token", "create", "--role", "reviewer")
@@ -102,9 +102,9 @@ def test_login_never_tells_to_sign_in(acme: Stage, stranger: Person) -> None:
         assert "promptster login" not in answer.stderr
 
 
-def test_login_refuses_keys_that_do_not_continue_the_pinned_ones(acme: Stage, stranger: Person) -> None:
+def test_login_refuses_keys_that_do_not_continue_the_pinned_ones(acme: Hiring, stranger: Person) -> None:
     """A collector that presents other keys gets no token, and the pin stays."""
-    with stage(stranger.home / "other") as other:
+    with hiring_in(stranger.home / "other") as other:
         with CollectorClient(other.running.url) as client:
             keyfile = client.keys()
         PinnedKeys(_paths(stranger)).pin(acme.running.url, keyfile)
@@ -145,14 +145,14 @@ def test_without_a_sign_in_every_command_says_so(stranger: Person, words: tuple[
 @pytest.mark.parametrize(
     "address", ["/nonexistent", "ext::sh -c true", "--upload-pack=x", "plain", "http://example.com/x"]
 )
-def test_a_repository_that_nobody_could_clone_is_refused(acme: Stage, tmp_path: Path, address: str) -> None:
+def test_a_repository_that_nobody_could_clone_is_refused(acme: Hiring, tmp_path: Path, address: str) -> None:
     """It is refused at once, and not at every candidate's start."""
     (tmp_path / "plain").mkdir()
     done = acme.owner.call("assessment", "create", "--title", "T", f"--repo={address}", "--json", cwd=tmp_path)
     assert (done.code, done.document["error"]["code"]) == (2, "usage")
 
 
-def test_an_assessment_has_the_terms_that_it_was_given(acme: Stage, tmp_path: Path) -> None:
+def test_an_assessment_has_the_terms_that_it_was_given(acme: Hiring, tmp_path: Path) -> None:
     """Durations are accepted as people write them, a folder as a whole path; the list shows what was made."""
     subprocess.run(["git", "init", "-q", str(tmp_path / "task")], check=True)
     words = (
@@ -178,7 +178,7 @@ def test_an_assessment_has_the_terms_that_it_was_given(acme: Stage, tmp_path: Pa
     assert any(line.split()[:6] == ["Terms", made["id"][:8], "90", "min", "45", "days"] for line in shown)
 
 
-def test_a_new_assessment_says_its_terms_and_what_is_next(acme: Stage) -> None:
+def test_a_new_assessment_says_its_terms_and_what_is_next(acme: Hiring) -> None:
     """The next command works as printed: by title while it is unique, by id afterwards."""
     words = ("assessment", "create", "--title", "Said & done", "--time-limit", "90m")
     first, second = acme.owner.call(*words).stdout.splitlines(), acme.owner.call(*words).stdout.splitlines()
@@ -193,7 +193,7 @@ def test_a_new_assessment_says_its_terms_and_what_is_next(acme: Stage) -> None:
     assert re.fullmatch(r"Next: promptster invite [0-9a-f]{16} --name NAME --email ADDRESS", dashed[1])
 
 
-def test_an_assessment_is_named_by_its_title_or_the_beginning_of_its_id(acme: Stage) -> None:
+def test_an_assessment_is_named_by_its_title_or_the_beginning_of_its_id(acme: Hiring) -> None:
     """What two assessments share is refused with their ids, and nobody is invited."""
     who = ("--name", "Ada", "--email", "ada@example.com")
     assessment = acme.assessment("By its title")
@@ -217,12 +217,12 @@ def test_an_assessment_is_named_by_its_title_or_the_beginning_of_its_id(acme: St
         (("--title", ""), 2),
     ],
 )
-def test_terms_that_cannot_be_are_refused(acme: Stage, words: tuple[str, ...], code: int) -> None:
+def test_terms_that_cannot_be_are_refused(acme: Hiring, words: tuple[str, ...], code: int) -> None:
     """An invalid duration, or one beyond the collector's limit, is a usage error."""
     assert acme.owner.call("assessment", "create", "--title", "x", *words, "--json").code == code
 
 
-def test_an_invite_is_shown_once_and_to_whoever_made_it(acme: Stage) -> None:
+def test_an_invite_is_shown_once_and_to_whoever_made_it(acme: Hiring) -> None:
     """Link and code are the same invite; the message says what to do with them."""
     assessment = acme.assessment("Inviting")
     made = acme.owner.result("invite", assessment, "--name", "Ada", "--email", "ada@example.com")
@@ -243,7 +243,7 @@ def test_an_invite_is_shown_once_and_to_whoever_made_it(acme: Stage) -> None:
     assert (odd.code, odd.document["error"]["code"]) == (2, "email")
 
 
-def test_sessions_lists_who_finished(acme: Stage, session: Candidate) -> None:
+def test_sessions_lists_who_finished(acme: Hiring, session: Candidate) -> None:
     """A submitted session is listed by name, with its events."""
     (entry,) = (e for e in acme.owner.result("sessions")["sessions"] if e["session"] == session.session)
     assert (entry["name"], entry["events"], entry["title"]) == ("Grace Example", 3, "Build a parser")
@@ -258,7 +258,7 @@ def test_sessions_lists_who_finished(acme: Stage, session: Candidate) -> None:
     assert max(map(len, [heading, *rows])) <= 80
 
 
-def test_the_code_on_both_sides_is_the_same(acme: Stage) -> None:
+def test_the_code_on_both_sides_is_the_same(acme: Hiring) -> None:
     """Start, status and the team's list show the same code, and the list shows when the invite was opened."""
     with acme.invited("cody", assessment=acme.assessment("Comparing")) as invited:
         words = invited.start_words()
@@ -285,7 +285,7 @@ def test_the_code_on_both_sides_is_the_same(acme: Stage) -> None:
         assert invited.link not in shown
 
 
-def test_states_that_occur_are_explained(acme: Stage, session: Candidate) -> None:
+def test_states_that_occur_are_explained(acme: Hiring, session: Candidate) -> None:
     """A legend below the table explains only the stages that are in it."""
     with httpx.Client(base_url=acme.running.url, trust_env=False) as client:
         gone = started(client, acme.running.token, name="Wim Example", email="wim@example.com")
@@ -298,7 +298,7 @@ def test_states_that_occur_are_explained(acme: Stage, session: Candidate) -> Non
     assert session.session[:8] in shown
 
 
-def test_a_session_that_was_stopped_is_not_told_as_one_at_work(acme: Stage) -> None:
+def test_a_session_that_was_stopped_is_not_told_as_one_at_work(acme: Hiring) -> None:
     """For an open session the list shows whether anything arrives, how long it lasted, and what to do next."""
     where = acme.running.data / "control" / "control.sqlite3"
 
@@ -328,7 +328,7 @@ def test_a_session_that_was_stopped_is_not_told_as_one_at_work(acme: Stage) -> N
         assert row()[0] == "over"
 
 
-def test_a_session_is_named_by_what_the_table_shows_of_it(acme: Stage, session: Candidate, tmp_path: Path) -> None:
+def test_a_session_is_named_by_what_the_table_shows_of_it(acme: Hiring, session: Candidate, tmp_path: Path) -> None:
     """The id's first characters are enough; the file is named after the day, the title and them, not after a person."""
     done = acme.owner.result("export", session.session[:8], "-f", "jsonl", cwd=tmp_path)
     assert done["session"] == session.session
@@ -341,7 +341,7 @@ def test_a_session_is_named_by_what_the_table_shows_of_it(acme: Stage, session: 
     )
 
 
-def test_a_session_is_exported_and_read_from_the_collector(acme: Stage, session: Candidate, tmp_path: Path) -> None:
+def test_a_session_is_exported_and_read_from_the_collector(acme: Hiring, session: Candidate, tmp_path: Path) -> None:
     """The bundle is verified here, with the keys pinned at sign-in, before a page or a line is made of it."""
     owner = acme.owner
     exported = owner.result("export", session.session, "--format", "bundle", "-o", str(tmp_path / "g.promptster"))
@@ -361,7 +361,7 @@ def test_a_session_is_exported_and_read_from_the_collector(acme: Stage, session:
     assert not (tmp_path / "no").exists()
 
 
-def test_a_reader_waits_until_a_session_can_be_read(acme: Stage) -> None:
+def test_a_reader_waits_until_a_session_can_be_read(acme: Hiring) -> None:
     """Between the inbox and the segment a session has no content for a moment; the bundle comes after that moment."""
     with httpx.Client(base_url=acme.running.url, trust_env=False) as client:
         candidate = started(client, acme.running.token, name="Eva Example", email="eva@example.com")
@@ -389,7 +389,7 @@ def test_a_reader_waits_until_a_session_can_be_read(acme: Stage) -> None:
     assert verify_bundle(bundle, trusted=[acme.running.fingerprint]).events == 1
 
 
-def test_a_token_does_what_its_role_may_until_it_is_revoked(acme: Stage, stranger: Person) -> None:
+def test_a_token_does_what_its_role_may_until_it_is_revoked(acme: Hiring, stranger: Person) -> None:
     """A reviewer's token signs in, reads, cannot invite, and stops working at once when revoked."""
     made = acme.owner.result("token", "create", "--role", "reviewer", "--label", "Rita", "--expires", "7d")
     stranger.result("login", "--collector", acme.running.url, "--token-stdin", given=made["token"])
@@ -427,7 +427,7 @@ def test_a_token_does_what_its_role_may_until_it_is_revoked(acme: Stage, strange
     ],
 )
 def test_what_is_no_duration_is_told_with_one_that_is(
-    acme: Stage, words: tuple[str, ...], message: str, hint: str
+    acme: Hiring, words: tuple[str, ...], message: str, hint: str
 ) -> None:
     """Every option that takes a duration names a valid form."""
     answer = acme.owner.call(*words)

@@ -10,13 +10,13 @@ from tests.helpers.hiring import UPSTREAMS
 from tests.helpers.transcripts import matches, play, read
 
 if TYPE_CHECKING:
-    from tests.helpers.hiring import Stage
+    from tests.helpers.hiring import Hiring
 
 FOLDER = Path(__file__).parents[1] / "transcripts"
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.txt")))
-def test_transcript(acme: Stage, name: str) -> None:
+def test_transcript(acme: Hiring, name: str) -> None:
     """Every command shows what the transcript says, and ends with the exit code that it names."""
     with acme.invited(name) as invited:
         given = {

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.helpers.gateway import Gateway, Reply
-from tests.helpers.hiring import stage
+from tests.helpers.hiring import hiring_in
 
 from promptster.protocol.bundle import read_bundle
+from promptster.protocol.events import Source
+from promptster.protocol.events.kinds import SubmissionFinal
+from promptster.session_folder.control_calls import SentEvent
 from promptster.session_folder.control_client import ControlClient
 from promptster.session_folder.folder import SessionState
 
 if TYPE_CHECKING:
-    from tests.helpers.hiring import Invited, Stage
+    from tests.helpers.hiring import Hiring, Invited
 
 BATCHES = "^PUT .*/batches/"
 EVIDENCE = "^GET .*/evidence"
@@ -103,7 +106,7 @@ def test_a_recorder_that_is_refused_records_on_and_says_so(invited: Invited, gat
     assert done["verdict"] == "verified"
 
 
-def test_a_session_that_cannot_be_handed_in_can_be_stopped(acme: Stage, invited: Invited, gateway: Gateway) -> None:
+def test_a_session_that_cannot_be_handed_in_can_be_stopped(acme: Hiring, invited: Invited, gateway: Gateway) -> None:
     """Otherwise no other session could ever begin on this computer."""
     words = ("invite", acme.assessment(), "--name", "again", "--email", "again@example.com")
     second = replace(invited, link=acme.owner.result(*words)["link"]).start_words()
@@ -135,7 +138,7 @@ def test_a_session_whose_time_is_over_leaves_the_candidate_their_copy(invited: I
 
 def test_a_check_that_failed_does_not_keep_the_candidate(tmp_path: Path) -> None:
     """The collector signs that it could not open a batch that it damaged itself, and the submission ends well."""
-    with stage(tmp_path) as other, other.invited("unlucky") as invited:
+    with hiring_in(tmp_path) as other, other.invited("unlucky") as invited:
         invited.start()
         while invited.person.result("status")["received"] == 0:  # another process's state
             pass
@@ -187,13 +190,13 @@ def without_the_last_word(reply: Reply) -> Reply:
     return reply.with_members(checks=document["checks"][:-1], close=None)
 
 
-def test_a_submission_that_was_cut_off_behind_the_last_receipt_goes_on(acme: Stage, invited: Invited) -> None:
+def test_a_submission_that_was_cut_off_behind_the_last_receipt_goes_on(acme: Hiring, invited: Invited) -> None:
     """All arrived while no command waited: status says what is left to do, and another start does not replace it."""
     words = ("invite", acme.assessment(), "--name", "again", "--email", "again@example.com")
     second = replace(invited, link=acme.owner.result(*words)["link"]).start_words()
     folder = invited.session
     control = ControlClient(folder)
-    control.close([{"src": "workspace", "kind": "submission_final", "fields": {"commit": "c", "diff": ""}}])
+    control.close([SentEvent(src=Source.WORKSPACE, event=SubmissionFinal(commit="c", diff=""))])
     while folder.facts().state is not SessionState.CLOSED:  # another process's state
         control.flush(seconds=1.0)
     control.stop()

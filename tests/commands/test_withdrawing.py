@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.helpers.hiring import stage
+from tests.helpers.hiring import hiring_in
 from tests.helpers.older import make_older_in
 from tests.helpers.people import BIN
 from tests.helpers.terminal import Terminal
@@ -20,16 +20,16 @@ from promptster.times import day
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.helpers.hiring import Invited, Stage
+    from tests.helpers.hiring import Hiring, Invited
 
 DAY_MS = 24 * 60 * 60 * 1000
 ASK = "Backups  if Acme keeps backups, ask them."
 
 
 @pytest.fixture(scope="module")
-def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hiring]:
     """One collector for these tests."""
-    with stage(tmp_path_factory.mktemp("stage")) as made:
+    with hiring_in(tmp_path_factory.mktemp("stage")) as made:
         yield made
 
 
@@ -42,7 +42,7 @@ def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     ],
 )
 def test_a_replay_is_not_called_an_exported_copy(
-    acme: Stage, tmp_path: Path, reads: list[str], told: str | None
+    acme: Hiring, tmp_path: Path, reads: list[str], told: str | None
 ) -> None:
     """The message counts the fetches of the whole session, as the certificate does, and names saved copies apart."""
     with acme.invited(f"reader-{len(reads)}") as invited:
@@ -77,7 +77,7 @@ def _withdrawn_at_a_terminal(invited: Invited) -> tuple[str, Tombstone]:
 
 def test_the_day_of_the_last_backup_is_named_before_where_the_policy_states_one(tmp_path: Path) -> None:
     """The day is shown before and after the question and in the certificate; without it, the advice is to ask."""
-    with stage(tmp_path, options=("--key-backup-days", "3")) as acme:
+    with hiring_in(tmp_path, options=("--key-backup-days", "3")) as acme:
         with acme.invited("stated") as stated:
             assert "and at most 3 days later their backups." in stated.person.result("policy", stated.link)["text"]
             days = [day(SystemClock().wall_ms() + 3 * DAY_MS)]
@@ -95,7 +95,7 @@ def test_the_day_of_the_last_backup_is_named_before_where_the_policy_states_one(
         assert "gone by" not in before
 
 
-def test_no_day_is_named_where_nothing_is_stated(acme: Stage) -> None:
+def test_no_day_is_named_where_nothing_is_stated(acme: Hiring) -> None:
     """No day is shown before or after the question or in the certificate."""
     with acme.invited("unstated") as invited:
         shown, stone = _withdrawn_at_a_terminal(invited)
@@ -106,6 +106,6 @@ def test_no_day_is_named_where_nothing_is_stated(acme: Stage) -> None:
 
 def test_who_keeps_no_backups_of_keys_says_so(tmp_path: Path) -> None:
     """With 0 days the message says that there is no backup of keys to wait for."""
-    with stage(tmp_path, options=("--key-backup-days", "0")) as acme, acme.invited("none") as invited:
+    with hiring_in(tmp_path, options=("--key-backup-days", "0")) as acme, acme.invited("none") as invited:
         shown, _ = _withdrawn_at_a_terminal(invited)
     assert "  Backups  Acme keeps none of the keys.\n" in shown.partition("to keep it: ")[0]

@@ -13,16 +13,16 @@ from promptster.session.current import TOMBSTONE
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.helpers.hiring import Invited, Stage
+    from tests.helpers.hiring import Hiring, Invited
 
 
-def state_of(acme: Stage, session: str) -> str:
+def state_of(acme: Hiring, session: str) -> str:
     """The session's state as the hiring team sees it."""
     listed = acme.owner.result("sessions", "--json")["sessions"]
     return next(str(entry["state"]) for entry in listed if entry["session"] == session)
 
 
-def put_back(acme: Stage, folder: Path) -> None:
+def put_back(acme: Hiring, folder: Path) -> None:
     """Replace the collector's whole folder by an earlier copy of it, tombstones included."""
     acme.running.stop()
     shutil.rmtree(acme.running.data)
@@ -31,7 +31,7 @@ def put_back(acme: Stage, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("submitted", [False, True])
-def test_what_came_back_is_destroyed_again(acme: Stage, invited: Invited, tmp_path: Path, *, submitted: bool) -> None:
+def test_what_came_back_is_destroyed_again(acme: Hiring, invited: Invited, tmp_path: Path, *, submitted: bool) -> None:
     """A repeated `withdraw` asks the collector, which destroys the session again on its own earlier certificate."""
     session = invited.start()["session"]
     if submitted:
@@ -54,7 +54,7 @@ def test_what_came_back_is_destroyed_again(acme: Stage, invited: Invited, tmp_pa
     assert "If Acme keeps backups, ask them." in told.stdout
 
 
-def test_a_collector_that_is_away_takes_nothing_from_the_certificate(acme: Stage, invited: Invited) -> None:
+def test_a_collector_that_is_away_takes_nothing_from_the_certificate(acme: Hiring, invited: Invited) -> None:
     """If nobody answers the repeated request, the error says what is certain, and the certificate stays."""
     invited.start()
     invited.person.result("withdraw", "--yes", "--json")
@@ -71,7 +71,7 @@ def test_a_collector_that_is_away_takes_nothing_from_the_certificate(acme: Stage
     assert (invited.session.documents / TOMBSTONE).read_bytes() == before
 
 
-def test_a_stated_day_is_told(acme: Stage, invited: Invited) -> None:
+def test_a_stated_day_is_told(acme: Hiring, invited: Invited) -> None:
     """If the collector states how long backups of its keys are kept, the day of the last one is printed."""
     acme.running.stop()
     acme.running.options = ("--key-backup-days", "3")

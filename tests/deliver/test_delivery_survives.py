@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.helpers.certified import Certified
 from tests.helpers.disk import MemoryDisk, PowerLossError, seeded
-from tests.helpers.recorders import Bench, Shelf, note
+from tests.helpers.recorders import MemoryCollector, RecorderBench, note
 
-from promptster.client import RefusedError
+from promptster.client import CollectorRefusedError
 from promptster.deliver.limits import SealingLimits
 from promptster.journal.journal import JournalLostError
 from promptster.journal.limits import JournalLimits
@@ -33,7 +33,7 @@ class Machine:
         self.chance = seeded(seed)
         self.certified = Certified(seed=seed)
         self.disk = MemoryDisk()
-        self.shelf = Shelf(self.certified)
+        self.memory_collector = MemoryCollector(self.certified)
         self.promised = 0
         self.known: list[bytes] = []
         self.texts = 0
@@ -43,7 +43,7 @@ class Machine:
         """One life: recover, check, work until something ends it."""
         self.disk.on_call = self.disturbance()
         try:
-            bench = Bench(self.certified, self.disk, limits=SMALL_FILES, sealing=SMALL_BATCHES)
+            bench = RecorderBench(self.certified, self.disk, limits=SMALL_FILES, sealing=SMALL_BATCHES)
             self.check(bench)
             while True:
                 self.work(bench)
@@ -68,7 +68,7 @@ class Machine:
 
         return disturb
 
-    def work(self, bench: Bench) -> None:
+    def work(self, bench: RecorderBench) -> None:
         """One step of recording, sealing or sending."""
         step = self.chance.random()
         if step < 0.5:
@@ -81,11 +81,11 @@ class Machine:
             if bench.outbox.position.first < bench.recorder.durable_seq:
                 bench.sealer.seal_one()
         elif (entry := bench.outbox.unsent) is not None:
-            receipt = self.shelf.take(entry.n, bench.outbox.wire(entry.n))
+            receipt = self.memory_collector.take(entry.n, bench.outbox.wire(entry.n))
             if self.chance.random() < 0.7:  # else the answer is lost
                 bench.outbox.accept(entry.n, receipt)
 
-    def check(self, bench: Bench) -> None:
+    def check(self, bench: RecorderBench) -> None:
         """Check what must hold whenever the recorder starts."""
         found = [event.public for event in bench.recovered]
         assert [event.seq for event in bench.recovered] == list(range(len(found)))
@@ -93,9 +93,9 @@ class Machine:
         assert len(found) >= self.promised
         texts = [event.open().fields["text"] for event in bench.recovered if event.kind == "note"]
         assert len(set(texts)) == len(texts)
-        received = self.shelf.public()
+        received = self.memory_collector.public()
         assert received == found[: len(received)]
-        assert bench.outbox.received_events <= self.shelf.events
+        assert bench.outbox.received_events <= self.memory_collector.events
         self.known, self.promised = found, len(found)
 
 
@@ -105,28 +105,28 @@ def test_no_event_is_lost_doubled_or_reordered(seed: int) -> None:
     machine = Machine(seed)
     for _ in range(30):
         machine.live()
-    bench = Bench(machine.certified, machine.disk, limits=SMALL_FILES, sealing=SMALL_BATCHES)
+    bench = RecorderBench(machine.certified, machine.disk, limits=SMALL_FILES, sealing=SMALL_BATCHES)
     machine.check(bench)
     bench.seal()
     while (entry := bench.outbox.unsent) is not None:
-        bench.outbox.accept(entry.n, machine.shelf.take(entry.n, bench.outbox.wire(entry.n)))
-    assert machine.shelf.public() == bench.public()
+        bench.outbox.accept(entry.n, machine.memory_collector.take(entry.n, bench.outbox.wire(entry.n)))
+    assert machine.memory_collector.public() == bench.public()
     assert machine.deaths > 15
 
 
 def test_the_collector_in_memory_refuses_what_a_collector_refuses() -> None:
     """The double keeps the collector's rules: gaps and second bytes for a number are refused."""
     certified = Certified()
-    bench = Bench(certified, MemoryDisk())
+    bench = RecorderBench(certified, MemoryDisk())
     bench.record(note("a"))
     bench.seal()
-    shelf = Shelf(certified)
-    with pytest.raises(RefusedError):
-        Shelf(certified).take(3, bench.outbox.wire(0))
-    shelf.take(0, bench.outbox.wire(0))
-    other = Bench(certified, MemoryDisk())
+    memory_collector = MemoryCollector(certified)
+    with pytest.raises(CollectorRefusedError):
+        MemoryCollector(certified).take(3, bench.outbox.wire(0))
+    memory_collector.take(0, bench.outbox.wire(0))
+    other = RecorderBench(certified, MemoryDisk())
     other.record(note("b"))
     other.seal()
-    with pytest.raises(RefusedError) as refused:
-        shelf.take(0, other.outbox.wire(0))
+    with pytest.raises(CollectorRefusedError) as refused:
+        memory_collector.take(0, other.outbox.wire(0))
     assert refused.value.code == "conflict"

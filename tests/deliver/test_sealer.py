@@ -8,7 +8,7 @@ import errno
 import pytest
 from tests.helpers.certified import Certified
 from tests.helpers.disk import MemoryDisk
-from tests.helpers.recorders import Bench, Shelf, call, note
+from tests.helpers.recorders import MemoryCollector, RecorderBench, call, note
 
 from promptster.deliver.limits import SealingLimits
 from promptster.journal.limits import JournalLimits
@@ -16,7 +16,7 @@ from promptster.protocol.batch import MAX_WIRE, open_body, parse_batch
 from promptster.protocol.events.kinds import Closed
 
 
-def batches(bench: Bench) -> list[list[int]]:
+def batches(bench: RecorderBench) -> list[list[int]]:
     """The seqs in each sealed batch."""
     key = bench.certified.secrets.content_key
     return [
@@ -26,7 +26,7 @@ def batches(bench: Bench) -> list[list[int]]:
 
 def test_only_what_is_durable_is_sealed() -> None:
     """An event that is not yet on disk is in no batch."""
-    bench = Bench(Certified(), MemoryDisk())
+    bench = RecorderBench(Certified(), MemoryDisk())
     bench.record(note("a"))
     bench.recorder.append(note("b"))
     bench.seal()
@@ -35,7 +35,7 @@ def test_only_what_is_durable_is_sealed() -> None:
 
 def test_a_batch_ends_at_its_limits() -> None:
     """Batches have at most so many events and so many bytes; a larger event is alone in its batch."""
-    bench = Bench(Certified(), MemoryDisk(), sealing=SealingLimits(batch_events=3, batch_bytes=5_000))
+    bench = RecorderBench(Certified(), MemoryDisk(), sealing=SealingLimits(batch_events=3, batch_bytes=5_000))
     bench.record(*(note(str(number)) for number in range(4)), call(1, "x" * 9_000), note("z"))
     bench.seal()
     assert batches(bench) == [[0, 1, 2], [3], [4], [5]]
@@ -43,7 +43,7 @@ def test_a_batch_ends_at_its_limits() -> None:
 
 def test_closed_stands_alone_in_the_last_batch() -> None:
     """``closed`` names the number of batches, so no other event shares its batch."""
-    bench = Bench(Certified(), MemoryDisk())
+    bench = RecorderBench(Certified(), MemoryDisk())
     bench.record(note("a"), note("b"))
     bench.recorder.append_own(Closed(totals={}, batches=2))
     bench.recorder.commit()
@@ -54,22 +54,22 @@ def test_closed_stands_alone_in_the_last_batch() -> None:
 def test_a_huge_incompressible_event_fits_a_batch() -> None:
     """Whatever one event holds, its batch stays within the wire's limits."""
     certified = Certified()
-    bench = Bench(certified, MemoryDisk())
+    bench = RecorderBench(certified, MemoryDisk())
     noise = certified.random(3 << 20).hex()
     bench.record(call(1, noise, error_output=noise))
     bench.seal()
     assert len(bench.outbox.wire(0)) <= MAX_WIRE
-    Shelf(certified).take(0, bench.outbox.wire(0))
+    MemoryCollector(certified).take(0, bench.outbox.wire(0))
 
 
 def test_old_events_are_read_from_the_disk() -> None:
     """Events that are no longer in memory, or that an earlier run left unsealed, are sealed from the journal."""
     certified, disk = Certified(), MemoryDisk()
-    bench = Bench(certified, disk, limits=JournalLimits(recent=100))
+    bench = RecorderBench(certified, disk, limits=JournalLimits(recent=100))
     bench.record(note("a"), note("b"))
     bench.seal()
     bench.record(note("c"), note("d"), note("e"))
-    again = Bench(certified, disk)
+    again = RecorderBench(certified, disk)
     again.record(note("f"))
     again.seal()
     assert batches(again) == [[0], [1], [2, 3, 4, 5]]
@@ -77,7 +77,7 @@ def test_old_events_are_read_from_the_disk() -> None:
 
 async def test_it_seals_by_itself() -> None:
     """Durable events become a batch without a request."""
-    bench = Bench(Certified(), MemoryDisk())
+    bench = RecorderBench(Certified(), MemoryDisk())
     bench.recorder.start()
     task = asyncio.create_task(bench.sealer.run())
     bench.recorder.append(note("a"))
@@ -90,7 +90,7 @@ async def test_it_seals_by_itself() -> None:
 async def test_a_batch_that_could_not_be_stored_is_made_again() -> None:
     """A batch that the disk refused is written again; no half batch ever has a batch's name."""
     disk = MemoryDisk()
-    bench = Bench(Certified(), disk, sealing=SealingLimits(gather_s=0.0, retry_s=0.0))
+    bench = RecorderBench(Certified(), disk, sealing=SealingLimits(gather_s=0.0, retry_s=0.0))
     bench.record(note("a"))
     refused = asyncio.Event()
 
@@ -112,7 +112,7 @@ async def test_a_batch_that_could_not_be_stored_is_made_again() -> None:
 async def test_a_backlog_makes_larger_batches() -> None:
     """While the collector lags, the sealer waits longer, until it is asked to hurry."""
     limits = SealingLimits(gather_s=3600.0)
-    bench = Bench(Certified(), MemoryDisk(), sealing=limits)
+    bench = RecorderBench(Certified(), MemoryDisk(), sealing=limits)
     for number in range(limits.backlog):
         bench.record(note(str(number)))
         await bench.sealer.seal_all()
@@ -132,7 +132,7 @@ async def test_a_backlog_makes_larger_batches() -> None:
 @pytest.mark.parametrize("steps", range(5))
 async def test_a_cancellation_that_comes_with_a_hurry_is_not_lost(steps: int) -> None:
     """A sealer that is hurried and cancelled ends, however many steps are between the two."""
-    bench = Bench(Certified(), MemoryDisk(), sealing=SealingLimits(gather_s=3600.0))
+    bench = RecorderBench(Certified(), MemoryDisk(), sealing=SealingLimits(gather_s=3600.0))
     task = asyncio.get_running_loop().create_task(bench.sealer.run())
     bench.record(note("a"))
     bench.recorder.durable_changed.set()

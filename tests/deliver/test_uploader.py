@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from tests.helpers.certified import NOW_MS, Certified
 from tests.helpers.disk import MemoryDisk
-from tests.helpers.recorders import BATCHES, Bench, Shelf, note
+from tests.helpers.recorders import BATCHES, MemoryCollector, RecorderBench, note
 
-from promptster.client import RefusedError, UnreachableError
+from promptster.client import CollectorRefusedError, CollectorUnreachableError
 from promptster.deliver.limits import SealingLimits, UploadTiming
 from promptster.deliver.refusals import Refusals
 from promptster.deliver.uploader import Ended, Halt, Pace, Uploader
@@ -24,7 +24,7 @@ AT_ONCE = UploadTiming(first_pause_s=0.0, between_s=0.0, poll_s=0.0)
 """Pauses are computed as usual, but have no length."""
 
 
-class Desk:
+class Delivery:
     """An uploader between a session's parts and a collector in memory."""
 
     def __init__(
@@ -37,21 +37,21 @@ class Desk:
     ) -> None:
         self.certified = Certified(seed=seed)
         self.disk = disk or MemoryDisk()
-        self.bench = Bench(self.certified, self.disk, sealing=sealing)
-        self.shelf = Shelf(self.certified)
+        self.bench = RecorderBench(self.certified, self.disk, sealing=sealing)
+        self.memory_collector = MemoryCollector(self.certified)
         self.restarts = 0
         self.showed: list[str] = []
         self.wire(self.bench)
         self.fill(batches)
 
-    def wire(self, bench: Bench) -> None:
+    def wire(self, bench: RecorderBench) -> None:
         """Connect uploader and refusals to the session's parts."""
         self.bench = bench
         self.refusals = Refusals(
             outbox=bench.outbox,
             recorder=bench.recorder,
             sealer=bench.sealer,
-            collector=self.shelf,
+            collector=self.memory_collector,
             session=self.certified.session,
             keys=bench.trusted,
             start_anew=self.start_anew,
@@ -59,7 +59,7 @@ class Desk:
         )
         self.uploader = Uploader(
             outbox=bench.outbox,
-            collector=self.shelf,
+            collector=self.memory_collector,
             session=self.certified.session,
             keys=bench.trusted,
             refused=self.refusals.decide,
@@ -111,146 +111,146 @@ class Desk:
 
 async def test_everything_is_sent_in_order() -> None:
     """Each batch is sent once, in order, and its receipt kept."""
-    desk = Desk(batches=5)
-    await desk.send()
-    assert desk.shelf.calls == [(n, False) for n in range(5)]
-    assert desk.bench.outbox.received_events == 5
-    assert (desk.uploader.progress.reachable, desk.uploader.progress.last_error) == (True, None)
+    delivery = Delivery(batches=5)
+    await delivery.send()
+    assert delivery.memory_collector.calls == [(n, False) for n in range(5)]
+    assert delivery.bench.outbox.received_events == 5
+    assert (delivery.uploader.progress.reachable, delivery.uploader.progress.last_error) == (True, None)
 
 
 async def test_new_batches_are_noticed() -> None:
     """An uploader without work wakes when the sealer has stored something."""
-    desk = Desk(batches=0)
-    task = asyncio.create_task(desk.uploader.run())
+    delivery = Delivery(batches=0)
+    task = asyncio.create_task(delivery.uploader.run())
     await asyncio.sleep(0)
-    desk.fill(1)
-    desk.bench.sealer.stored.set()
+    delivery.fill(1)
+    delivery.bench.sealer.stored.set()
     async with asyncio.timeout(10):
-        while desk.bench.outbox.unsent is not None:
-            await desk.uploader.moved()
-    assert desk.shelf.calls == [(0, False)]
+        while delivery.bench.outbox.unsent is not None:
+            await delivery.uploader.moved()
+    assert delivery.memory_collector.calls == [(0, False)]
     task.cancel()
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        UnreachableError("cut"),
-        RefusedError(status=429, problem={"code": "busy"}, retry_after_s=0.0),
-        RefusedError(status=500, problem={}),
-        RefusedError(status=503, problem={}, retry_after_s=0.001),
-        RefusedError(status=404, problem={}),
-        RefusedError(status=413, problem={}),
-        RefusedError(status=410, problem={}),
-        RefusedError(status=409, problem={"code": "conflict", "header": "!", "receipt": {}}),
-        RefusedError(status=409, problem={"code": "gap", "expected": 99}),
-        RefusedError(status=409, problem={"code": "gap", "expected": "x"}),
+        CollectorUnreachableError("cut"),
+        CollectorRefusedError(status=429, problem={"code": "busy"}, retry_after_s=0.0),
+        CollectorRefusedError(status=500, problem={}),
+        CollectorRefusedError(status=503, problem={}, retry_after_s=0.001),
+        CollectorRefusedError(status=404, problem={}),
+        CollectorRefusedError(status=413, problem={}),
+        CollectorRefusedError(status=410, problem={}),
+        CollectorRefusedError(status=409, problem={"code": "conflict", "header": "!", "receipt": {}}),
+        CollectorRefusedError(status=409, problem={"code": "gap", "expected": 99}),
+        CollectorRefusedError(status=409, problem={"code": "gap", "expected": "x"}),
     ],
     ids=lambda error: f"{error.status}-{error.code}",
 )
 async def test_what_cannot_be_known_or_believed_means_the_same_bytes_again(fault: Exception) -> None:
     """After network errors, lost answers and refusals without proof the same batch is sent again, unchanged."""
-    desk = Desk(batches=2)
-    wires = [desk.bench.outbox.wire(n) for n in range(2)]
-    desk.shelf.faults = [fault, fault, None, fault]
-    await desk.send()
-    assert [desk.bench.outbox.wire(n) for n in range(2)] == wires
-    assert desk.bench.outbox.received == 2
-    assert len(desk.shelf.stored) == 2
+    delivery = Delivery(batches=2)
+    wires = [delivery.bench.outbox.wire(n) for n in range(2)]
+    delivery.memory_collector.faults = [fault, fault, None, fault]
+    await delivery.send()
+    assert [delivery.bench.outbox.wire(n) for n in range(2)] == wires
+    assert delivery.bench.outbox.received == 2
+    assert len(delivery.memory_collector.stored) == 2
 
 
 async def test_an_answer_without_a_sound_receipt_is_none() -> None:
     """A stored batch whose receipt does not verify still counts as unsent."""
-    desk = Desk(batches=1)
-    forged = Shelf(Certified(seed=4))
-    genuine, desk.shelf.receipt = desk.shelf.receipt, forged.receipt  # type: ignore[method-assign]
-    task = asyncio.create_task(desk.uploader.run())
-    await desk.uploader.moved()
-    assert str(desk.uploader.progress.last_error).startswith("receipt_")
-    assert desk.bench.outbox.received == 0
-    desk.shelf.receipt = genuine  # type: ignore[method-assign]
+    delivery = Delivery(batches=1)
+    forged = MemoryCollector(Certified(seed=4))
+    genuine, delivery.memory_collector.receipt = delivery.memory_collector.receipt, forged.receipt  # type: ignore[method-assign]
+    task = asyncio.create_task(delivery.uploader.run())
+    await delivery.uploader.moved()
+    assert str(delivery.uploader.progress.last_error).startswith("receipt_")
+    assert delivery.bench.outbox.received == 0
+    delivery.memory_collector.receipt = genuine  # type: ignore[method-assign]
     task.cancel()
 
 
 async def test_a_restored_collector_gets_back_what_it_lost() -> None:
     """Batches that the collector once acknowledged are sent again, each with its earlier receipt, which is kept."""
-    desk = Desk(batches=4)
-    await desk.send()
-    receipts = [receipt for _, receipt in desk.shelf.stored]
-    del desk.shelf.stored[2:]
-    desk.shelf.calls.clear()
-    desk.fill(1, "after the restore")
-    await desk.send()
-    assert desk.shelf.calls == [(4, False), (2, True), (3, True), (4, False)]
-    assert [receipt for _, receipt in desk.shelf.stored][:4] == receipts
-    assert desk.shelf.public() == desk.bench.public()
+    delivery = Delivery(batches=4)
+    await delivery.send()
+    receipts = [receipt for _, receipt in delivery.memory_collector.stored]
+    del delivery.memory_collector.stored[2:]
+    delivery.memory_collector.calls.clear()
+    delivery.fill(1, "after the restore")
+    await delivery.send()
+    assert delivery.memory_collector.calls == [(4, False), (2, True), (3, True), (4, False)]
+    assert [receipt for _, receipt in delivery.memory_collector.stored][:4] == receipts
+    assert delivery.memory_collector.public() == delivery.bench.public()
 
 
 async def test_a_lost_batch_file_is_settled_without_doubling() -> None:
     """If a disk lost a sent batch, the events are the same, so the collector's batch is adopted."""
-    desk = Desk(batches=3)
-    await desk.send()
+    delivery = Delivery(batches=3)
+    await delivery.send()
     for kind in ("batch", "receipt"):
-        desk.disk.unlink(BATCHES / f"00000002.{kind}")
-    desk.wire(Bench(desk.certified, desk.disk))
-    desk.fill(1, "more")
-    await desk.send()
-    assert desk.restarts == 0
-    assert desk.bench.recorder.durable_changed.is_set()
-    await desk.bench.sealer.seal_all()
-    await desk.send()
-    assert desk.shelf.public() == desk.bench.public()
-    assert desk.bench.outbox.received_events == 4
+        delivery.disk.unlink(BATCHES / f"00000002.{kind}")
+    delivery.wire(RecorderBench(delivery.certified, delivery.disk))
+    delivery.fill(1, "more")
+    await delivery.send()
+    assert delivery.restarts == 0
+    assert delivery.bench.recorder.durable_changed.is_set()
+    await delivery.bench.sealer.seal_all()
+    await delivery.send()
+    assert delivery.memory_collector.public() == delivery.bench.public()
+    assert delivery.bench.outbox.received_events == 4
 
 
 async def test_a_machine_put_back_in_time_enters_its_events_anew() -> None:
     """With other bytes under known numbers both are kept, ours after the collector's head, each exactly once."""
     disk = MemoryDisk()
-    desk = Desk(batches=2, disk=disk)
-    await desk.send()
+    delivery = Delivery(batches=2, disk=disk)
+    await delivery.send()
     snapshot = {path: disk.read(path) for path in disk.paths()}
-    desk.fill(3, "future ")
-    await desk.send()
-    future = desk.shelf.public()
+    delivery.fill(3, "future ")
+    await delivery.send()
+    future = delivery.memory_collector.public()
     old = MemoryDisk()
     for path, data in snapshot.items():
         handle = old.open_append(path, create=True)
         old.write(handle, data)
         old.sync(handle)
-    desk.disk = old
-    desk.wire(Bench(desk.certified, old))
-    desk.fill(2, "present ")
-    desk.shelf.checkpoint = "the log's note"
-    await desk.send()
-    assert desk.restarts == 1
-    assert desk.showed == ["the log's note"]
-    desk.wire(Bench(desk.certified, old))
-    desk.restarts = 0
-    assert (desk.bench.repair.moved, desk.bench.repair.skipped) == (2, 3)
-    desk.fill(1, "later ")
-    await desk.send()
-    texts = [event.open().fields["text"] for event in desk.bench.recorder.events()]
+    delivery.disk = old
+    delivery.wire(RecorderBench(delivery.certified, old))
+    delivery.fill(2, "present ")
+    delivery.memory_collector.checkpoint = "the log's note"
+    await delivery.send()
+    assert delivery.restarts == 1
+    assert delivery.showed == ["the log's note"]
+    delivery.wire(RecorderBench(delivery.certified, old))
+    delivery.restarts = 0
+    assert (delivery.bench.repair.moved, delivery.bench.repair.skipped) == (2, 3)
+    delivery.fill(1, "later ")
+    await delivery.send()
+    texts = [event.open().fields["text"] for event in delivery.bench.recorder.events()]
     assert texts == ["0", "1", "present 0", "present 1", "later 0"]
-    received = desk.shelf.public()
+    received = delivery.memory_collector.public()
     assert received[: len(future)] == future
-    assert received[len(future) :] == desk.bench.public()[2:]
-    assert desk.bench.outbox.received_events == desk.bench.recorder.next_seq == 8
+    assert received[len(future) :] == delivery.bench.public()[2:]
+    assert delivery.bench.outbox.received_events == delivery.bench.recorder.next_seq == 8
     assert len([path for path in old.paths() if path.name.endswith(".batch.0.aside")]) == 2
 
 
 async def test_a_batch_that_is_too_large_is_made_smaller() -> None:
     """413 means that nothing was stored, so the same events are sent in smaller parts."""
-    desk = Desk(batches=0, sealing=SealingLimits(batch_bytes=399_000, gather_s=0.0))
-    desk.bench.record(*(note("x" * 90_000) for _ in range(4)))
-    await desk.bench.sealer.seal_all()
-    assert desk.bench.outbox.sealed == 1
-    desk.shelf.faults = [RefusedError(status=413, problem={"code": "body_size"})]
-    sealing = asyncio.create_task(desk.bench.sealer.run())
-    task = asyncio.create_task(desk.uploader.run())
+    delivery = Delivery(batches=0, sealing=SealingLimits(batch_bytes=399_000, gather_s=0.0))
+    delivery.bench.record(*(note("x" * 90_000) for _ in range(4)))
+    await delivery.bench.sealer.seal_all()
+    assert delivery.bench.outbox.sealed == 1
+    delivery.memory_collector.faults = [CollectorRefusedError(status=413, problem={"code": "body_size"})]
+    sealing = asyncio.create_task(delivery.bench.sealer.run())
+    task = asyncio.create_task(delivery.uploader.run())
     async with asyncio.timeout(20):
-        while desk.shelf.events < 4:
-            await desk.uploader.moved()
-    assert len(desk.shelf.stored) == 2
+        while delivery.memory_collector.events < 4:
+            await delivery.uploader.moved()
+    assert len(delivery.memory_collector.stored) == 2
     sealing.cancel()
     task.cancel()
 
@@ -258,134 +258,134 @@ async def test_a_batch_that_is_too_large_is_made_smaller() -> None:
 @pytest.mark.parametrize("outcome", ["withdrawn", "erased", "expired"])
 async def test_a_signed_tombstone_ends_the_upload(outcome: str) -> None:
     """What the collector signed ends the session; an unsigned answer does not."""
-    desk = Desk(batches=1)
-    desk.shelf.ended = desk.ended(outcome)
+    delivery = Delivery(batches=1)
+    delivery.memory_collector.ended = delivery.ended(outcome)
     with pytest.raises(Ended) as ended:
-        await desk.send()
+        await delivery.send()
     assert ended.value.outcome == outcome
 
 
 async def test_a_lapsed_session_is_told_by_its_close() -> None:
     """``close`` with outcome lapsed, signed by the collector, ends the upload too."""
-    desk = Desk(batches=1)
-    key = desk.certified.collector_key
+    delivery = Delivery(batches=1)
+    key = delivery.certified.collector_key
     close = Close(
-        kid=key.kid, session=desk.certified.session, outcome=LAPSED, n=0, events=0, head=bytes(32), at_ms=NOW_MS
+        kid=key.kid, session=delivery.certified.session, outcome=LAPSED, n=0, events=0, head=bytes(32), at_ms=NOW_MS
     )
-    desk.shelf.ended = {"code": "closed", "close": key.sign(close).to_json()}
+    delivery.memory_collector.ended = {"code": "closed", "close": key.sign(close).to_json()}
     with pytest.raises(Ended) as ended:
-        await desk.send()
+        await delivery.send()
     assert ended.value.outcome == LAPSED
 
 
 @pytest.mark.parametrize("signed", [True, False])
 async def test_a_stranger_s_tombstone_ends_nothing(*, signed: bool) -> None:
     """With another key's tombstone, or none, the session continues, and what was refused is sent on request."""
-    desk, stranger = Desk(batches=1), Desk(batches=0, seed=8)
+    delivery, stranger = Delivery(batches=1), Delivery(batches=0, seed=8)
     problem = stranger.ended("withdrawn") if signed else {"code": "withdrawn", "tombstone": None}
-    desk.shelf.faults.append(RefusedError(status=410, problem=problem))
-    await desk.send()
-    assert desk.halt() is not None
-    desk.uploader.try_again()
-    await desk.send()
-    assert desk.bench.outbox.received == 1
+    delivery.memory_collector.faults.append(CollectorRefusedError(status=410, problem=problem))
+    await delivery.send()
+    assert delivery.halt() is not None
+    delivery.uploader.try_again()
+    await delivery.send()
+    assert delivery.bench.outbox.received == 1
 
 
 @pytest.mark.parametrize(
     "refusal",
     [
-        RefusedError(status=413, problem={"code": "session_full", "detail": "The session is full."}),
-        RefusedError(status=413, problem={"code": "body_size"}),
-        RefusedError(status=404, problem={"code": "unknown_session"}),
-        RefusedError(status=422, problem={"code": "prev_mismatch"}),
-        RefusedError(status=410, problem={"code": "closed", "close": None}),
+        CollectorRefusedError(status=413, problem={"code": "session_full", "detail": "The session is full."}),
+        CollectorRefusedError(status=413, problem={"code": "body_size"}),
+        CollectorRefusedError(status=404, problem={"code": "unknown_session"}),
+        CollectorRefusedError(status=422, problem={"code": "prev_mismatch"}),
+        CollectorRefusedError(status=410, problem={"code": "closed", "close": None}),
     ],
     ids=lambda error: f"{error.status}-{error.code}",
 )
-async def test_after_a_refusal_for_good_nothing_more_is_sent_until_somebody_asks(refusal: RefusedError) -> None:
+async def test_after_a_refusal_for_good_nothing_more_is_sent_until_asked(refusal: CollectorRefusedError) -> None:
     """The batch is asked about once; everything stays here, and one request sends it all."""
-    desk = Desk(batches=2)
-    wires = [desk.bench.outbox.wire(n) for n in range(2)]
-    desk.shelf.faults = [None, refusal]
-    task = asyncio.create_task(desk.uploader.run())
+    delivery = Delivery(batches=2)
+    wires = [delivery.bench.outbox.wire(n) for n in range(2)]
+    delivery.memory_collector.faults = [None, refusal]
+    task = asyncio.create_task(delivery.uploader.run())
     async with asyncio.timeout(20):
-        while desk.halt() is None:
-            await desk.uploader.moved()
-    assert desk.halt() == Halt(code=refusal.code, message=refusal.message)
-    desk.fill(1, "more")
-    desk.bench.sealer.stored.set()
-    desk.uploader.hurry()
+        while delivery.halt() is None:
+            await delivery.uploader.moved()
+    assert delivery.halt() == Halt(code=refusal.code, message=refusal.message)
+    delivery.fill(1, "more")
+    delivery.bench.sealer.stored.set()
+    delivery.uploader.hurry()
     for _ in range(50):
         await asyncio.sleep(0)
-    assert [n for n, _ in desk.shelf.calls] == [0, 1]
-    assert [desk.bench.outbox.wire(n) for n in range(2)] == wires
-    desk.uploader.try_again()
+    assert [n for n, _ in delivery.memory_collector.calls] == [0, 1]
+    assert [delivery.bench.outbox.wire(n) for n in range(2)] == wires
+    delivery.uploader.try_again()
     async with asyncio.timeout(20):
-        while desk.bench.outbox.unsent is not None:
-            await desk.uploader.moved()
-    assert desk.halt() is None
-    assert desk.shelf.public() == desk.bench.public()
+        while delivery.bench.outbox.unsent is not None:
+            await delivery.uploader.moved()
+    assert delivery.halt() is None
+    assert delivery.memory_collector.public() == delivery.bench.public()
     task.cancel()
 
 
 async def test_a_successor_of_the_pinned_key_is_believed_once_its_signature_was_checked() -> None:
     """If the collector moves to a new key during the session, its key file is fetched, checked, kept, and then used."""
-    desk = Desk(batches=3)
-    fresh = SigningKey.generate(desk.certified.named("fresh"))
-    records = [first_key(desk.certified.collector_key, created_ms=NOW_MS)]
-    records.append(next_key(desk.certified.collector_key, fresh.public_key, created_ms=NOW_MS))
-    desk.shelf.keyfile = write_keyfile(records)
-    desk.shelf.signer = fresh
-    await desk.send()
-    assert desk.bench.outbox.received == 3
-    assert desk.shelf.asked_for_keys == 1
-    assert desk.bench.trusted.keyfile == desk.shelf.keyfile
+    delivery = Delivery(batches=3)
+    fresh = SigningKey.generate(delivery.certified.named("fresh"))
+    records = [first_key(delivery.certified.collector_key, created_ms=NOW_MS)]
+    records.append(next_key(delivery.certified.collector_key, fresh.public_key, created_ms=NOW_MS))
+    delivery.memory_collector.keyfile = write_keyfile(records)
+    delivery.memory_collector.signer = fresh
+    await delivery.send()
+    assert delivery.bench.outbox.received == 3
+    assert delivery.memory_collector.asked_for_keys == 1
+    assert delivery.bench.trusted.keyfile == delivery.memory_collector.keyfile
 
 
 async def test_a_successor_may_also_sign_the_end() -> None:
     """A tombstone by the new key ends the upload as one by the old key does."""
-    desk = Desk(batches=1)
-    fresh = SigningKey.generate(desk.certified.named("fresh"))
-    records = [first_key(desk.certified.collector_key, created_ms=NOW_MS)]
-    records.append(next_key(desk.certified.collector_key, fresh.public_key, created_ms=NOW_MS))
-    desk.shelf.keyfile = write_keyfile(records)
-    desk.shelf.ended = desk.ended("erased", key=fresh)
+    delivery = Delivery(batches=1)
+    fresh = SigningKey.generate(delivery.certified.named("fresh"))
+    records = [first_key(delivery.certified.collector_key, created_ms=NOW_MS)]
+    records.append(next_key(delivery.certified.collector_key, fresh.public_key, created_ms=NOW_MS))
+    delivery.memory_collector.keyfile = write_keyfile(records)
+    delivery.memory_collector.ended = delivery.ended("erased", key=fresh)
     with pytest.raises(Ended):
-        await desk.send()
+        await delivery.send()
 
 
 async def test_a_key_that_does_not_descend_from_the_pinned_one_is_never_believed() -> None:
     """Another collector's key, or one that names the pinned key as its successor, is refused with its receipts."""
-    desk = Desk(batches=1)
-    forger = SigningKey.generate(desk.certified.named("forger"))
-    pinned = desk.certified.collector_key
+    delivery = Delivery(batches=1)
+    forger = SigningKey.generate(delivery.certified.named("forger"))
+    pinned = delivery.certified.collector_key
     own = write_keyfile([first_key(forger, created_ms=NOW_MS)])
     in_front = write_keyfile(
         [first_key(forger, created_ms=NOW_MS), next_key(forger, pinned.public_key, created_ms=NOW_MS)]
     )
-    desk.shelf.signer = forger
+    delivery.memory_collector.signer = forger
     for keyfile in (own, in_front):
-        desk.shelf.keyfile = keyfile
-        task = asyncio.create_task(desk.uploader.run())
+        delivery.memory_collector.keyfile = keyfile
+        task = asyncio.create_task(delivery.uploader.run())
         async with asyncio.timeout(20):
-            await desk.uploader.moved()
+            await delivery.uploader.moved()
         task.cancel()
-        assert desk.uploader.progress.last_error == "receipt_unknown_signer"
-    assert desk.shelf.asked_for_keys >= 2
-    assert desk.bench.outbox.received == 0
-    assert desk.bench.trusted.keyfile == desk.certified.keyfile
+        assert delivery.uploader.progress.last_error == "receipt_unknown_signer"
+    assert delivery.memory_collector.asked_for_keys >= 2
+    assert delivery.bench.outbox.received == 0
+    assert delivery.bench.trusted.keyfile == delivery.certified.keyfile
 
 
 async def test_checks_are_watched_to_the_end() -> None:
     """The number of the last checked batch is asked for until it is the last received one."""
-    desk = Desk(batches=3)
-    desk.shelf.checked = 0
-    await desk.send()
-    assert desk.uploader.progress.checked == 0
-    desk.shelf.checked = 2
+    delivery = Delivery(batches=3)
+    delivery.memory_collector.checked = 0
+    await delivery.send()
+    assert delivery.uploader.progress.checked == 0
+    delivery.memory_collector.checked = 2
     async with asyncio.timeout(10):
-        await desk.uploader.watch_checks()
-    assert desk.uploader.progress.checked == 2
+        await delivery.uploader.watch_checks()
+    assert delivery.uploader.progress.checked == 2
 
 
 def test_pauses_grow_with_full_jitter_and_honour_retry_after() -> None:

@@ -16,16 +16,16 @@ CACHE = Path(__file__).resolve().parents[2] / ".cache" / "agents"
 
 @dataclass(frozen=True, kw_only=True)
 class Agents:
-    """Where the programs stand."""
+    """Where the programs are."""
 
     claude: Path
     codex: Path
 
 
 def install() -> Agents:
-    """Install what is not there yet; two test runs may ask at once.
+    """Install what is missing; two test runs may ask at once.
 
-    npm runs no post-install steps by itself any more, so Claude Code's program is taken from its platform package.
+    npm no longer runs post-install steps by itself, so Claude Code's program is taken from its platform package.
     """
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:

@@ -1,4 +1,4 @@
-"""What all end-to-end tests share: the installed agents, one collector, one recruiter."""
+"""Fixtures of all end-to-end tests: the installed agents, one collector, one recruiter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class Participants:
     """Agents, collector and recruiter."""
 
     agents: Agents
@@ -23,7 +23,7 @@ class Stage:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest come first: of several workers none shall be left alone with one of them at the end."""
+    """Run the longest first, so that no worker is left alone with one of them at the end."""
     items.sort(key=lambda item: item.get_closest_marker("kills") is None)
 
 
@@ -34,8 +34,8 @@ def agents() -> Agents:
 
 
 @pytest.fixture(scope="session")
-def stage(agents: Agents) -> Iterator[Stage]:
+def participants(agents: Agents) -> Iterator[Participants]:
     """One collector for all tests that do not harm it."""
     root = fixed_root("stage")
     with collector_running(root) as collector:
-        yield Stage(agents=agents, collector=collector, recruiter=Recruiter.signed_in(root, collector))
+        yield Participants(agents=agents, collector=collector, recruiter=Recruiter.signed_in(root, collector))

@@ -1,4 +1,4 @@
-"""Takes out what differs between two runs of the same agent by itself: its own ids, times and ports. Nothing else."""
+"""Removes what differs between two runs of the same agent anyway, which is its own ids, times and ports."""
 
 from __future__ import annotations
 
@@ -113,8 +113,8 @@ def document(value: Any) -> Any:
 def output(data: bytes, *, ordered: bool = True) -> list[Any]:
     """An agent's standard output: each line as a JSON value if it is one, else as text.
 
-    Without ``ordered``, as a sorted list without item numbers: an agent that does several things at once tells of
-    them in any order.
+    Without ``ordered``, as a sorted list without item numbers: an agent that does several things at once reports them
+    in any order.
     """
     lines: list[Any] = []
     for line in data.decode("utf-8", "replace").splitlines():
@@ -146,7 +146,7 @@ def _json_or_text(value: str) -> str:
 
 
 def paths(root: Path, *, without: Iterable[Path] = ()) -> set[str]:
-    """The paths below a folder, ids and times in their names taken out; the given folders and what passes aside."""
+    """The paths below a folder, without ids and times in their names, the given folders and temporary files."""
     aside = set(without)
     found: set[str] = set()
     for path in root.rglob("*"):

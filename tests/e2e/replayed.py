@@ -1,4 +1,4 @@
-"""What a replay must tell: everything that the script served, once, in order, seen by the right ones."""
+"""What a replay must show: everything that the script served, once, in order, seen by the right sources."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def of_kind(lines: Iterable[Line], *kinds: str) -> list[Line]:
 
 
 def check_everything(scenario: Scenario, lines: list[Line], *, sources: bool = True) -> None:
-    """Hold a replay against its script.
+    """Compare a replay with its script.
 
     Args:
         scenario: what was served.
@@ -55,9 +55,9 @@ def check_everything(scenario: Scenario, lines: list[Line], *, sources: bool = T
 
 
 def check_shown_edit(scenario: Scenario, lines: list[Line], page: str, story: str) -> None:
-    """Hold what a reader sees of the change of ``app.py`` against what was done to it.
+    """Compare what a reader sees of the change of ``app.py`` with what was done to it.
 
-    Claude Code's hooks tell the whole file; Codex's patch has no place in it.
+    Claude Code's hooks report the whole file; Codex's patch has no place in it.
 
     Raises:
         AssertionError: the difference on the page or in the terminal is another one, or claims more than is known.
@@ -82,7 +82,7 @@ def check_shown_edit(scenario: Scenario, lines: list[Line], page: str, story: st
 
 
 def _parts_of(page: str) -> list[dict[str, Any]]:
-    """What the rows of a page are made of."""
+    """The parts of a page's rows."""
     islands = re.findall(r'<script type="application/json" class="rows">(.*?)</script>', page, re.DOTALL)
     rows = [row for island in islands for row in json.loads(island)]
     return rows + [part for row in rows for part in row.get("c", [])]
@@ -96,7 +96,7 @@ def _check_prompts(lines: list[Line], *, sources: bool) -> None:
 
 
 def _check_story(conversation: Conversation, lines: list[Line], prefix: str) -> None:
-    """Answers and tool calls of one conversation stand in the order in which the script served them."""
+    """Answers and tool calls of one conversation are in the order in which the script served them."""
     expected: list[tuple[str, str]] = []
     for turn, spoken in enumerate(conversation.turns):
         expected.append(("model_response", spoken.text))
@@ -121,7 +121,7 @@ def _check_story(conversation: Conversation, lines: list[Line], prefix: str) -> 
 
 
 def _belongs(line: Line, conversation: Conversation, lines: list[Line]) -> bool:
-    """Whether a line stands in the lane of the conversation: the main one has the prompt, a subagent its start."""
+    """Whether a line is in the conversation's lane: the main one has the prompt, a subagent its start."""
     main = next(other["lane"] for other in lines if other["kind"] == "prompt" and other["text"] == PROMPT)
     return bool(line["lane"] == main) == (conversation.prompt == PROMPT)
 

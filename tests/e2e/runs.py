@@ -1,4 +1,4 @@
-"""One scenario, run for real: once without us, once recorded, at the same paths."""
+"""One scenario, run for real: once without promptster, once recorded, at the same paths."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e import normal
-from tests.e2e.tap import Heard, heard
+from tests.e2e.tap import TappedExchange, heard
 from tests.e2e.world import Candidate, Ended, finished, fixed_root
 from tests.helpers.people import BIN
 from tests.helpers.provider.server import Provider, running
@@ -34,7 +34,7 @@ _CONFIGURATION = (".claude/settings.json", ".codex/config.toml", ".gitconfig")
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What one run left behind."""
+    """The results of one run."""
 
     ended: Ended
     exchanges: list[Exchange]
@@ -47,10 +47,10 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """A recorded run with what the collector makes of it."""
+    """A recorded run with the collector's results."""
 
     run: Run
-    heard: list[Heard]
+    heard: list[TappedExchange]
     """What the agent itself sent and got; empty without a tap."""
     submitted: dict[str, Any]
     lines: list[dict[str, Any]]
@@ -62,12 +62,12 @@ class Recorded:
 
 
 def candidate_root() -> Path:
-    """Where every candidate of these tests lives, so that paths in requests are the same."""
+    """The folder of every candidate of these tests, so that paths in requests are the same."""
     return fixed_root(CANDIDATE)
 
 
 def control_run(scenario: Scenario, agents: Agents) -> Run:
-    """The agent as it is, straight on the provider."""
+    """Run the agent as it is, directly with the provider."""
     candidate = Candidate(root=candidate_root(), agents=agents)
     with running(scenario.script) as provider:
         name, *words = scenario.words()
@@ -89,12 +89,12 @@ def recorded_run(
     tap: bool,
     meanwhile: Callable[[Candidate, Provider], None] | None = None,
 ) -> Recorded:
-    """The same agent through ``promptster run``, submitted and exported.
+    """Run the same agent through ``promptster run``, submit and export.
 
     Args:
         scenario: what the provider says.
         agents: the real programs.
-        recruiter: who invites, exports and verifies.
+        recruiter: the person who invites, exports and verifies.
         tap: listen between the agent and the proxy.
         meanwhile: what happens while the agent runs; its end is awaited.
     """
@@ -152,7 +152,7 @@ def _put_tap(candidate: Candidate, port: int, target: Path) -> None:
 
 
 def taken(candidate: Candidate, ended: Ended, provider: Provider, before: int) -> Run:
-    """What a run left behind; ``before``: how many exchanges the provider had seen then."""
+    """The results of a run; ``before``: how many exchanges the provider had seen then."""
     home, workspace = candidate.person.home, candidate.workspace
     return Run(
         ended=ended,
@@ -178,9 +178,9 @@ def same_behaviour(control: Run, recorded: Run, *, ordered: bool) -> None:
     """The agent said and did the same, and left the same files.
 
     Args:
-        control: the run without us.
-        recorded: the run with us.
-        ordered: whether the agent tells of its actions in one possible order.
+        control: the run without promptster.
+        recorded: the run with it.
+        ordered: whether the agent reports its actions in one possible order.
 
     Raises:
         AssertionError: something differs.
@@ -196,7 +196,7 @@ def same_behaviour(control: Run, recorded: Run, *, ordered: bool) -> None:
 
 
 def same_requests(control: Run, recorded: Run) -> None:
-    """The provider saw the same requests: header names in order and case, values, bodies; ids and times aside.
+    """The provider saw the same requests, except for ids and times: header names in order and case, values, bodies.
 
     Raises:
         AssertionError: something differs.
@@ -223,10 +223,10 @@ def _comparable(exchange: Exchange) -> dict[str, Any]:
     }
 
 
-def same_bytes(heard: list[Heard], exchanges: list[Exchange]) -> None:
-    """Between the agent and the provider not one byte of a body, nor a header's name, order or value, was changed.
+def same_bytes(heard: list[TappedExchange], exchanges: list[Exchange]) -> None:
+    """Between agent and provider no byte of a body, and no header's name, order or value, was changed.
 
-    Host, hop-by-hop headers, the token header and the token's path segment aside.
+    Host, hop-by-hop headers, the token header and the token's path segment are excepted.
 
     Raises:
         AssertionError: something differs.

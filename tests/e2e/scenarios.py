@@ -1,4 +1,4 @@
-"""What the scripted provider says in each scenario, and what a replay must therefore tell."""
+"""What the scripted provider says in each scenario, and what a replay must therefore show."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Scenario:
         return self.name not in {"parallel", "scripted-calls"}
 
     def words(self) -> tuple[str, ...]:
-        """What is typed after ``promptster run``, or after nothing in the control run."""
+        """The arguments after ``promptster run``, or of the agent alone in the control run."""
         if self.agent == "claude":
             form = ("--output-format", "stream-json", "--verbose", "--dangerously-skip-permissions")
             pieces = ("--include-partial-messages",) if self.shown_before_cut else ()
@@ -144,11 +144,11 @@ def codex_scenarios() -> list[Scenario]:
 
 
 def _faults(agent: str, turns: tuple[Turn, ...], model: str | None = None) -> list[Scenario]:
-    """The same work with one fault in its second turn; each is made good by the agent itself.
+    """The same work with one fault in its second turn; the agent itself recovers from each.
 
     Claude Code reads a cut stream in two ways. While no block is complete it sends the call again, else it has the
-    answer continued; and what it has received but not yet worked through when the connection ends is lost to it. So
-    its cuts are held until it shows that it is past the last event, and there is one for each way.
+    answer continued; and what it has received but not yet processed when the connection ends is lost to it. So its cuts
+    are held until it shows that it is past the last event, and there is one for each way.
     """
     first, second, *rest = turns
     claude = agent == "claude"
@@ -196,5 +196,5 @@ def _code(text: str) -> ToolUse:
 
 
 def _staggered(number: int) -> str:
-    """Commands that run at once and end one after the other, so that their results have an order."""
+    """Commands that run in parallel and end one after the other, so that their results have an order."""
     return f"sleep {number * 0.4:.1f}; echo number {number}"

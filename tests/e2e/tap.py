@@ -1,6 +1,6 @@
 """Reads what passed between an agent and the recorder's proxy: what does the agent really send and get?
 
-The agent is pointed at a relay by ``tapped_agent.py``, which changes nothing but the port in the base URL.
+The agent uses a relay through ``tapped_agent.py``, which changes only the port in the base URL.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Heard:
+class TappedExchange:
     """One exchange as the agent saw it."""
 
     head: bytes
@@ -27,24 +27,26 @@ class Heard:
     """Whether the answer was complete."""
 
 
-def heard(wires: Iterable[Wire]) -> list[Heard]:
+def heard(wires: Iterable[Wire]) -> list[TappedExchange]:
     """Every exchange, connection by connection."""
     return [exchange for wire in wires for exchange in _exchanges(bytes(wire.sent), bytes(wire.got))]
 
 
-def _exchanges(sent: bytes, got: bytes) -> list[Heard]:
-    found: list[Heard] = []
+def _exchanges(sent: bytes, got: bytes) -> list[TappedExchange]:
+    found: list[TappedExchange] = []
     while b"\r\n\r\n" in sent:
         head, body, sent, _ = _message(sent)
         answer_head, answer_body, whole = b"", b"", False
         if b"\r\n\r\n" in got:
             answer_head, answer_body, got, whole = _message(got, to_head=head.startswith(b"HEAD "))
-        found.append(Heard(head=head, body=body, answer_head=answer_head, answer_body=answer_body, whole=whole))
+        found.append(
+            TappedExchange(head=head, body=body, answer_head=answer_head, answer_body=answer_body, whole=whole)
+        )
     return found
 
 
 def _message(data: bytes, *, to_head: bool = False) -> tuple[bytes, bytes, bytes, bool]:
-    """(head, body, rest, whether the body came to its end)."""
+    """Head, body, rest, and whether the body was complete."""
     head, _, rest = data.partition(b"\r\n\r\n")
     head += b"\r\n\r\n"
     fields = {

@@ -1,6 +1,6 @@
-"""Points a real agent at a tap: ``tapped_agent.py NAME PROGRAM TAP_PORT TARGET_FILE ARGUMENTS``.
+"""Connects a real agent to a tap: ``tapped_agent.py NAME PROGRAM TAP_PORT TARGET_FILE ARGUMENTS``.
 
-Nothing but the port in the base URL changes; the port that the recorder gave goes into the target file.
+Only the port in the base URL changes; the port that the recorder gave is written to the target file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The real agents, recorded: they behave as without us, and the replay tells all that was served."""
+"""The real agents, recorded: they behave as without promptster, and the replay shows all that was served."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.e2e.scenarios import claude_scenarios, codex_scenarios
 from tests.e2e.world import stage_folder
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Stage
+    from tests.e2e.conftest import Participants
     from tests.e2e.scenarios import Scenario
 
 pytestmark = pytest.mark.e2e
@@ -21,11 +21,11 @@ SCENARIOS = [*claude_scenarios(WORKSPACE), *codex_scenarios()]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=[f"{item.agent}-{item.name}" for item in SCENARIOS])
-def test_a_real_agent_is_recorded_whole_and_unchanged(scenario: Scenario, stage: Stage) -> None:
-    """As without us in output, files and requests; no byte changed on the way; all told once, verified."""
-    control = control_run(scenario, stage.agents)
+def test_a_real_agent_is_recorded_whole_and_unchanged(scenario: Scenario, participants: Participants) -> None:
+    """Output, files and requests are as without promptster; no byte changed on the way; all is shown once, verified."""
+    control = control_run(scenario, participants.agents)
     assert control.ended.code == 0
-    recorded = recorded_run(scenario, stage.agents, stage.recruiter, tap=True)
+    recorded = recorded_run(scenario, participants.agents, participants.recruiter, tap=True)
     same_behaviour(control, recorded.run, ordered=scenario.ordered)
     same_requests(control, recorded.run)
     same_bytes(recorded.heard, recorded.run.exchanges)

@@ -1,4 +1,4 @@
-"""A conversation that is continued resends everything that was said; the replay tells it once."""
+"""A conversation that is continued resends everything that was said; the replay shows it once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.helpers.provider.script import Conversation, Script, ToolUse, Turn
 from tests.helpers.provider.server import running
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Stage
+    from tests.e2e.conftest import Participants
 
 pytestmark = pytest.mark.e2e
 
@@ -47,19 +47,21 @@ def _script(agent: str) -> Script:
 
 
 @pytest.mark.parametrize("agent", ["claude", "codex"])
-def test_a_continued_conversation_is_told_once(agent: str, stage: Stage) -> None:
-    """Both prompts, all answers and both commands, each once, in order, in one lane, seen by proxy and hooks."""
-    candidate = Candidate(root=candidate_root(), agents=stage.agents)
+def test_a_continued_conversation_is_told_once(agent: str, participants: Participants) -> None:
+    """Both prompts, all answers and both commands appear once, in order, in one lane, seen by proxy and hooks."""
+    candidate = Candidate(root=candidate_root(), agents=participants.agents)
     script = _script(agent)
     try:
         with running(script) as provider:
-            candidate.start(stage.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url)
+            candidate.start(
+                participants.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url
+            )
             for words, prompt in zip(_WORDS[agent], (_FIRST, _SECOND), strict=True):
                 ended = candidate.run(PROMPTSTER, "run", *words)
                 assert ended.code == 0, ended.stderr
                 assert f"Done with: {prompt}".encode() in ended.stdout
             candidate.submit()
-        lines = stage.recruiter.lines(candidate.session)
+        lines = participants.recruiter.lines(candidate.session)
     finally:
         candidate.end()
     prefix = "toolu_" if agent == "claude" else "call_"

@@ -1,4 +1,4 @@
-"""Cursor, whose calls nobody sees: its hook events, in their documented shape, through the real file and forwarder."""
+"""Cursor, whose calls cannot be seen: its documented hook events pass through the real file and forwarder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from promptster.agents.cursor.editor import check_cursor
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.e2e.conftest import Stage
+    from tests.e2e.conftest import Participants
 
 pytestmark = pytest.mark.e2e
 
@@ -75,16 +75,16 @@ def _events(workspace: str) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "sessionEnd", end
 
 
-def test_cursors_hooks_are_recorded_through_its_file(stage: Stage) -> None:
-    """Each action is told once, seen by hooks only; the user's address is dropped; the file is put back."""
-    candidate = Candidate(root=candidate_root(), agents=stage.agents)
+def test_cursors_hooks_are_recorded_through_its_file(participants: Participants) -> None:
+    """Each action is shown once, seen by hooks only; the user's address is dropped; the file is put back."""
+    candidate = Candidate(root=candidate_root(), agents=participants.agents)
     file = candidate.workspace / ".cursor" / "hooks.json"
     file.parent.mkdir()
     file.write_bytes(_THEIRS)
     try:
         with running(Script(conversations=())) as provider:
             urls = {"anthropic": provider.anthropic_url, "openai": provider.openai_url}
-            candidate.start(stage.recruiter.invite(), **urls, more=("--ide", "cursor"))
+            candidate.start(participants.recruiter.invite(), **urls, more=("--ide", "cursor"))
             hooks = json.loads(file.read_bytes())
             assert check_cursor(hooks) is None
             assert hooks["hooks"]["stop"][0] == {"command": "true", "loop_limit": 2}
@@ -92,8 +92,8 @@ def test_cursors_hooks_are_recorded_through_its_file(stage: Stage) -> None:
                 _fire(candidate, hooks["hooks"][event][-1]["command"], event, payload, at=at)
             (candidate.workspace / "app.py").write_text(_AFTER)
             submitted = candidate.submit()
-        lines = stage.recruiter.lines(candidate.session)
-        verdict = stage.recruiter.verify(candidate.session, candidate.root)
+        lines = participants.recruiter.lines(candidate.session)
+        verdict = participants.recruiter.verify(candidate.session, candidate.root)
     finally:
         candidate.end()
     assert file.read_bytes() == _THEIRS
@@ -104,9 +104,9 @@ def test_cursors_hooks_are_recorded_through_its_file(stage: Stage) -> None:
 
 
 def _fire(candidate: Candidate, command: str, event: str, payload: dict[str, Any], *, at: int) -> None:
-    """Run a hook as Cursor does: by a shell, the event on standard input; an answer that is none must be empty.
+    """Run a hook as Cursor does: in a shell, the event on standard input; an answer that says nothing must be empty.
 
-    Newer versions write to a pipe, older ones put the event behind the command as a here document.
+    Newer versions write to a pipe, older ones put the event after the command as a here document.
     """
     common = {
         "conversation_id": "c-1",

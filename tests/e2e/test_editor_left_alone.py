@@ -1,4 +1,4 @@
-"""Claude Code by itself in a prepared workspace, as in an editor: recorded, and told why not after a reboot."""
+"""Claude Code by itself in a prepared workspace, as in an editor, is recorded, and after a reboot shows why not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.helpers.provider.server import running
 from tests.helpers.running import kill_and_wait, pid_of
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Stage
+    from tests.e2e.conftest import Participants
 
 pytestmark = pytest.mark.e2e
 
@@ -25,12 +25,12 @@ _SCRIPT = Script(
 )
 
 
-def test_without_a_recorder_the_agent_says_whom_it_misses(stage: Stage) -> None:
-    """Nothing is tried again and again: the prompt is answered by Promptster's word, and both named ways heal it."""
-    candidate = Candidate(root=candidate_root(), agents=stage.agents)
+def test_without_a_recorder_the_agent_says_whom_it_misses(participants: Participants) -> None:
+    """Without retries the prompt is answered by Promptster's message, and both named ways restore recording."""
+    candidate = Candidate(root=candidate_root(), agents=participants.agents)
     with running(_SCRIPT) as provider:
         try:
-            candidate.start(stage.recruiter.invite(), anthropic=provider.anthropic_url, more=("--ide", "claude"))
+            candidate.start(participants.recruiter.invite(), anthropic=provider.anthropic_url, more=("--ide", "claude"))
             done = candidate.run("claude", "-p", "Please do part 0.")
             assert b"Part 0 is done." in done.stdout, done
             folder = candidate.state_dir
@@ -51,7 +51,7 @@ def test_without_a_recorder_the_agent_says_whom_it_misses(stage: Stage) -> None:
             assert b"Part 3 is done." in candidate.run("claude", "-p", "Please do part 3.", environ=own).stdout
             candidate.person.result("resume")
             candidate.submit()
-            prompts = [line["text"] for line in of_kind(stage.recruiter.lines(candidate.session), "prompt")]
+            prompts = [line["text"] for line in of_kind(participants.recruiter.lines(candidate.session), "prompt")]
             assert [number for number in range(4) if f"Please do part {number}." in prompts] == [0, 2]
         finally:
             candidate.end()

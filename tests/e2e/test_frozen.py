@@ -1,4 +1,4 @@
-"""A recorder that is stopped while somebody works: the session still verifies, and everybody reads of the silence."""
+"""A recorder is stopped during the work: the session still verifies, and every reader sees the silence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.e2e.world import wait_until
-from tests.helpers.hiring import stage
+from tests.helpers.hiring import hiring_in
 
 from promptster.journal.heartbeat import STOPPED_MS
 from promptster.protocol.heartbeats import LATE_MS
@@ -25,8 +25,8 @@ _STOPPED_S = LATE_MS / 1000 + 3
 
 
 def test_a_recorder_that_was_stopped_leaves_a_silence(tmp_path: Path) -> None:
-    """SIGSTOP to supervisor and recorder, 400 lines written, SIGCONT: a silence, and the recorder's own word."""
-    with stage(tmp_path) as hiring, hiring.invited("ada") as ada:
+    """After SIGSTOP to supervisor and recorder, 400 lines and SIGCONT, there are a silence and the recorder's event."""
+    with hiring_in(tmp_path) as hiring, hiring.invited("ada") as ada:
         ada.start()
         before = ControlClient(ada.session).status().events
         for pid in ada.processes():

@@ -1,4 +1,4 @@
-"""Real agents that call what only a person may do: refused whatever they try, on record once each, session unharmed."""
+"""Real agents that call commands for people are refused whatever they try, each attempt recorded once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.helpers.terminal import Terminal
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.e2e.conftest import Stage
+    from tests.e2e.conftest import Participants
     from tests.e2e.replayed import Line
 
 pytestmark = pytest.mark.e2e
@@ -34,7 +34,7 @@ _SAID = "does not work inside an agent"
 
 
 def _attempts(folder: Path) -> dict[str, str]:
-    """By the command that is tried, a line for the agent's shell; each shows what came of it."""
+    """By the command that is tried, a line for the agent's shell; each shows its result."""
     ours, nohup, setsid = shlex.quote(PROMPTSTER), folder / "nohup.txt", folder / "setsid.txt"
     return {
         "withdraw": f"{ours} withdraw --yes",
@@ -48,7 +48,7 @@ def _attempts(folder: Path) -> dict[str, str]:
 
 
 def _shown(path: Path, last: str = "terminal") -> str:
-    """Wait until a detached command has said all, up to this word, and show it."""
+    """Wait until a detached command has printed this word, and show its output."""
     return f"for i in $(seq 200); do grep -q {last} {path} && break; sleep 0.1; done; cat {path}"
 
 
@@ -82,24 +82,24 @@ def _codex(folder: Path) -> Script:
 
 
 def _at_a_sign(sign: Path, line: str) -> str:
-    """Do something once a file is there, and show how it ended; the quotes are the caller's."""
+    """Do something once a file exists, and show how it ended; the quotes are the caller's."""
     return f"until [ -e {sign} ]; do sleep 0.1; done; {line}; echo code $?"
 
 
 def _detached(sign: Path, line: str, told: Path) -> str:
-    """The same by a process that stays when the command that started it has ended, without any environment.
+    """The same by a process without any environment that outlives the command that started it.
 
-    A session of its own is what keeps it: Codex ends the process group of a command together with it, jobs that were
-    started with ``&`` or ``nohup`` too.
+    It needs a session of its own: Codex ends the process group of a command together with it, also jobs that were
+    started with ``&`` or ``nohup``.
     """
     return f"setsid -f {_BARE} sh -c {shlex.quote(_at_a_sign(sign, line))} >{told} 2>&1"
 
 
 def _codex_beside(folder: Path) -> Script:
-    """What Codex starts beside itself, begun in one call and let go in a later one.
+    """What Codex starts in the background, begun in one call and released in a later one.
 
     Two background sessions, one of them with a terminal to type into; a detached job; and a subagent, which tries at
-    once and leaves a detached job behind.
+    once and leaves a detached job.
     """
     sign, job, left = folder / "go", folder / "job.txt", folder / "left.txt"
     held = _at_a_sign(sign, f"{PROMPTSTER} login 2>&1")
@@ -141,7 +141,7 @@ def _calls(*lines: str) -> ToolUse:
 
 
 def _refused(lines: list[Line]) -> list[Line]:
-    """The refused attempts on record."""
+    """The recorded refused attempts."""
     return [line for line in of_kind(lines, "agent_other") if line["raw_kind"] == "promptster_refused"]
 
 
@@ -154,18 +154,20 @@ _MORE = {"claude": {"resume", "login"}, "codex": set[str]()}
 
 
 @pytest.mark.parametrize("agent", ["claude", "codex"])
-def test_an_agent_ends_and_changes_nothing(agent: str, stage: Stage, tmp_path: Path) -> None:
-    """With and without its environment, from the background, detached, in a subagent, and straight at the socket.
+def test_an_agent_ends_and_changes_nothing(agent: str, participants: Participants, tmp_path: Path) -> None:
+    """An agent tries with and without its environment, from the background, detached, in a subagent, and on the socket.
 
-    Afterwards the session is open, every attempt stands in the record exactly once, and the same commands work in the
-    person's terminal beside it.
+    Afterwards the session is open, every attempt is recorded exactly once, and the same commands work in the person's
+    own terminal.
     """
-    candidate = Candidate(root=candidate_root(), agents=stage.agents)
+    candidate = Candidate(root=candidate_root(), agents=participants.agents)
     script = _claude(tmp_path) if agent == "claude" else _codex(tmp_path)
     tried = {"withdraw", "stop", "pause", "submit", "restore"} | _MORE[agent]
     try:
         with running(script) as provider:
-            candidate.start(stage.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url)
+            candidate.start(
+                participants.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url
+            )
             ended = candidate.run(PROMPTSTER, "run", *_WORDS[agent])
             assert ended.code == 0, ended.stderr
             assert candidate.person.result("status")["state"] == "recording"
@@ -173,7 +175,7 @@ def test_an_agent_ends_and_changes_nothing(agent: str, stage: Stage, tmp_path: P
             assert candidate.person.result("status")["state"] == "paused"
             candidate.person.result("resume")
             candidate.submit()
-        lines = stage.recruiter.lines(candidate.session)
+        lines = participants.recruiter.lines(candidate.session)
     finally:
         candidate.end()
     told = _refused(lines)
@@ -187,24 +189,26 @@ def test_an_agent_ends_and_changes_nothing(agent: str, stage: Stage, tmp_path: P
     assert any("A task" in output and _SAID not in output for output in outputs)
 
 
-def test_what_codex_starts_beside_itself_changes_nothing(stage: Stage, tmp_path: Path) -> None:
-    """Its subagent, what that leaves running, its background sessions and its detached jobs: refused, once on record.
+def test_what_codex_starts_beside_itself_changes_nothing(participants: Participants, tmp_path: Path) -> None:
+    """Its subagent, that one's processes, its background sessions and its detached jobs are refused and recorded once.
 
     One of the sessions has a terminal, at which a person would be asked and could say yes.
     """
-    candidate = Candidate(root=candidate_root(), agents=stage.agents)
+    candidate = Candidate(root=candidate_root(), agents=participants.agents)
     words = ("codex", "exec", "--dangerously-bypass-approvals-and-sandbox", PROMPT)
     tried = {"login", "stop", "withdraw", "resume", "pause"}
     try:
         with running(_codex_beside(tmp_path)) as provider:
-            candidate.start(stage.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url)
+            candidate.start(
+                participants.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url
+            )
             ended = candidate.run(PROMPTSTER, "run", *words)
             assert ended.code == 0, ended.stderr
             assert candidate.person.result("status")["state"] == "recording"
             candidate.submit()
-        lines = stage.recruiter.lines(candidate.session)
+        lines = participants.recruiter.lines(candidate.session)
     finally:
-        (tmp_path / "go").touch()  # nothing that waits for it stays behind
+        (tmp_path / "go").touch()  # no process that waits for it is left
         candidate.end()
     told = _refused(lines)
     assert sorted(line["payload"]["command"] for line in told) == sorted(tried)
@@ -222,9 +226,9 @@ def test_what_codex_starts_beside_itself_changes_nothing(stage: Stage, tmp_path:
 
 
 @pytest.mark.parametrize("agent", ["claude", "codex"])
-def test_what_an_agent_leaves_running_changes_nothing(agent: str, stage: Stage, tmp_path: Path) -> None:
-    """A job that outlives the real agent, without its environment: still refused, and once on record."""
-    candidate = Candidate(root=candidate_root(), agents=stage.agents)
+def test_what_an_agent_leaves_running_changes_nothing(agent: str, participants: Participants, tmp_path: Path) -> None:
+    """A job that outlives the real agent, without its environment, is still refused, and recorded once."""
+    candidate = Candidate(root=candidate_root(), agents=participants.agents)
     sign, left = tmp_path / "go", tmp_path / "left.txt"
     line = _detached(sign, f"{PROMPTSTER} withdraw --yes", left)
     tool = ToolUse(name="Bash", input={"command": line})
@@ -232,7 +236,9 @@ def test_what_an_agent_leaves_running_changes_nothing(agent: str, stage: Stage, 
     conversation = Conversation(prompt=PROMPT, turns=(Turn(tools=(tool,)), Turn(text="Done.")))
     try:
         with running(Script(conversations=(conversation,))) as provider:
-            candidate.start(stage.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url)
+            candidate.start(
+                participants.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url
+            )
             ended = candidate.run(PROMPTSTER, "run", *_WORDS[agent])
             assert ended.code == 0, ended.stderr
             assert left.read_text() == ""
@@ -240,9 +246,9 @@ def test_what_an_agent_leaves_running_changes_nothing(agent: str, stage: Stage, 
             wait_until(lambda: "code" in left.read_text(), "what was left running")
             assert candidate.person.result("status")["state"] == "recording"
             candidate.submit()
-        lines = stage.recruiter.lines(candidate.session)
+        lines = participants.recruiter.lines(candidate.session)
     finally:
-        sign.touch()  # nothing that waits for it stays behind
+        sign.touch()  # no process that waits for it is left
         candidate.end()
     assert f"promptster withdraw {_SAID}" in left.read_text()
     assert left.read_text().endswith("Use your own terminal.\ncode 6\n")
@@ -251,9 +257,9 @@ def test_what_an_agent_leaves_running_changes_nothing(agent: str, stage: Stage, 
 
 
 @pytest.mark.parametrize("agent", ["claude", "codex"])
-def test_the_conversation_goes_on_as_it_is_told(agent: str, stage: Stage) -> None:
+def test_the_conversation_goes_on_as_it_is_told(agent: str, participants: Participants) -> None:
     """At a terminal, what was recorded is counted, and the command that is shown continues that very conversation."""
-    candidate = Candidate(root=candidate_root(), agents=stage.agents)
+    candidate = Candidate(root=candidate_root(), agents=participants.agents)
     shell = ToolUse(name="Bash", input={"command": "echo 1"})
     shell = shell if agent == "claude" else ToolUse(name="exec_command", input={"cmd": "echo 1"})
     script = Script(
@@ -265,11 +271,13 @@ def test_the_conversation_goes_on_as_it_is_told(agent: str, stage: Stage) -> Non
     environ = candidate.person.environment()
     try:
         with running(script) as provider:
-            candidate.start(stage.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url)
+            candidate.start(
+                participants.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url
+            )
             words = (PROMPTSTER, "run", *_WORDS[agent])
             with Terminal(words, environ=environ, cwd=candidate.workspace) as terminal:
                 assert terminal.end() == 0, terminal.shown
-            assert f"{agent} ended. Recorded: 1 prompt, 1 tool call, edits to 0 files." in terminal.shown
+            assert f"{agent} ended. Recorded: 1 prompt, 1 tool call, no edits." in terminal.shown
             told = terminal.shown.partition(_HINT[agent])[2].split()[0]
             more = {
                 "claude": ("claude", "--resume", told, *_WORDS[agent][3:], "-p", "And the rest"),
@@ -277,10 +285,10 @@ def test_the_conversation_goes_on_as_it_is_told(agent: str, stage: Stage) -> Non
             }
             with Terminal((PROMPTSTER, "run", *more[agent]), environ=environ, cwd=candidate.workspace) as terminal:
                 assert terminal.end() == 0, terminal.shown
-            assert f"{agent} ended. Recorded: 1 prompt, 0 tool calls, edits to 0 files." in terminal.shown
+            assert f"{agent} ended. Recorded: 1 prompt, 0 tool calls, no edits." in terminal.shown
             assert terminal.shown.partition(_HINT[agent])[2].split()[0] == told
             candidate.submit()
-        lines = stage.recruiter.lines(candidate.session)
+        lines = participants.recruiter.lines(candidate.session)
     finally:
         candidate.end()
     prompts = of_kind(lines, "prompt")

@@ -13,7 +13,7 @@ _ID = "01a22ca0-1f25-76a2-9860-09bb9f233caf"
 
 
 def test_only_what_an_agent_removes_by_itself_is_left_out(tmp_path: Path) -> None:
-    """A lock of one of Codex's threads and a database's passing files; every other lock and file is compared."""
+    """A lock of one of Codex's threads and a database's temporary files are left out; every other file is compared."""
     locks = tmp_path / ".codex" / "thread-writer-locks"
     locks.mkdir(parents=True)
     for name in (f"{_ID}.lock", ".coordination.lock", "more.lock", f"{_ID}.json"):

@@ -1,4 +1,4 @@
-"""Real agents with answers and files that are unusual: told as they were, and as the agents took them."""
+"""Real agents with unusual answers and files: recorded as they were, and as the agents took them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.helpers.provider.script import Conversation, Script, ToolUse, Turn
 from tests.helpers.provider.server import running
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Stage
+    from tests.e2e.conftest import Participants
 
 pytestmark = pytest.mark.e2e
 
@@ -43,20 +43,22 @@ def _picture() -> bytes:
     )
 
 
-def _lines(stage: Stage, turns: tuple[Turn, ...], *words: str) -> list[dict[str, Any]]:
-    """What the replay tells of an agent that got these answers."""
-    candidate = Candidate(root=candidate_root(), agents=stage.agents)
+def _lines(participants: Participants, turns: tuple[Turn, ...], *words: str) -> list[dict[str, Any]]:
+    """The replay of an agent that got these answers."""
+    candidate = Candidate(root=candidate_root(), agents=participants.agents)
     (candidate.workspace / "win.txt").write_bytes(WINDOWS)
     (candidate.workspace / "nb.ipynb").write_text(json.dumps(NOTEBOOK))
     (candidate.workspace / "pic.png").write_bytes(_picture())
     try:
         with running(Script(conversations=(Conversation(prompt=PROMPT, turns=turns),))) as provider:
-            candidate.start(stage.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url)
+            candidate.start(
+                participants.recruiter.invite(), anthropic=provider.anthropic_url, openai=provider.openai_url
+            )
             ended = candidate.run(PROMPTSTER, "run", *words)
             assert ended.code == 0, ended.stderr
             candidate.submit()
-        assert stage.recruiter.verify(candidate.session, candidate.root)["verdict"] == "verified"
-        return stage.recruiter.lines(candidate.session)
+        assert participants.recruiter.verify(candidate.session, candidate.root)["verdict"] == "verified"
+        return participants.recruiter.lines(candidate.session)
     finally:
         candidate.end()
 
@@ -65,11 +67,11 @@ def _marked(lines: list[dict[str, Any]]) -> list[str]:
     return [mark for line in of_kind(lines, "command") for mark in line.get("marks", ())]
 
 
-def test_claude_code(stage: Stage) -> None:
+def test_claude_code(participants: Participants) -> None:
     """Line ends, a notebook's cell, a long output, one id for two calls, and no closing mark at the end."""
     path = str(WORKSPACE / "win.txt")
     lines = _lines(
-        stage,
+        participants,
         (
             Turn(tools=(ToolUse(name="Read", input={"file_path": path}),)),
             Turn(tools=(ToolUse(name="Read", input={"file_path": str(WORKSPACE / "nb.ipynb")}),)),
@@ -114,11 +116,11 @@ def test_claude_code(stage: Stage) -> None:
     assert [line["text"] for line in of_kind(lines, "prompt")] == [PROMPT]
 
 
-def test_codex(stage: Stage) -> None:
+def test_codex(participants: Participants) -> None:
     """Line ends, a long output, and one prompt with its image once."""
     patch = "*** Begin Patch\n*** Update File: win.txt\n@@\n-beta\n+BETA\n+more\n gamma\n*** End Patch\n"
     lines = _lines(
-        stage,
+        participants,
         (
             Turn(tools=(ToolUse(name="exec_command", input={"cmd": LONG}),)),
             Turn(tools=(ToolUse(name="apply_patch", input={"input": patch}),)),

@@ -1,4 +1,4 @@
-"""A candidate's own ``--settings`` for real Claude Code: they mean what they mean without us, in no file of ours."""
+"""A candidate's own ``--settings`` for real Claude Code mean the same when recorded, and are in no file of ours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.e2e.scenarios import PROMPT, Scenario
 from tests.helpers.provider.script import Conversation, Script, ToolUse, Turn
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Stage
+    from tests.e2e.conftest import Participants
 
 pytestmark = pytest.mark.e2e
 
@@ -24,7 +24,7 @@ KEY = "sk-ant-own-Kq7vZx-0123456789abcdef"
 GATEWAY = "gw-own-Kq7vZx-0123456789abcdef"
 _SEARCH = """\
 import os, pathlib, tempfile, time
-time.sleep(4)  # Claude Code tells of a command that takes longer than two seconds: both runs shall
+time.sleep(4)  # Claude Code reports a command that takes longer than two seconds, in both runs
 marks = [b"own-Kq7" + b"vZx-0123456789abcdef"]
 roots = [pathlib.Path({root!r}), *pathlib.Path(tempfile.gettempdir()).glob("promptster*")]
 roots += pathlib.Path(os.environ.get("XDG_RUNTIME_DIR", "/nowhere")).glob("promptster*")
@@ -52,7 +52,7 @@ class _WithOwnSettings(Scenario):
 def _scenario(folder: Path, root: Path) -> _WithOwnSettings:
     """A command that looks for the keys, a file that the settings forbid to read, and an answer.
 
-    The settings stand against the environment (the key) and against the user's own settings file (``MINE``).
+    The settings contradict the environment (the key) and the user's own settings file (``MINE``).
     """
     (folder / "secret.txt").write_text("nobody reads this")
     file, search = folder / "mine.json", folder / "search.py"
@@ -69,15 +69,15 @@ def _scenario(folder: Path, root: Path) -> _WithOwnSettings:
     return _WithOwnSettings(name="own-settings", agent="claude", script=script, file=file)
 
 
-def test_own_settings_mean_the_same_and_are_written_nowhere(stage: Stage, tmp_path: Path) -> None:
-    """Precedence, headers and rules are as without us; while the agent runs, only its own file holds the keys.
+def test_own_settings_mean_the_same_and_are_written_nowhere(participants: Participants, tmp_path: Path) -> None:
+    """Precedence, headers and rules are as without promptster; during the run only its own file has the keys.
 
     The agent's command searches every file of home, workspace and our folders, and every argument list.
     """
     root = candidate_root()
     scenario = _scenario(tmp_path, root)
-    control = control_run(scenario, stage.agents)
-    recorded = recorded_run(scenario, stage.agents, stage.recruiter, tap=False)
+    control = control_run(scenario, participants.agents)
+    recorded = recorded_run(scenario, participants.agents, participants.recruiter, tap=False)
     for run in (control, recorded.run):
         assert {exchange.header("x-api-key") for exchange in run.exchanges} == {KEY}
         assert {exchange.header("x-gateway") for exchange in run.exchanges} == {GATEWAY}
@@ -89,5 +89,5 @@ def test_own_settings_mean_the_same_and_are_written_nowhere(stage: Stage, tmp_pa
     assert results["Read"]["is_error"]
     assert "nobody reads this" not in json.dumps(recorded.lines)
     assert recorded.verdict["verdict"] == "verified"
-    written = [path for place in (root, stage.collector.data) for path in place.rglob("*") if path.is_file()]
+    written = [path for place in (root, participants.collector.data) for path in place.rglob("*") if path.is_file()]
     assert not any(mark.encode() in path.read_bytes() for mark in (KEY, GATEWAY) for path in written)

@@ -17,7 +17,7 @@ from promptster.paths import socket_folder
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.e2e.conftest import Stage
+    from tests.e2e.conftest import Participants
 
 pytestmark = pytest.mark.e2e
 
@@ -53,19 +53,21 @@ def _script(said: list[str], done: list[str]) -> Script:
     )
 
 
-def test_fifty_planted_secrets_are_nowhere_in_clear(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys, prompts, thoughts, answers, commands, output, file names, a name and an address."""
+def test_fifty_planted_secrets_are_nowhere_in_clear(
+    participants: Participants, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys, prompts, thoughts, answers, commands, output, file names, a name and an address are never in clear."""
     keys, prompts, said, done = _marks("sk-key", 2), _marks("prompt", 34), _marks("said", 8), _marks("done", 4)
     name, address = "Nameless-Kq7vZx01", "kq7vzx02@example.com"
     marks = [*keys, *prompts, *said, *done, name, address]
     assert len(marks) == 50
-    candidate = Candidate(root=candidate_root(), agents=stage.agents)
+    candidate = Candidate(root=candidate_root(), agents=participants.agents)
     extra = {**AGENT_ENVIRONMENT, "ANTHROPIC_API_KEY": keys[0], "CODEX_API_KEY": keys[1]}
     candidate.person = Person(name="candidate", home=candidate.person.home, extra=extra, tools=candidate.person.tools)
-    ours = [stage.collector.data, *_ours(candidate.person), *_ours(stage.recruiter.person)]
+    ours = [participants.collector.data, *_ours(candidate.person), *_ours(participants.recruiter.person)]
     try:
         with running(_script(said, done)) as provider:
-            link = stage.recruiter.invite(name, address)
+            link = participants.recruiter.invite(name, address)
             candidate.start(link, anthropic=provider.anthropic_url, openai=provider.openai_url)
             monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)  # the candidate has none
             ours.append(socket_folder(candidate.state_dir))

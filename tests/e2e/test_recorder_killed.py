@@ -1,4 +1,4 @@
-"""The recorder is killed in the middle of real agents' work: they go on, and nothing is told twice or wrongly.
+"""The recorder is killed during real agents' work: they continue, and nothing is recorded twice or wrongly.
 
 What was forwarded and not yet on disk may be missing; then an event says so.
 """
@@ -18,7 +18,7 @@ from tests.e2e.test_agents import WORKSPACE
 from tests.e2e.world import Candidate, wait_until
 
 if TYPE_CHECKING:
-    from tests.e2e.conftest import Stage
+    from tests.e2e.conftest import Participants
     from tests.e2e.scenarios import Scenario
     from tests.helpers.provider.server import Provider
 
@@ -29,7 +29,7 @@ _SAYS_SO = ("capture_gap", "capture_recovered")
 
 
 def _paced(scenario: Scenario) -> Scenario:
-    """The same with streams that take their time, so that a kill falls into one."""
+    """The same with streams that take some time, so that a kill interrupts one."""
     conversations = tuple(
         replace(item, turns=tuple(replace(turn, pace_ms=40, chunk=8) for turn in item.turns))
         for item in scenario.script.conversations
@@ -42,8 +42,8 @@ SCENARIOS = [_paced(item) for item in (*claude_scenarios(WORKSPACE), *codex_scen
 
 @pytest.mark.parametrize("moment", ["streaming", "between"])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=[f"{item.agent}-{item.name}" for item in SCENARIOS])
-def test_an_agent_survives_the_recorders_death(scenario: Scenario, moment: str, stage: Stage) -> None:
-    """It ends well with the scripted answer; every action at most once, in order; what is missing is accounted for."""
+def test_an_agent_survives_the_recorders_death(scenario: Scenario, moment: str, participants: Participants) -> None:
+    """It ends well with the scripted answer; every action appears at most once, in order; missing ones are reported."""
 
     def kill(candidate: Candidate, provider: Provider) -> None:
         before = len(provider.exchanges)
@@ -53,17 +53,17 @@ def test_an_agent_survives_the_recorders_death(scenario: Scenario, moment: str, 
             wait_until(lambda: provider.exchanges[before].outcome == "complete", "the end of an answer")
         candidate.kill_recorder()
 
-    recorded = recorded_run(scenario, stage.agents, stage.recruiter, tap=False, meanwhile=kill)
+    recorded = recorded_run(scenario, participants.agents, participants.recruiter, tap=False, meanwhile=kill)
     assert recorded.run.ended.code == 0
     assert _answer(recorded.run.ended.stdout) == scenario.script.conversations[0].turns[-1].text
-    assert recorded.run.configuration == configuration(Candidate(root=candidate_root(), agents=stage.agents))
+    assert recorded.run.configuration == configuration(Candidate(root=candidate_root(), agents=participants.agents))
     assert recorded.verdict["verdict"] == "verified"
     assert recorded.submitted["events"] == recorded.submitted["received"]
     _check(scenario, recorded.lines)
 
 
 def _answer(stdout: bytes) -> str:
-    """What the agent said last."""
+    """The agent's last words."""
     texts: list[str] = []
     for line in normal.output(stdout):
         fields = cast("dict[str, Any]", line) if isinstance(line, dict) else {}

@@ -1,7 +1,7 @@
-"""A provider at its usual address, by a company's proxy and its certificate authority: the agent notices nothing.
+"""A provider at its usual address, through a company's proxy and its certificate authority, works as without us.
 
-Claude Code behaves otherwise where it thinks that a gateway stands between it and the provider: other headers, no
-shared prompt cache, another account of its own safety checks. Behind us it must not think so.
+Claude Code behaves differently if it detects a gateway between it and the provider: other headers, no shared prompt
+cache, another account of its own safety checks. With promptster it must not do so.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.helpers.provider.server import running
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.e2e.conftest import Stage
+    from tests.e2e.conftest import Participants
     from tests.helpers.provider.exchange import Exchange
 
 pytestmark = pytest.mark.e2e
@@ -33,17 +33,17 @@ TELLS_ITS_HOST = (b'"served_by_anthropic":true', b'"served_by_anthropic":false')
 """What it says of the host name in its output."""
 
 
-def test_claude_code_reaches_anthropic_as_without_us(stage: Stage, tmp_path: Path) -> None:
-    """The provider sees the same requests with us and without, all but one beta's name; everything is recorded."""
+def test_claude_code_reaches_anthropic_as_without_us(participants: Participants, tmp_path: Path) -> None:
+    """The provider sees the same requests with and without promptster, except one beta's name; all is recorded."""
     with running(SCENARIO.script) as provider, CorporateProxy(tmp_path, HOST, provider.anthropic_url).running() as way:
-        control = _candidate(stage, way)
-        ended = control.run(str(stage.agents.claude), *SCENARIO.words()[1:])
+        control = _candidate(participants, way)
+        ended = control.run(str(participants.agents.claude), *SCENARIO.words()[1:])
         without = taken(control, ended, provider, 0)
     assert without.ended.code == 0
     with running(SCENARIO.script) as provider, CorporateProxy(tmp_path, HOST, provider.anthropic_url).running() as way:
-        candidate = _candidate(stage, way)
+        candidate = _candidate(participants, way)
         try:
-            candidate.start(stage.recruiter.invite())
+            candidate.start(participants.recruiter.invite())
             before = len(provider.exchanges)
             ended = candidate.run(PROMPTSTER, "run", *SCENARIO.words())
             submitted = candidate.submit()
@@ -53,19 +53,19 @@ def test_claude_code_reaches_anthropic_as_without_us(stage: Stage, tmp_path: Pat
     without = _by_any_name(without)
     same_behaviour(without, recorded, ordered=SCENARIO.ordered)
     same_requests(without, recorded)
-    check_everything(SCENARIO, stage.recruiter.lines(candidate.session))
+    check_everything(SCENARIO, participants.recruiter.lines(candidate.session))
     assert submitted["events"] == submitted["received"]
-    assert stage.recruiter.verify(candidate.session, candidate.root)["verdict"] == "verified"
+    assert participants.recruiter.verify(candidate.session, candidate.root)["verdict"] == "verified"
 
 
-def _candidate(stage: Stage, way: CorporateProxy) -> Candidate:
-    candidate = Candidate(root=candidate_root(), agents=stage.agents)
+def _candidate(participants: Participants, way: CorporateProxy) -> Candidate:
+    candidate = Candidate(root=candidate_root(), agents=participants.agents)
     candidate.person = replace(candidate.person, extra={**candidate.person.extra, **way.environment})
     return candidate
 
 
 def _by_any_name(run: Run) -> Run:
-    """That run, had the host had another name: the two differences that only the name makes."""
+    """That run, if the host had another name: the two differences that only the name makes."""
     assert run.ended.stdout.count(TELLS_ITS_HOST[0]) == 1
     ended = replace(run.ended, stdout=run.ended.stdout.replace(*TELLS_ITS_HOST))
     return replace(run, ended=ended, exchanges=[_without_beta(exchange) for exchange in run.exchanges])

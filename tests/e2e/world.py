@@ -1,6 +1,6 @@
-"""The stage of an end-to-end test: a real collector, a recruiter, candidates, and real agents on a scripted provider.
+"""What an end-to-end test needs: a real collector, a recruiter, candidates, and real agents on a scripted provider.
 
-Everything is a process of its own and is driven through the documented commands, as a stranger's script would.
+Everything is a process of its own and is controlled through the documented commands, as a stranger's script would.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def wait_for_text(path: Path, process: subprocess.Popen[bytes]) -> str:
 
 
 def wait_until(condition: Any, what: str, seconds: float = 30.0) -> Any:
-    """Ask again until the answer is true, and give it back."""
+    """Ask again until the answer is true, and return it."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if answer := condition():
@@ -136,11 +136,11 @@ class Ended:
 
 
 def finished(process: subprocess.Popen[bytes], told: Callable[[bytes], None] | None = None) -> Ended:
-    """Hear a program out.
+    """Read a program's output to its end.
 
     Args:
         process: it, with both outputs as pipes that nobody has read.
-        told: gets each line of its standard output as soon as it stands there.
+        told: gets each line of its standard output as soon as it is written.
 
     Raises:
         subprocess.TimeoutExpired: it did not end in time.
@@ -165,7 +165,7 @@ def finished(process: subprocess.Popen[bytes], told: Callable[[bytes], None] | N
 
 @dataclass
 class Candidate:
-    """One candidate at a fixed place, so that runs with and without us see the same paths."""
+    """One candidate at a fixed place, so that runs with and without promptster see the same paths."""
 
     root: Path
     agents: Agents
@@ -223,7 +223,7 @@ class Candidate:
         )
 
     def recorder_pid(self) -> int:
-        """The recorder's process id, as it stands now."""
+        """The recorder's current process id."""
         path = self.state_dir / "recorder.pid"
         return int(wait_until(lambda: path.exists() and path.read_text().strip(), "the recorder's process id"))
 
@@ -243,11 +243,11 @@ class Candidate:
         return pid
 
     def submit(self) -> dict[str, Any]:
-        """Hand in, and wait until everything arrived."""
+        """Submit, and wait until everything arrived."""
         return self.person.result("submit", "--yes", cwd=self.workspace)
 
     def end(self) -> None:
-        """Leave no process of ours behind."""
+        """End every process of ours."""
         if self.session:
             self.person.call("stop", "--yes", "--json", cwd=self.workspace)
 
@@ -299,9 +299,9 @@ class Recruiter:
 
 
 def stage_folder() -> Path:
-    """The folder of all stages: the same every time, one for each of several workers that test side by side.
+    """The folder of these tests: always the same, one for each of several parallel workers.
 
-    Its path is short, so that a session's sockets stand in the session's own folder.
+    Its path is short, so that a session's sockets are in the session's own folder.
     """
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
     return Path(tempfile.gettempdir()) / f"e2e-{os.getuid()}" / worker
@@ -309,7 +309,7 @@ def stage_folder() -> Path:
 
 @functools.cache
 def _locked_stage_folder() -> tuple[Path, IO[str]]:
-    """That folder, and the lock that keeps two test runs from standing on it at once."""
+    """That folder, and the lock that keeps two test runs from using it at once."""
     folder = stage_folder()
     folder.parent.mkdir(mode=0o700, exist_ok=True)
     folder.mkdir(exist_ok=True)

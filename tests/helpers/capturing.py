@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from promptster.protocol.events import OpenedEvent
     from promptster.proxy.header_fields import Headers
-    from promptster.proxy.observation import Observer, Outcome
+    from promptster.proxy.observation import ExchangeOutcome, Observer
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 """What older versions of Promptster recorded."""
@@ -80,13 +80,13 @@ class Reports:
         """Bytes that were not observed."""
         self.observer.observe(DataMissed(size))
 
-    def finished(self, outcome: Outcome, reason: str) -> None:
+    def finished(self, outcome: ExchangeOutcome, reason: str) -> None:
         """The exchange's end."""
         self.observer.observe(ExchangeEnd(outcome, reason))
 
 
 @dataclass
-class Bench:
+class CaptureBench:
     """A capture engine and the drafts it wrote; ``seq`` is the index in ``drafts``."""
 
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -174,7 +174,7 @@ def pieces(data: bytes, cuts: Sequence[int]) -> list[bytes]:
 
 
 def play(
-    bench: Bench,
+    bench: CaptureBench,
     steps: Iterable[Mapping[str, Any]],
     *,
     cut: Callable[[bytes], Sequence[bytes]] = lambda data: [data],
@@ -194,7 +194,7 @@ def play(
         bench.capture.tick()
 
 
-def _ask(bench: Bench, request: Mapping[str, Any], cut: Callable[[bytes], Sequence[bytes]]) -> Reports:
+def _ask(bench: CaptureBench, request: Mapping[str, Any], cut: Callable[[bytes], Sequence[bytes]]) -> Reports:
     info = RequestInfo(
         upstream=request["upstream"],
         method=request["method"],
@@ -214,18 +214,18 @@ def _answer(observer: Reports, step: Mapping[str, Any], cut: Callable[[bytes], S
     observer.response_head(step["status"], tuple((name.encode(), value.encode()) for name, value in step["headers"]))
     for piece in cut(step["body"].encode()):
         observer.response_body(piece)
-    outcome: Outcome = step["end"]
+    outcome: ExchangeOutcome = step["end"]
     observer.finished(outcome, "")
 
 
 def exchange(
-    bench: Bench,
+    bench: CaptureBench,
     body: Mapping[str, Any],
     answer: bytes | None,
     *,
     status: int = 200,
     headers: Sequence[tuple[bytes, bytes]] = SSE,
-    outcome: Outcome = "complete",
+    outcome: ExchangeOutcome = "complete",
     target: str = "/v1/messages",
     upstream: str = "anthropic",
     agent: Mapping[str, str] = MappingProxyType({}),

@@ -81,7 +81,7 @@ class Invited:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class Hiring:
     """A collector with an owner who is signed in."""
 
     running: RunningCollector
@@ -108,10 +108,10 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path, *, options: tuple[str, ...] = ()) -> Generator[Stage]:
+def hiring_in(folder: Path, *, options: tuple[str, ...] = ()) -> Generator[Hiring]:
     """A collector in ``folder``, with further options for ``serve``, and its owner; it is stopped at the end."""
     with collector(folder, options=options) as running:
         (folder / "owner").mkdir()
         owner = Person(name="owner", home=folder / "owner")
         owner.result("login", "--collector", running.url, "--token-stdin", "--json", given=running.token)
-        yield Stage(running=running, owner=owner, folder=folder)
+        yield Hiring(running=running, owner=owner, folder=folder)

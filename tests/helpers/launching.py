@@ -21,8 +21,8 @@ from promptster.protocol.policy import make_policy
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
 from promptster.recorder.control_server import ControlServer
 from promptster.recorder.process_log import Log
-from promptster.session_folder.control_calls import ControlCall, LaunchCall, RecordCall
-from promptster.session_folder.control_messages import LaunchTicket, Recorded, Reply
+from promptster.session_folder.control_calls import ControlCall, LaunchCall, RecordCall, SentEvent
+from promptster.session_folder.control_messages import LaunchTicket, RecordReply, Reply
 from promptster.session_folder.folder import SessionFacts, SessionFolder, SessionState
 
 if TYPE_CHECKING:
@@ -64,14 +64,14 @@ def request_for(
 
 
 @dataclass
-class Desk:
+class RecordingSession:
     """A session that looks like a recording one to a launcher."""
 
     paths: Paths
     folder: SessionFolder
     workspace: Path
-    recorded: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    """Drafts that the recorder received."""
+    recorded: list[SentEvent] = field(default_factory=list["SentEvent"])
+    """Events that the recorder received."""
 
     def environ(self, **more: str) -> dict[str, str]:
         """The environment in which our own program finds this session."""
@@ -86,14 +86,14 @@ def _policy() -> Policy:
 
 
 @contextlib.contextmanager
-def desk(
+def recording_session(
     root: Path,
     *,
     answering: bool = True,
     choices: Mapping[str, Any] | None = None,
     policy: Policy | None = None,
     ticket: LaunchTicket = TICKET,
-) -> Generator[Desk]:
+) -> Generator[RecordingSession]:
     """A session below ``root``, active; with ``answering`` its control socket gives tickets and takes drafts."""
     paths = Paths(config=root / "config", data=root / "data", state=root / "promptster")
     workspace = root / "workspace"
@@ -116,7 +116,7 @@ def desk(
     folder.activate(paths)
     folder.write_document("policy.json", (policy or _policy()).payload())
     save_secrets(FileStore(folder.secrets_file), session, SessionSecrets.generate(session))
-    made = Desk(paths=paths, folder=folder, workspace=workspace)
+    made = RecordingSession(paths=paths, folder=folder, workspace=workspace)
     try:
         with _control(made, ticket) if answering else contextlib.nullcontext():
             yield made
@@ -125,15 +125,15 @@ def desk(
 
 
 @contextlib.contextmanager
-def _control(made: Desk, ticket: LaunchTicket) -> Generator[None]:
+def _control(made: RecordingSession, ticket: LaunchTicket) -> Generator[None]:
     """The recorder's own control server on a thread, with two operations of this module."""
 
     async def answer(call: ControlCall) -> Reply:
         if isinstance(call, LaunchCall):
             return ticket
         assert isinstance(call, RecordCall)
-        made.recorded.extend(dict(draft) for draft in call.drafts)
-        return Recorded(seqs=tuple(range(len(call.drafts))))
+        made.recorded.extend(call.drafts)
+        return RecordReply(seqs=tuple(range(len(call.drafts))))
 
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(made.folder.control_socket))

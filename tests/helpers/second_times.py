@@ -28,7 +28,7 @@ _FIVE_MINUTES = 300_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class TimesReading:
     """What step 13 and the gaps of silence say."""
 
     notes: frozenset[str]
@@ -49,7 +49,7 @@ class _Event:
     """How many events it knows to have been received."""
 
 
-def read_told(data: bytes) -> Told:
+def read_times(data: bytes) -> TimesReading:
     """Read a bundle whose signatures are valid."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -60,7 +60,7 @@ def read_told(data: bytes) -> Told:
     notes |= {"ahead" for event in events if event.received is not None and event.ms - event.received > _FIVE_MINUTES}
     notes |= {"backwards" for piece in pieces if _runs_backwards(piece)}
     notes |= {"pace" for piece in _stretches(pieces) if _contradicts(piece, events)}
-    return Told(notes=frozenset(notes), silences=tuple(_silent(pieces)))
+    return TimesReading(notes=frozenset(notes), silences=tuple(_silent(pieces)))
 
 
 def _b64u(text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What is planted in a session: never in clear on a disk, and gone for good after withdrawal."""
+"""What is planted in a session is never in clear on a disk, and gone for good after withdrawal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _conversation(workspace: Path, marks: Sequence[str]) -> dict[str, Any]:
 
 
 def _hits(folder: Path, marks: Iterable[str], *, beside: Iterable[Path] = ()) -> list[str]:
-    """Which marks stand in clear in a file below ``folder``, by name or content, as text or in an encoding of JSON."""
+    """The marks that are in clear in a file below ``folder``, by name or content, as text or in an encoding of JSON."""
     skipped = {path.resolve() for path in beside}
     found: list[str] = []
     wanted = [(mark, mark.encode(), mark.encode("utf-16-le")) for mark in marks]
@@ -49,7 +49,7 @@ def _state_folders(person: Person) -> list[Path]:
 
 
 def test_no_planted_secret_stands_in_clear_in_any_file_that_we_wrote(tmp_path: Path, running: RunningCollector) -> None:
-    """50 secrets (provider keys, prompts, answers, files, output, names, e-mails): none in clear, during and after."""
+    """None of 50 secrets (keys, prompts, answers, files, output, names, e-mails) is in clear, during and after."""
     keys, prompts, names = _planted("sk-ant-api03", 3), _planted("prompt", 30), _planted("Name", 2)
     emails = [f"{mark.lower()}@example.com" for mark in _planted("mail", 2)]
     inside = _planted("inside", 13)
@@ -101,7 +101,7 @@ def _record(stage: Assessment, marks: Sequence[str], name: str, email: str) -> N
 def test_after_withdrawal_a_restored_backup_of_the_data_tells_nothing(
     tmp_path: Path, running: RunningCollector
 ) -> None:
-    """100 planted strings, withdrawn while recording: yesterday's data beside today's keys brings none of them back."""
+    """After a withdrawal while recording, yesterday's data with today's keys reveals none of 100 planted strings."""
     marks, inside = _planted("planted", 94), _planted("inside", 4)
     name, email = "Name-Zq7vKx0001", "mail-zq7vkx0002@example.com"
     everything = [*marks, *inside, name, email]
@@ -131,7 +131,7 @@ def test_after_withdrawal_a_restored_backup_of_the_data_tells_nothing(
 def test_after_withdrawal_of_a_sealed_session_its_segment_tells_nothing(
     tmp_path: Path, running: RunningCollector
 ) -> None:
-    """The same for a session that was submitted and sealed before it was withdrawn."""
+    """The same holds for a session that was submitted and sealed before it was withdrawn."""
     marks, inside = _planted("sealed", 20), _planted("inside", 4)
     with assessment(tmp_path, running, [_conversation(tmp_path / "workspace", inside)]) as stage:
         _record(stage, marks, "Ada Sealed", "ada.sealed@example.com")

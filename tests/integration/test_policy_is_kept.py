@@ -1,4 +1,4 @@
-"""The policy's text promises nothing that is not so: every command in it does what it says, every kind is recorded."""
+"""The policy's text is true: every command in it does what it says, and every kind is recorded."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _prompts(stage: Assessment) -> list[str]:
 
 
 def _session(stage: Assessment) -> dict[str, Any]:
-    """What the hiring team sees of the session."""
+    """The session as the hiring team sees it."""
     found: list[dict[str, Any]] = stage.recruiter.result("sessions")["sessions"]
     return next(entry for entry in found if entry["session"] == stage.session)
 
@@ -144,7 +144,7 @@ _CHECKS: Mapping[str, Callable[[Assessment], None]] = {
 
 
 def test_every_command_in_the_text_does_what_the_text_says(stage: Assessment) -> None:
-    """Each runs as a process against a real recorder and collector; one that is named without a check fails."""
+    """Each runs as a process against a real recorder and collector; a command that is named but not checked fails."""
     invite = stage.invite()
     text = _policy_text(stage, invite)
     named = _COMMAND.findall(text)
@@ -180,7 +180,7 @@ def _tell(folder: SessionFolder, event: str, **fields: Any) -> None:
 
 
 def _work_without_hooks(folder: SessionFolder, stage: Assessment, prompt: str) -> None:
-    """Let an agent work whose hooks are switched off without a word."""
+    """Let an agent work whose hooks are silently disabled."""
     base_url = ControlClient(folder).launch().base_urls["claude"]
     environ = {**stage.candidate.environment(), "ANTHROPIC_BASE_URL": base_url}
     program = [str(stage.folder / "tools" / "claude"), "-p", prompt]
@@ -196,7 +196,7 @@ def _in_a_session(stage: Assessment) -> set[str]:
     local.parent.mkdir(exist_ok=True)
     local.write_text('{"disableAllHooks": true}')
     shell = ("shell", "-c", "CLAUDE_CODE_SIMPLE=1 claude -p 'by shell'")
-    assert stage.candidate.call(*shell, cwd=stage.workspace).code == 0  # tells of hooks that are off, and of the file
+    assert stage.candidate.call(*shell, cwd=stage.workspace).code == 0  # reports disabled hooks and the file
     assert stage.candidate.call("pause").code == stage.candidate.call("resume").code == 0
     _tell(folder, "SubagentStart", agent_id="a1", agent_type="explorer")
     _tell(folder, "SubagentStop", agent_id="a1", agent_type="explorer", last_assistant_message="found")
@@ -217,7 +217,7 @@ def _in_a_session(stage: Assessment) -> set[str]:
 
 
 async def _time_passes(running: Running, clock: HandClock) -> None:
-    """A minute goes by, and then the computer's clock is set."""
+    """Let a minute pass, and then set the computer's clock."""
     parts = await assemble(running.folder, running.certified.secrets, clock, Log(-1), start_anew=lambda: None)
     clock.pass_by(61_000)
     parts.heartbeat.beat()
@@ -230,7 +230,7 @@ async def _time_passes(running: Running, clock: HandClock) -> None:
 def test_every_kind_that_the_policy_asks_for_is_recorded_by_something(
     stage: Assessment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two sessions, one of real processes and one whose clock the test owns, hold every kind; no other is asked for."""
+    """Two sessions, one of real processes and one whose clock the test controls, have every kind that is asked for."""
     found = _in_a_session(stage)
     certified = Certified(record_until=FAR, upload_until=FAR)
     with prepared(tmp_path / os.urandom(4).hex(), monkeypatch, certified=certified) as running:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 from tests.helpers.certified import Certified
 from tests.helpers.disk import MemoryDisk
-from tests.helpers.recorders import Bench, HandClock, note
+from tests.helpers.recorders import HandClock, RecorderBench, note
 
 from promptster.journal.heartbeat import Heartbeat
 from promptster.protocol.events.kinds import Kind
 
 
-def beating(clock: HandClock) -> tuple[Bench, Heartbeat]:
+def beating(clock: HandClock) -> tuple[RecorderBench, Heartbeat]:
     """A recorder with a heartbeat."""
-    bench = Bench(Certified(), MemoryDisk(), clock=clock)
+    bench = RecorderBench(Certified(), MemoryDisk(), clock=clock)
     return bench, Heartbeat(bench.recorder, clock, lambda: {"received": 3})
 
 
-def told(bench: Bench) -> list[tuple[str, dict[str, object]]]:
+def told(bench: RecorderBench) -> list[tuple[str, dict[str, object]]]:
     """The events on disk."""
     bench.recorder.commit()
     return [(event.kind, event.open().fields) for event in bench.recorder.events()]

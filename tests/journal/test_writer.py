@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.helpers.certified import NOW_MS, Certified
 from tests.helpers.disk import MemoryDisk
-from tests.helpers.recorders import Bench, HandClock, call, note
+from tests.helpers.recorders import HandClock, RecorderBench, call, note
 from tests.journal.test_journal import nth
 
 from promptster.journal.journal import JournalLostError
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def kinds(bench: Bench) -> list[str]:
+def kinds(bench: RecorderBench) -> list[str]:
     """The kinds on disk, in order."""
     return [event.kind for event in bench.recorder.events()]
 
 
-def details(bench: Bench) -> list[str]:
+def details(bench: RecorderBench) -> list[str]:
     """The details of the degraded notes."""
     events = [event.open() for event in bench.recorder.events()]
     return [event.fields["detail"] for event in events if event.kind == Kind.CAPTURE_DEGRADED]
@@ -50,7 +50,7 @@ def failing(disk: MemoryDisk, number: int, *, times: int, word: str = "sync") ->
 
 def test_seqs_are_gapless_and_sources_count_apart() -> None:
     """Every event has the next seq, and the next number of its own source."""
-    bench = Bench(Certified(), MemoryDisk())
+    bench = RecorderBench(Certified(), MemoryDisk())
     assert bench.record(note("a"), call(1), note("b"), call(2)) == [0, 1, 2, 3]
     found = [(event.seq, event.src, event.parsed.src_seq) for event in bench.recorder.events()]
     assert found == [(0, "candidate", 0), (1, "hook", 0), (2, "candidate", 1), (3, "hook", 1)]
@@ -59,8 +59,8 @@ def test_seqs_are_gapless_and_sources_count_apart() -> None:
 def test_counters_go_on_after_a_restart() -> None:
     """A new recorder continues seq and source counts from the journal alone."""
     disk, certified = MemoryDisk(), Certified()
-    Bench(certified, disk).record(note("a"), call(1))
-    again = Bench(certified, disk)
+    RecorderBench(certified, disk).record(note("a"), call(1))
+    again = RecorderBench(certified, disk)
     assert [event.seq for event in again.recovered] == [0, 1]
     again.record(call(2))
     last = list(again.recorder.events())[-1]
@@ -69,7 +69,7 @@ def test_counters_go_on_after_a_restart() -> None:
 
 def test_nothing_is_durable_before_the_commit() -> None:
     """A seq is given at once, but it is durable only after the disk's answer."""
-    bench = Bench(Certified(), MemoryDisk())
+    bench = RecorderBench(Certified(), MemoryDisk())
     assert bench.recorder.append(note("a")) == 0
     assert bench.recorder.durable_seq == 0
     assert bench.recorder.commit()
@@ -78,7 +78,7 @@ def test_nothing_is_durable_before_the_commit() -> None:
 
 async def test_whoever_waits_hears_of_durability() -> None:
     """``durable`` returns when the writer's thread has synced, also for many waiters at once."""
-    bench = Bench(Certified(), MemoryDisk())
+    bench = RecorderBench(Certified(), MemoryDisk())
     bench.recorder.start()
     seqs = [bench.recorder.append(note(str(number))) for number in range(50)]
     await asyncio.gather(*(bench.recorder.durable(seq) for seq in seqs))
@@ -89,17 +89,17 @@ async def test_whoever_waits_hears_of_durability() -> None:
 async def test_close_makes_the_rest_durable() -> None:
     """What was appended last is on disk after an orderly end."""
     disk, certified = MemoryDisk(), Certified()
-    bench = Bench(certified, disk)
+    bench = RecorderBench(certified, disk)
     bench.recorder.start()
     for number in range(20):
         bench.recorder.append(note(str(number)))
     await bench.recorder.close()
-    assert len(Bench(certified, disk).recovered) == 20
+    assert len(RecorderBench(certified, disk).recovered) == 20
 
 
 def test_kinds_outside_the_policy_are_left_out_and_counted() -> None:
     """What the candidate did not agree to is not recorded; events about the session itself always are."""
-    bench = Bench(Certified(), MemoryDisk(), kinds=("prompt",))
+    bench = RecorderBench(Certified(), MemoryDisk(), kinds=("prompt",))
     assert bench.recorder.append(call(1)) == NOT_RECORDED
     assert bench.recorder.append(note("about the session")) == 0
     assert bench.recorder.dropped == {"policy": 1}
@@ -107,7 +107,7 @@ def test_kinds_outside_the_policy_are_left_out_and_counted() -> None:
 
 def test_a_malformed_draft_costs_itself_only() -> None:
     """A draft that cannot become an event is counted, and takes no number; a missing one of an agent is reported."""
-    bench = Bench(Certified(), MemoryDisk())
+    bench = RecorderBench(Certified(), MemoryDisk())
     odd = Draft(src="hook", event=event_of(Kind.COMMAND, {"exit_code": "x"}), ms=1, mono_ms=1)
     assert bench.recorder.append(odd) == NOT_RECORDED
     assert bench.recorder.append(Draft(src="nobody", event=event_of(Kind.NOTE, {}), ms=1, mono_ms=1)) == NOT_RECORDED
@@ -118,7 +118,7 @@ def test_a_malformed_draft_costs_itself_only() -> None:
 
 def test_refs_to_what_was_not_recorded_fall_away() -> None:
     """An event may refer only to earlier events that were recorded."""
-    bench = Bench(Certified(), MemoryDisk())
+    bench = RecorderBench(Certified(), MemoryDisk())
     bench.record(note("a"))
     draft = Draft(
         src="hook", event=event_of(Kind.COMMAND, {"command": "ls"}), ms=1, mono_ms=1, refs=(NOT_RECORDED, 0, 7)
@@ -130,10 +130,11 @@ def test_refs_to_what_was_not_recorded_fall_away() -> None:
 @pytest.mark.parametrize("kind", sorted(AGENT_KINDS))
 def test_after_the_time_limit_nothing_of_agents_is_recorded(kind: str) -> None:
     """The recorder keeps the certificate's end and reports it once; the session's own events continue."""
-    bench = Bench(Certified(record_until=NOW_MS + 10), MemoryDisk())
+    bench = RecorderBench(Certified(record_until=NOW_MS + 10), MemoryDisk())
     draft = Draft(src="proxy", event=event_of(kind, {}), ms=NOW_MS, mono_ms=1)
+    bench.clock.pass_by(10)
     assert bench.recorder.append(draft) == 0
-    bench.clock.pass_by(11)
+    bench.clock.pass_by(1)
     assert bench.recorder.append(draft) == bench.recorder.append(draft) == NOT_RECORDED
     bench.record(note("still mine"))
     assert kinds(bench) == [kind, "capture_degraded", "note"]
@@ -144,11 +145,11 @@ def test_after_the_time_limit_nothing_of_agents_is_recorded(kind: str) -> None:
 def test_nothing_follows_closed() -> None:
     """``closed`` is the last event, also for a recorder that starts later."""
     disk, certified = MemoryDisk(), Certified()
-    bench = Bench(certified, disk)
+    bench = RecorderBench(certified, disk)
     bench.recorder.append_own(Closed(totals={}, batches=1))
     assert bench.recorder.append(note("late")) == NOT_RECORDED
     bench.recorder.commit()
-    again = Bench(certified, disk)
+    again = RecorderBench(certified, disk)
     assert again.recorder.finished
     assert again.recorder.append(note("later")) == NOT_RECORDED
 
@@ -157,15 +158,15 @@ def test_nothing_follows_closed() -> None:
 def test_nobody_but_the_recorder_closes(src: str) -> None:
     """A ``closed`` of another source is an event like any other, also for a recorder that starts later."""
     disk, certified = MemoryDisk(), Certified()
-    bench = Bench(certified, disk)
+    bench = RecorderBench(certified, disk)
     bench.record(Draft(src=src, event=event_of(Kind.CLOSED, {}), ms=1, mono_ms=1), note("a"))
     assert kinds(bench) == ["closed", "note"]
-    assert not Bench(certified, disk).recorder.finished
+    assert not RecorderBench(certified, disk).recorder.finished
 
 
 def test_an_event_can_demand_its_place() -> None:
     """``closed`` must be the next event after what was sealed, or it is not recorded."""
-    bench = Bench(Certified(), MemoryDisk())
+    bench = RecorderBench(Certified(), MemoryDisk())
     bench.record(note("a"))
     assert not bench.recorder.append_next(note("b"), seq=0)
     assert bench.recorder.append_next(note("b"), seq=1)
@@ -175,7 +176,7 @@ def test_an_event_can_demand_its_place() -> None:
 def test_a_disk_that_fails_for_a_while_loses_nothing(number: int) -> None:
     """Events wait in memory while the disk refuses, keep their places, and a note reports it afterwards."""
     disk = MemoryDisk()
-    bench = Bench(Certified(), disk)
+    bench = RecorderBench(Certified(), disk)
     bench.record(note("before"))
     disk.on_call = failing(disk, number, times=2)
     bench.recorder.append(call(1, "x" * 100))
@@ -193,7 +194,7 @@ def test_a_disk_that_fails_for_a_while_loses_nothing(number: int) -> None:
 def test_a_full_disk_costs_heavy_values_first() -> None:
     """On ENOSPC waiting events are composed anew without their heavy values, in the same places, and a note says so."""
     disk = MemoryDisk()
-    bench = Bench(Certified(), disk)
+    bench = RecorderBench(Certified(), disk)
     bench.record(note("before"))
     disk.on_call = failing(disk, errno.ENOSPC, times=1, word="write")
     disk.free = 1000
@@ -210,7 +211,7 @@ def test_a_full_disk_costs_heavy_values_first() -> None:
 def test_a_nearly_full_disk_is_noticed_before_it_is_full() -> None:
     """Below the reserve heavy values are left out; above it everything is kept again; both are reported."""
     disk = MemoryDisk()
-    bench = Bench(Certified(), disk)
+    bench = RecorderBench(Certified(), disk)
     disk.free = 1000
     bench.record(call(1, "x" * 9000))
     assert bench.recorder.degraded == ("disk_nearly_full",)
@@ -226,11 +227,14 @@ def test_a_nearly_full_disk_is_noticed_before_it_is_full() -> None:
 def test_memory_is_bounded_while_the_disk_refuses() -> None:
     """Beyond the limit agents' events are dropped and counted, never the session's own; a gap reports it afterwards."""
     disk = MemoryDisk()
-    bench = Bench(Certified(), disk, limits=JournalLimits(pending=20_000))
+    bench = RecorderBench(Certified(), disk, limits=JournalLimits(pending=20_000))
     disk.on_call = failing(disk, errno.EIO, times=1)
+    left_out_at: list[int] = []
     for number in range(8):
-        bench.recorder.append(call(number, "x" * 4000))
-    assert bench.recorder.dropped["overload"] > 0
+        bench.clock.pass_by(1)
+        if bench.recorder.append(call(number, "x" * 4000)) == NOT_RECORDED:
+            left_out_at.append(bench.clock.wall_ms())
+    assert len(left_out_at) == bench.recorder.dropped["overload"] > 1
     bench.clock.pass_by(5000)
     assert bench.recorder.append(note("mine")) != NOT_RECORDED
     assert not bench.recorder.commit()
@@ -239,7 +243,7 @@ def test_memory_is_bounded_while_the_disk_refuses() -> None:
     assert kinds(bench)[-2:] == ["capture_degraded", "capture_gap"]
     gap = list(bench.recorder.events())[-1].open().fields
     assert (gap["source"], gap["lost"]) == ("recorder", bench.recorder.dropped["overload"])
-    assert (gap["from_ms"], gap["to_ms"]) == (NOW_MS, NOW_MS + 5000)
+    assert (gap["from_ms"], gap["to_ms"]) == (left_out_at[0], NOW_MS + 5008)
 
 
 def test_the_session_s_own_events_stay_whole() -> None:
@@ -257,7 +261,7 @@ def test_the_session_s_own_events_stay_whole() -> None:
 async def test_a_journal_that_vanished_ends_the_recorder() -> None:
     """If durable records are gone, no event is reported as durable from then on."""
     disk = MemoryDisk()
-    bench = Bench(Certified(), disk)
+    bench = RecorderBench(Certified(), disk)
     bench.record(note("a"))
     disk.on_call = failing(disk, errno.EIO, times=1)
     disk.vanish()
@@ -276,7 +280,7 @@ async def test_a_journal_that_vanished_ends_the_recorder() -> None:
 async def test_a_writer_that_breaks_ends_the_recorder() -> None:
     """An error that is not the disk's is not waited out: the waiting callers get it, and a new start follows."""
     disk = MemoryDisk()
-    bench = Bench(Certified(), disk)
+    bench = RecorderBench(Certified(), disk)
     bench.record(note("a"))
     disk.on_call = nth("sync", 1, MemoryError())
     bench.recorder.start()
@@ -289,8 +293,8 @@ async def test_a_writer_that_breaks_ends_the_recorder() -> None:
 
 
 def test_recent_events_are_handed_out_without_reading_the_disk() -> None:
-    """The sealer gets what just became durable from memory, and is told when it must read."""
-    bench = Bench(Certified(), MemoryDisk())
+    """The sealer gets new durable events from memory, and learns when it must read from disk."""
+    bench = RecorderBench(Certified(), MemoryDisk())
     bench.record(note("a"), note("b"))
     recent = bench.recorder.take_recent(0)
     assert recent is not None
@@ -301,8 +305,8 @@ def test_recent_events_are_handed_out_without_reading_the_disk() -> None:
 
 
 def test_recent_events_do_not_pile_up() -> None:
-    """While nobody seals, memory holds the oldest events only; the others are read from disk when their turn comes."""
-    bench = Bench(Certified(), MemoryDisk(), limits=JournalLimits(recent=5_000))
+    """While nothing is sealed, memory holds the oldest events only; the others are read from disk later."""
+    bench = RecorderBench(Certified(), MemoryDisk(), limits=JournalLimits(recent=5_000))
     for number in range(5):
         bench.record(call(number, "x" * 2000))
     recent = bench.recorder.take_recent(0) or []
@@ -314,7 +318,7 @@ def test_recent_events_do_not_pile_up() -> None:
 def test_events_end_where_durability_ends() -> None:
     """A reader never sees what could still be lost."""
     disk = MemoryDisk()
-    bench = Bench(Certified(), disk)
+    bench = RecorderBench(Certified(), disk)
     bench.record(note("a"))
     disk.on_call = failing(disk, errno.EIO, times=1)
     bench.recorder.append(note("b"))
@@ -326,8 +330,64 @@ def test_events_end_where_durability_ends() -> None:
 def test_own_notes_are_stamped_by_the_clock() -> None:
     """The recorder's own events have both clocks."""
     clock = HandClock(wall=5, mono=7)
-    bench = Bench(Certified(), MemoryDisk(), clock=clock)
+    bench = RecorderBench(Certified(), MemoryDisk(), clock=clock)
     bench.recorder.append_own(CaptureDegraded(detail="x"))
     bench.recorder.commit()
     parsed = next(iter(bench.recorder.events())).parsed
     assert (parsed.src, parsed.ms, parsed.mono_ms) == ("recorder", 5, 7)
+
+
+def test_an_event_does_not_refer_to_itself() -> None:
+    """A ref to its own place, which the draft could only guess, falls away like one to the future."""
+    bench = RecorderBench(Certified(), MemoryDisk())
+    bench.record(note("a"))
+    draft = note("b")
+    bench.record(Draft(src=draft.src, event=draft.event, ms=draft.ms, mono_ms=draft.mono_ms, refs=(0, 1, 2, -1)))
+    assert list(bench.recorder.events())[-1].parsed.refs == (0,)
+
+
+def test_a_group_is_written_and_the_rest_waits() -> None:
+    """More than a group's bytes takes more than one commit, and nothing falls between two of them."""
+    bench = RecorderBench(Certified(), MemoryDisk(), limits=JournalLimits(group=1))
+    for text in ("a", "b", "c"):
+        bench.recorder.append(note(text))
+    for count in (1, 2, 3):
+        assert bench.recorder.commit()
+        assert bench.recorder.durable_seq == count
+    assert [event.seq for event in bench.recorder.events()] == [0, 1, 2]
+
+
+def test_memory_is_free_again_once_the_disk_has_written() -> None:
+    """Only what waits for the disk counts against the limit, however much was written before."""
+    bench = RecorderBench(Certified(), MemoryDisk(), limits=JournalLimits(pending=10_000))
+    for number in range(20):
+        assert bench.record(call(number, "x" * 2_000)) == [number]
+    assert not bench.recorder.dropped
+
+
+def test_recent_events_make_room_when_they_are_taken() -> None:
+    """A sealer that keeps up never has to read from disk, however long the session."""
+    bench = RecorderBench(Certified(), MemoryDisk(), limits=JournalLimits(recent=5_000))
+    for number in range(20):
+        bench.record(call(number, "x" * 2_000))
+        assert [event.seq for event in bench.recorder.take_recent(number) or []] == [number]
+
+
+async def test_close_writes_what_no_thread_has_written() -> None:
+    """An end before the writer's thread began loses nothing."""
+    disk, certified = MemoryDisk(), Certified()
+    bench = RecorderBench(certified, disk)
+    bench.recorder.append(note("a"))
+    await bench.recorder.close()
+    assert [event.seq for event in RecorderBench(certified, disk).recovered] == [0]
+
+
+def test_recent_events_have_no_hole() -> None:
+    """Once one did not fit, later ones are read from disk too, also when there is room again."""
+    bench = RecorderBench(Certified(), MemoryDisk(), limits=JournalLimits(recent=5_000))
+    for number in range(3):
+        bench.record(call(number, "x" * 2_000))
+    assert [event.seq for event in bench.recorder.take_recent(1) or []] == [1]
+    bench.record(call(3, "x" * 2_000))
+    assert [event.seq for event in bench.recorder.take_recent(1) or []] == [1]
+    assert bench.recorder.take_recent(2) is None

@@ -55,11 +55,11 @@ def test_single_modules_are_named() -> None:
         assert set(re.findall(r"`([a-z_]+)`", text)) == modules
 
 
-def test_the_diagram_of_the_house_is_the_import_contract() -> None:
-    """The rows of the first flowchart below "The house" are the layers that ``nox -s lint`` checks, in their order."""
+def test_the_diagram_of_the_layers_is_the_import_contract() -> None:
+    """The rows of the first flowchart below "Layers" are the layers that ``nox -s lint`` checks, in their order."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     (layers,) = (each["layers"] for each in contracts if each.get("containers") == ["promptster"])
-    diagram = PAGE.partition("\n## The house\n")[2].partition("```mermaid\n")[2].partition("```")[0]
+    diagram = PAGE.partition("\n## Layers\n")[2].partition("```mermaid\n")[2].partition("```")[0]
     rows = [re.split(" · ", row) for row in re.findall(r'\["(.+?)"\]', diagram)]
     assert rows == [layer.split(" | ") for layer in layers]
     arrows = re.findall(r"(l\d+)(?:\[.*?\])? --> (l\d+)", diagram)
@@ -67,7 +67,7 @@ def test_the_diagram_of_the_house_is_the_import_contract() -> None:
 
 
 def agents() -> list[str]:
-    """The rooms of the agents."""
+    """The folders of the agents."""
     return sorted(file.parent.name for file in (CANDIDATE / "agents").glob("*/__init__.py"))
 
 
@@ -95,8 +95,17 @@ def test_every_class_is_in_the_file_that_is_named_for_it() -> None:
         assert re.search(rf"^class {name}\b", (CANDIDATE / path).read_text(), re.MULTILINE), name
 
 
+def test_every_function_that_is_named_is_in_its_file() -> None:
+    """A method in backticks followed by "in" and a file is defined there, in that class."""
+    methods = re.findall(r"`([A-Z]\w+)\.(\w+)` in\s+`([a-z_/]+\.py)`", ADDING + PAGE)
+    assert len(methods) > 7
+    for owner, name, path in methods:
+        body = (CANDIDATE / path).read_text().partition(f"\nclass {owner}")[2].partition("\nclass ")[0]
+        assert re.search(rf"^    (?:async )?def {name}\(", body, re.MULTILINE), f"{owner}.{name}"
+
+
 def test_every_folder_that_is_named_for_an_extension_exists() -> None:
-    """What is written for a new agent, provider, format or command goes into a package of the tree."""
+    """Code for a new agent, provider, format or command goes into a package of the tree."""
     for name in re.findall(r"one (?:file|folder) in `([a-z_/]+)`", ADDING + PAGE):
         assert (CANDIDATE / name / "__init__.py").is_file(), name
 

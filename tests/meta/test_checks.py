@@ -1,4 +1,4 @@
-"""The checks of ``nox -s lint`` that are our own find what they look for."""
+"""Our own checks in ``nox -s lint`` find what they look for."""
 
 from __future__ import annotations
 

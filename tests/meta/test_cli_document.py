@@ -1,4 +1,4 @@
-"""docs/cli.md tells every command, every exit code and every variable of ours, and the programs keep it."""
+"""docs/cli.md lists every command, every exit code and every variable of ours, and the programs agree with it."""
 
 # pyright: reportPrivateUsage=false
 
@@ -78,7 +78,7 @@ def exit_codes(module: ast.Module) -> Iterator[int]:
 
 
 def test_the_table_has_every_exit_code_and_no_other() -> None:
-    """What errors, verdicts and ``run`` can end with, and what is written down, are the same numbers."""
+    """The exit codes of errors, verdicts and ``run`` are those of the document."""
     produced = {0, *(code for module in sources() for code in exit_codes(module))}
     produced |= {code for _, code in verdict._VERDICTS.values()}
     produced |= {LaunchError("").exit_code, run.OUR_FAILURE, launcher.NOT_EXECUTABLE, launcher.NOT_FOUND}
@@ -86,7 +86,7 @@ def test_the_table_has_every_exit_code_and_no_other() -> None:
 
 
 def test_every_variable_of_ours_is_told() -> None:
-    """Every name that begins with PROMPTSTER_ in the code stands in the document, and no other does."""
+    """The document has every name in the code that begins with PROMPTSTER_, and no other."""
     texts = [node.value for module in sources() for node in ast.walk(module) if isinstance(node, ast.Constant)]
     in_code = {text for text in texts if isinstance(text, str) and re.fullmatch("PROMPTSTER_[A-Z_]+", text)}
     assert set(re.findall(r"PROMPTSTER_[A-Z_]+", section("Environment variables"))) == in_code
@@ -94,7 +94,7 @@ def test_every_variable_of_ours_is_told() -> None:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """The home of somebody with a session whose recorder does not run, bundles of every kind and a broken agent."""
+    """The home of a person with a session whose recorder does not run, bundles of every kind and a broken agent."""
     resting_session(tmp_path, workspace=tmp_path)
     bundler = Bundler()
     events = plausible()
@@ -112,7 +112,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Nothing but that home, and a path on which only the broken agent stands."""
+    """That home alone, and a PATH with only the broken agent."""
     return {"HOME": str(home), "PATH": str(home / "bin"), "TERM": "dumb"}
 
 
@@ -140,7 +140,7 @@ def environment(home: Path) -> dict[str, str]:
     ids=str,
 )
 def test_a_real_process_ends_with_its_code(home: Path, code: int, words: list[str]) -> None:
-    """Each code that needs neither a person nor an agent, provoked; its row names the command."""
+    """Each code that needs neither a person nor an agent is provoked; its row names the command."""
     done = subprocess.run(
         [*PROMPTSTER, *words],
         cwd=home,
@@ -156,7 +156,7 @@ def test_a_real_process_ends_with_its_code(home: Path, code: int, words: list[st
 
 
 def test_a_persons_no_and_ctrl_c_have_their_codes(home: Path) -> None:
-    """At a terminal ``stop`` asks: a no is 3, Ctrl-C is 130, and the session stays as it was."""
+    """At a terminal ``stop`` asks: a no is 3, Ctrl-C is 130, and the session is unchanged."""
     before = (home / ".local/state/promptster/sessions" / ("A" * 22) / "session.json").read_bytes()
     with Terminal([*PROMPTSTER, "stop"], environ=environment(home), cwd=home) as terminal:
         terminal.wait_for(r"\(yes/no\)")
@@ -170,7 +170,7 @@ def test_a_persons_no_and_ctrl_c_have_their_codes(home: Path) -> None:
 
 
 def test_ctrl_c_is_how_serve_ends_well(tmp_path: Path) -> None:
-    """The one program that runs until it is stopped has a code of its own for that, and its row says so."""
+    """The one program that runs until it is stopped has its own exit code for that, and its row says so."""
     data, ready = tmp_path / "data", tmp_path / "ready"
     collector = (sys.executable, "-m", "promptster_collector")
     made = [*collector, "init", "--data", str(data), "--org", "Acme", "--owner-email", "ada@example.com"]

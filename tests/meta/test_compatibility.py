@@ -1,4 +1,4 @@
-"""docs/compatibility.md says what this version and version 0.1 read and write, and the code keeps it."""
+"""docs/compatibility.md says what this version and version 0.1 read and write, and the code agrees with it."""
 
 # pyright: reportPrivateUsage=false
 
@@ -26,7 +26,7 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def version() -> str:
-    """The two first numbers of the version in pyproject.toml."""
+    """The first two numbers of the version in pyproject.toml."""
     whole: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     return ".".join(whole.split(".")[:2])
 

@@ -49,7 +49,7 @@ class Proxied:
 
 @contextmanager
 def nginx(folder: Path, upstream: str) -> Generator[str]:
-    """The page's server on a free port, with a certificate made for it; its base URL."""
+    """The page's server on a free port, with a certificate made for it; yields its base URL."""
     (block,) = blocks("nginx")
     make_server(folder, HOST)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -96,7 +96,7 @@ def _listens(port: int) -> bool:
 
 @pytest.fixture(scope="module")
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> Generator[Proxied]:
-    """The page's nginx in front of a collector that was told the page's public URL."""
+    """The page's nginx in front of a collector that knows the page's public URL."""
     if shutil.which("nginx") is None:
         pytest.skip("nginx is not installed")
     folder = tmp_path_factory.mktemp("proxied")
@@ -110,7 +110,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Generator[Proxied]:
 
 
 def test_a_session_is_recorded_and_read_through_the_proxy(proxied: Proxied) -> None:
-    """Assessment, invite, redemption, a batch and its receipt, and the events: all of it over the proxy's TLS."""
+    """Assessment, invite, redemption, a batch and its receipt, and the events all pass over the proxy's TLS."""
     candidate = started(proxied.client, proxied.running.token)
     candidate.say("through the proxy")
     assert candidate.put(proxied.client, 0).status_code == 200
@@ -122,18 +122,18 @@ def test_a_session_is_recorded_and_read_through_the_proxy(proxied: Proxied) -> N
 
 
 def test_the_largest_batch_gets_through_the_proxy(proxied: Proxied) -> None:
-    """What the proxy lets in is as large as a batch may be, so that the answer is the collector's."""
+    """The proxy accepts bodies as large as a batch may be, so that the answer is the collector's."""
     answer = proxied.client.put("/v1/sessions/x/batches/0", content=bytes(MAX_WIRE))
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"] == "magic"
 
 
 def test_too_many_connections_of_one_address_are_refused_by_the_proxy(proxied: Proxied) -> None:
-    """With more requests under way than it lets one address have, the proxy answers each further one itself."""
+    """With more open requests than one address may have, the proxy answers each further one itself."""
     url, more = proxied.client.base_url, 5
     (allowed,) = re.findall(r"^    limit_conn promptster_connections (\d+);$", PAGE, re.MULTILINE)
     tls = ssl.create_default_context(cafile=proxied.authority)
-    tls.maximum_version = ssl.TLSVersion.TLSv1_2  # after whose handshake nothing but an answer can be read
+    tls.maximum_version = ssl.TLSVersion.TLSv1_2  # after whose handshake only an answer can be read
     head = f"PUT /v1/sessions/x/batches/0 HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 100\r\n\r\n".encode()
     with ExitStack() as stack, DefaultSelector() as selector:
         for _ in range(int(allowed) + more):
@@ -157,7 +157,7 @@ def units() -> dict[str, str]:
 
 
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
-    """Every unit is verified without a word, with the program where this environment has it."""
+    """Every unit is verified without a message, with the program of this environment."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd is not installed")
     assert len(units()) == len(blocks("ini")) == 3

@@ -32,7 +32,7 @@ class UnknownCommandError(Exception):
 
 
 def _command(program: str, words: list[str]) -> Any:
-    """The command that these words begin with, removed from them; ``None`` for one that passes its words on."""
+    """The command that these words begin with, removed from them; ``None`` for one that passes its arguments on."""
     if program == "promptster":
         name = words.pop(0)
         if name not in NAMES:
@@ -104,7 +104,7 @@ def test_a_line_of_a_shell_block_is_understood(page: str, line: str) -> None:
 
 @pytest.mark.parametrize(("page", "span"), sorted(set(spans())))
 def test_a_command_in_a_sentence_exists(page: str, span: str) -> None:
-    """Its name and the options that it is shown with are real; a sentence may leave out the rest."""
+    """Its name and the shown options exist; a sentence may leave out the rest."""
     program, *words = shlex.split(span.partition(" | ")[0])
     if words[0] == "help":
         return
@@ -115,7 +115,7 @@ def test_a_command_in_a_sentence_exists(page: str, span: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_option_in_a_sentence_exists(page: Path) -> None:
-    """A long option in backticks is one of some command of ours, or a known one of another program."""
+    """A long option in backticks belongs to one of our commands, or is a known one of another program."""
     text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     named = {
         option for span in re.findall(r"`([^`\n]+)`", text) for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", span)

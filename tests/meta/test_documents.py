@@ -1,4 +1,4 @@
-"""Documents that must not drift away from the code."""
+"""Documents that must agree with the code."""
 
 from __future__ import annotations
 

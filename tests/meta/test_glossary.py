@@ -21,7 +21,7 @@ HOMES = (ROOT / "cli" / "promptster", ROOT / "collector" / "promptster_collector
 
 
 def test_terms_are_in_order_and_stand_once() -> None:
-    """A reader finds a term where the alphabet has it."""
+    """A reader finds a term at its place in the alphabet."""
     assert len(TERMS) > 60
     assert sorted(set(TERMS)) == TERMS
 

@@ -1,4 +1,4 @@
-"""docs/hooks.md shows what every hook event becomes, and the real capture engine keeps it."""
+"""docs/hooks.md shows what every hook event becomes, and the real capture engine agrees with it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.helpers.capturing import Bench
+from tests.helpers.capturing import CaptureBench
 from tests.helpers.hook_payloads import PAYLOADS
 
 from promptster.agents.claude import hook_events as claude
@@ -22,7 +22,7 @@ _LATER = 5000
 
 def row(agent: str, event: str, tool: str) -> str:
     """The table's row for one event, from what the engine records of it."""
-    bench = Bench()
+    bench = CaptureBench()
     bench.hook(agent, **PAYLOADS[agent][event, tool])
     bench.clock.now_ms += _LATER
     bench.capture.tick()
@@ -38,7 +38,7 @@ def row(agent: str, event: str, tool: str) -> str:
 
 @pytest.mark.parametrize("agent", TITLES)
 def test_the_table_is_what_the_engine_records(agent: str) -> None:
-    """Each row has the kinds and fields that a payload with everything in it leads to, and no row is missing."""
+    """Each row has the kinds and fields that a complete payload leads to, and no row is missing."""
     section = PAGE.partition(f"\n## {TITLES[agent]}\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `.*$", section, re.MULTILINE)
     assert rows == [row(agent, event, tool) for event, tool in PAYLOADS[agent]]
@@ -49,5 +49,5 @@ def test_the_table_is_what_the_engine_records(agent: str) -> None:
     [("claude", tuple(claude.EVENTS)), ("codex", tuple(codex.EVENTS)), ("cursor", tuple(cursor.EVENTS))],
 )
 def test_every_event_that_is_asked_for_has_a_row(agent: str, asked_for: tuple[str, ...]) -> None:
-    """What the launcher registers with an agent is what the table lists, in that order."""
+    """The events that the launcher registers with an agent are those in the table, in that order."""
     assert tuple(dict.fromkeys(event for event, _ in PAYLOADS[agent])) == asked_for

@@ -87,7 +87,7 @@ def problem(module: str, entry: Entry) -> str | None:
 
 
 def door_module(door: str) -> str | None:
-    """The module behind a door."""
+    """The module of a door."""
     return COMMANDS.get(door) or declared_routes().get(door) or (door if door in FILES else None)
 
 
@@ -189,7 +189,7 @@ def lines_of(module: str) -> list[Entry]:
     """The table's entries for a module: its own line, or the one that holds for its whole folder."""
     lines, names = table(), module.split(".")
     folders = [".".join(names[:end]) + ".*" for end in range(len(names) - 1, 0, -1)]
-    return next((lines[key] for key in (module, *folders) if key in lines), [])
+    return next((lines[key] for key in (module, *folders) if key in lines), list[Entry]())
 
 
 def test_every_module_has_tests() -> None:

@@ -1,4 +1,4 @@
-"""Whatever a message says to run is understood as it is printed: hints name no option or command that is not there."""
+"""Every command that a message names works as printed: hints name no missing option or command."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _texts(tree: ast.AST) -> Iterator[str]:
 
 
 def named_commands() -> list[tuple[str, str]]:
-    """Program and words of each command that a text of ours names."""
+    """Program and arguments of each command that one of our texts names."""
     found: set[tuple[str, str]] = set()
     for folder in ("cli/promptster", "collector/promptster_collector"):
         for path in (ROOT / folder).rglob("*.py"):
@@ -55,7 +55,7 @@ def named_commands() -> list[tuple[str, str]]:
 
 
 def test_texts_name_commands() -> None:
-    """The search finds those of both programs, with and without options."""
+    """The search finds commands of both programs, with and without options."""
     found = named_commands()
     assert len(found) > 25
     assert {("promptster", "resume"), ("promptster", "token list")} <= set(found)
@@ -64,7 +64,7 @@ def test_texts_name_commands() -> None:
 
 @pytest.mark.parametrize(("program", "words"), named_commands())
 def test_a_command_that_a_text_names_is_understood(program: str, words: str) -> None:
-    """It is there, has these options, and misses none that it needs."""
+    """It exists, has these options, and lacks no required argument."""
     arguments = [_VALUES.get(word, word) for word in shlex.split(words.partition(" < ")[0])]
     bare = len(arguments) == 1  # a sentence may speak of a command without its arguments
     if program == "promptster":
@@ -72,7 +72,7 @@ def test_a_command_that_a_text_names_is_understood(program: str, words: str) -> 
         assert name in NAMES
         module = load(name)
         if hasattr(module, "main"):
-            return  # it passes on whatever it does not know
+            return  # it passes on arguments that it does not know
         command = get_command(app_of(name, module))
     else:
         command = get_command(collector_app)

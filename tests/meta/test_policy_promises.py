@@ -164,7 +164,7 @@ def _tests() -> set[str]:
 
 
 def _left(text: str) -> str:
-    """What of a text no entry of the tables covers."""
+    """The part of a text that no entry of the tables covers."""
     for sentence in sorted((*PROMISES, *STATEMENTS), key=len, reverse=True):
         text = re.sub(rf"(?:^|(?<=[ \n]))(?:- )?{re.escape(sentence)}(?=[ \n]|$)", "", text)
     return re.sub(r"^[A-Z ]+$|\s+", "", text, flags=re.MULTILINE)
@@ -183,7 +183,7 @@ def test_no_entry_is_left_over() -> None:
 
 
 def test_every_promise_names_tests_that_exist() -> None:
-    """A test that is renamed or removed is missed here."""
+    """A test that was renamed or removed is reported here."""
     named = {name for names in PROMISES.values() for name in names.split()}
     assert named - _tests() == set()
 

@@ -30,7 +30,7 @@ def _texts() -> list[tuple[Path, str]]:
 
 
 def test_no_file_carries_a_machine_path_or_a_registry_host() -> None:
-    """Nobody's home folder, and no package registry's host name, stands in the repository."""
+    """The repository has no path of a home folder and no package registry's host name."""
     forbidden = re.compile("|".join(["/ro" + "ot/", "/wo" + "rk/", "py" + "pi[.]org", "registry[.]np" + "mjs"]))
     found = [
         f"{path.relative_to(ROOT)}: {match.group()}" for path, text in _texts() for match in forbidden.finditer(text)
@@ -57,7 +57,7 @@ def test_ci_runs_the_readme_test_command() -> None:
 
 
 def test_every_link_between_documents_leads_somewhere() -> None:
-    """A relative link in a Markdown file names a file that is there."""
+    """A relative link in a Markdown file names an existing file."""
     link = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
     broken = [
         f"{path.relative_to(ROOT)} -> {target}"
@@ -73,7 +73,7 @@ _A_SENTENCE = re.compile(r"(?:[A-Z`~]|--[a-z]|promptster)")
 
 
 def _hints(path: Path) -> list[tuple[int, str]]:
-    """What a module gives as ``hint``, with a brace for every value; its line beside it."""
+    """What a module gives as ``hint``, with a brace for every value; each with its line."""
     found: list[tuple[int, str]] = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         texts = [part.value for part in node.keywords if part.arg == "hint"] if isinstance(node, ast.Call) else []
@@ -87,7 +87,7 @@ def _hints(path: Path) -> list[tuple[int, str]]:
 
 
 def test_every_hint_is_a_sentence_or_a_command() -> None:
-    """What to do next begins like a sentence, and ends like one or with a command."""
+    """The next step begins like a sentence, and ends like one or with a command."""
     modules = [path for name in ("cli", "collector", "hooks") for path in (ROOT / name).rglob("*.py")]
     hints = [(path.name, line, hint) for path in modules for line, hint in _hints(path)]
     assert len(hints) > 100
@@ -100,7 +100,7 @@ def test_every_hint_is_a_sentence_or_a_command() -> None:
 
 
 def test_no_message_speaks_in_the_systems_own_words() -> None:
-    """What the system calls an error, with its number or in its C library's words, is put into ours in one place."""
+    """One module translates the system's errors, with number or in its C library's words, into our own."""
     modules = [path for name in ("cli", "collector") for path in (ROOT / name).rglob("*.py")]
     speaking = [path.name for path in modules if "strerror" in path.read_text(encoding="utf-8")]
     assert speaking == ["errors.py"]

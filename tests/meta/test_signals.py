@@ -1,4 +1,4 @@
-"""The tests give the same results wherever they are started from: a terminal, a background job, nohup."""
+"""The tests give the same results wherever they are started: a terminal, a background job, nohup."""
 
 from __future__ import annotations
 

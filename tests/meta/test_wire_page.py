@@ -21,7 +21,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "wire-api.md").read_text()
 
 @pytest.fixture(scope="module")
 def description(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a running collector says of itself."""
+    """A running collector's description of itself."""
     template = make_template(tmp_path_factory.mktemp("described") / "data")
     with running_site(template.data, template.token) as site:
         found: dict[str, Any] = site.client.get("/schema/openapi.json").json()
@@ -38,7 +38,7 @@ def routes() -> dict[str, list[str]]:
 
 
 def test_every_route_is_listed_as_the_collector_describes_it(description: dict[str, Any]) -> None:
-    """Who may call it, what goes in, what comes back and the statuses of its refusals are the collector's own."""
+    """Access, input, output and the statuses of its refusals are the collector's own."""
     assert routes() == lists(description)
     paths = {f"{method.upper()} {path}" for path, methods in description["paths"].items() for method in methods}
     assert routes().keys() == paths
@@ -85,7 +85,7 @@ def _listed() -> list[tuple[int, str]]:
 
 
 def test_every_error_code_is_listed_with_its_status() -> None:
-    """A refusal that the code can make is in the table, and no row is there twice."""
+    """Each refusal in the code is in the table, and no row occurs twice."""
     raised = _raised()
     assert len(raised) > 40
     assert raised <= set(_listed())

@@ -25,7 +25,7 @@ def found(text: str, name: str = MODULE) -> list[tuple[int, str]]:
     ("rule", "text"), [(entry["name"], text) for entry in ENTRIES for text in entry["catches"]], ids=str
 )
 def test_a_rule_catches_its_examples(rule: str, text: str) -> None:
-    """In a message, an f-string, a docstring and a document, as far as the rule is for these."""
+    """It does so in a message, an f-string, a docstring and a document, as far as the rule is for these."""
     kinds = next(entry for entry in ENTRIES if entry["name"] == rule).get("kinds", ["message", "docstring", "document"])
     if "message" in kinds:
         assert (1, rule) in found(f"SAID = {text!r}\n")
@@ -40,7 +40,7 @@ def test_a_rule_catches_its_examples(rule: str, text: str) -> None:
     ("rule", "text"), [(entry["name"], text) for entry in ENTRIES for text in entry["passes"]], ids=str
 )
 def test_a_rule_passes_its_counterexamples(rule: str, text: str) -> None:
-    """Words that only look alike are left alone, by every rule."""
+    """No rule finds words that only look alike."""
     assert found(f'"""{text}"""\nSAID = {text!r}\n') == [], rule
     assert found(f"# Title\n\n{text}\n", "docs/made.md") == [], rule
 
@@ -68,7 +68,7 @@ def test_the_message_of_an_error_is_not_a_sentence(statement: str, rules: list[s
     ("text", "is_empty"), [("Nothing.", True), ("Cannot be told.", True), ("Nothing here.", False)]
 )
 def test_a_docstring_says_something(text: str, *, is_empty: bool) -> None:
-    """A docstring that only satisfies a counter is found, also in tests."""
+    """A docstring without content is found, also in tests."""
     for name in (MODULE, "tests/test_made.py"):
         assert [rule for _, rule in found(f'def made() -> None:\n    """{text}"""\n', name)] == (
             ["empty-docstring"] if is_empty else []
@@ -76,7 +76,7 @@ def test_a_docstring_says_something(text: str, *, is_empty: bool) -> None:
 
 
 def test_each_finding_names_its_line() -> None:
-    """In a docstring of several lines, in strings set next to each other, and in comments over two lines."""
+    """This holds for docstrings of several lines, strings next to each other, and comments over two lines."""
     text = (
         '"""One.\n\nTwo is behind it.\n"""\n\n'
         'SAID = (\n    "a file "\n    "beside it"\n)\n'
@@ -93,8 +93,9 @@ def test_quoted_code_is_left_alone_in_documents() -> None:
 
 def test_strings_in_tests_are_data() -> None:
     """A test may hold an old message; its docstrings and comments are read."""
-    text = 'def test_it() -> None:\n    """It stands."""\n    assert said == "it stands behind it"  # beside it\n'
-    assert found(text, "tests/test_made.py") == [(2, "stands"), (3, "beside")]
+    test = 'def test_it() -> None:\n    """It stands."""\n    assert said == "it stands behind it"\n'
+    text = f"{test}    " + "# beside it\n"
+    assert found(text, "tests/test_made.py") == [(2, "stands"), (4, "beside")]
 
 
 def test_what_is_allowed_is_left_alone() -> None:
@@ -116,6 +117,6 @@ def test_folders_in_work_are_exempt_and_no_others(tmp_path: Path, monkeypatch: p
 
 
 def test_every_folder_in_work_exists_and_every_allowance_gives_its_reason() -> None:
-    """An entry that outlived its folder is removed."""
+    """An entry without its folder is removed."""
     assert [name for name in read_wording().in_work if not (wording.ROOT / name).exists()] == []
     assert all(entry["reason"] for entry in tomllib.loads(RULES.read_text(encoding="utf-8"))["allow"])

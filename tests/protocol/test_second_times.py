@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.helpers import second_times
-from tests.helpers.second_times import Told, read_told
+from tests.helpers.second_times import TimesReading, read_times
 from tests.vectors.good_times import MINUTE, at, session
 
 from promptster.protocol.bundle import read_bundle, write_bundle
@@ -32,9 +32,9 @@ def _vectors() -> list[tuple[str, dict[str, Any]]]:
 VECTORS = _vectors()
 
 
-def _of_package(data: bytes, trusted: list[str]) -> Told:
+def _of_package(data: bytes, trusted: list[str]) -> TimesReading:
     verification = verify_bundle(data, trusted=trusted)
-    return Told(
+    return TimesReading(
         notes=frozenset({finding.code for finding in verification.findings} & (ABSENCES | TIMES)),
         silences=tuple((gap.seq, gap.to_seq or 0) for gap in verification.gaps if gap.kind == SILENCE),
     )
@@ -44,15 +44,15 @@ def _of_package(data: bytes, trusted: list[str]) -> Told:
 def test_both_readings_agree_on_every_good_bundle(name: str, vector: dict[str, Any]) -> None:
     """They agree on absent events, impossible times, and the recorder's silences."""
     data = b64u_decode(vector["input"]["data"])
-    assert read_told(data) == _of_package(data, vector["input"]["trusted"]), name
+    assert read_times(data) == _of_package(data, vector["input"]["trusted"]), name
 
 
 def test_the_vectors_show_every_note_and_silence() -> None:
     """Every note is in some vector, and some vector has none."""
-    told = [read_told(b64u_decode(vector["input"]["data"])) for _, vector in VECTORS]
+    told = [read_times(b64u_decode(vector["input"]["data"])) for _, vector in VECTORS]
     assert frozenset[str]().union(*(each.notes for each in told)) == ABSENCES | TIMES
     assert {bool(each.silences) for each in told} == {True, False}
-    assert Told(notes=frozenset(), silences=()) in told
+    assert TimesReading(notes=frozenset(), silences=()) in told
 
 
 def test_the_second_reading_is_one() -> None:
@@ -97,4 +97,4 @@ def test_both_readings_agree_on_whatever_a_session_tells(
         parts = read_bundle(data)
         events = tuple(public for seq, public in enumerate(parts.events) if seq != left_out)
         data = write_bundle(replace(parts, events=events))
-    assert read_told(data) == _of_package(data, world.trusted)
+    assert read_times(data) == _of_package(data, world.trusted)

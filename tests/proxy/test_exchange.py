@@ -200,7 +200,7 @@ async def test_answers_without_a_body(method: bytes, answer: bytes) -> None:
 
 
 async def test_a_body_ended_by_its_connection() -> None:
-    """An answer without length is whole at the provider's end; the agent is told that its connection ends with it."""
+    """An answer without length is complete at the provider's end, and its head announces the connection's end."""
 
     async def script(talk: Talk) -> None:
         await talk.request()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.helpers.recorders import Shelf
+from tests.helpers.memory_collector_server import serving
+from tests.helpers.recorders import MemoryCollector
 from tests.helpers.running import prepared
-from tests.helpers.shelf_server import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def delivering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Running, Shelf]]:
+def delivering(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Running, MemoryCollector]]:
     """A recorder with a collector."""
     with prepared(tmp_path, monkeypatch) as running:
-        shelf = Shelf(running.certified)
-        with serving(shelf) as server:
+        memory_collector = MemoryCollector(running.certified)
+        with serving(memory_collector) as server:
             running.folder.update(collector_url=server.url)
             running.spawn()
-            yield running, shelf
+            yield running, memory_collector

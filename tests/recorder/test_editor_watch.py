@@ -1,13 +1,14 @@
-"""Workspace files of editors are watched: what is lost is told once, and once that it is back."""
+"""Workspace files of editors are watched: a loss is reported once, and so is the return."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.helpers.launching import TICKET, desk
+from tests.helpers.launching import TICKET, recording_session
 
 from promptster.protocol.agents import BY_ID
+from promptster.protocol.events.kinds import CaptureConfigChanged
 from promptster.recorder.editor_watch import EditorWatch
 from promptster.session.current import Current
 from promptster.session.launch.editor_files import prepare_ide
@@ -16,18 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.helpers.launching import Desk
+    from tests.helpers.launching import RecordingSession
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[Desk]:
+def made(tmp_path: Path) -> Iterator[RecordingSession]:
     """A session whose recorder gives tickets."""
-    with desk(tmp_path) as one:
+    with recording_session(tmp_path) as one:
         yield one
 
 
-def test_the_watch_tells_each_change_once(made: Desk) -> None:
-    """Silent until it has seen our entries; a loss is told once, when it lasts, and so is their return."""
+def test_the_watch_tells_each_change_once(made: RecordingSession) -> None:
+    """The watch is silent until it has seen our entries; it then reports a lasting loss once, and their return once."""
     path = made.workspace / BY_ID["cursor"].editor_file
     watch = EditorWatch(made.workspace, ["cursor"], TICKET)
     assert watch.look() == []
@@ -37,10 +38,11 @@ def test_the_watch_tells_each_change_once(made: Desk) -> None:
     path.write_bytes(b"{}")
     assert watch.look() == []
     (lost,) = watch.look()
-    assert "changed" in lost["fields"]["detail"]
+    assert isinstance(lost, CaptureConfigChanged)
+    assert "changed" in (lost.detail or "")
     assert watch.look() == []
     path.write_bytes(ours)
     assert watch.look() == []
     (back,) = watch.look()
-    assert "back" in back["fields"]["detail"]
+    assert back == CaptureConfigChanged(path_name=BY_ID["cursor"].editor_file, detail="our entries are back")
     assert watch.look() == []

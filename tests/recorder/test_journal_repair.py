@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tests.helpers.certified import NOW_MS, Certified
 from tests.helpers.disk import MemoryDisk
-from tests.helpers.recorders import JOURNAL, Bench, note
+from tests.helpers.recorders import JOURNAL, RecorderBench, note
 
 from promptster.deliver.outbox import Adoption
 from promptster.protocol.events import Draft
@@ -21,7 +21,7 @@ def lose_journal(disk: MemoryDisk) -> None:
             disk.unlink(path)
 
 
-def texts(bench: Bench) -> list[tuple[int, str]]:
+def texts(bench: RecorderBench) -> list[tuple[int, str]]:
     """Seq and text of every note."""
     opened = [event.open() for event in bench.recorder.events()]
     return [(event.seq, event.fields["text"]) for event in opened if event.kind == Kind.NOTE]
@@ -30,22 +30,22 @@ def texts(bench: Bench) -> list[tuple[int, str]]:
 def test_nothing_lost_is_nothing_done() -> None:
     """A journal that reaches as far as the batches is left alone."""
     certified, disk = Certified(), MemoryDisk()
-    bench = Bench(certified, disk)
+    bench = RecorderBench(certified, disk)
     bench.record(note("a"))
     bench.seal()
-    assert Bench(certified, disk).repair == Repair()
+    assert RecorderBench(certified, disk).repair == Repair()
 
 
 def test_a_lost_journal_is_filled_from_the_batches() -> None:
     """Every sealed event returns to its place with its exact bytes."""
     certified, disk = Certified(), MemoryDisk()
-    bench = Bench(certified, disk)
+    bench = RecorderBench(certified, disk)
     for text in "abc":
         bench.record(note(text), note(text * 2))
         bench.seal()
     wanted = bench.public()
     lose_journal(disk)
-    again = Bench(certified, disk)
+    again = RecorderBench(certified, disk)
     assert again.repair == Repair(filled=6)
     assert again.public() == wanted
 
@@ -53,12 +53,12 @@ def test_a_lost_journal_is_filled_from_the_batches() -> None:
 def test_numbers_of_batches_that_only_the_collector_holds_are_skipped() -> None:
     """The events of adopted batches are not here; numbering continues after them."""
     certified, disk = Certified(), MemoryDisk()
-    bench = Bench(certified, disk)
+    bench = RecorderBench(certified, disk)
     bench.record(note("a"))
     bench.seal()
     adoption = Adoption(n=1, last=3, header_sha256=bytes(32), next_seq=9, base=None)
     bench.outbox.adopt(adoption, {})
-    again = Bench(certified, disk)
+    again = RecorderBench(certified, disk)
     assert again.repair == Repair(skipped=8)
     again.record(note("b"))
     assert texts(again) == [(0, "a"), (9, "b")]
@@ -67,7 +67,7 @@ def test_numbers_of_batches_that_only_the_collector_holds_are_skipped() -> None:
 def test_events_entered_anew_keep_content_times_and_references() -> None:
     """Only the numbers are new: references follow, ``closed`` is made again, a second start changes nothing."""
     certified, disk = Certified(), MemoryDisk()
-    bench = Bench(certified, disk)
+    bench = RecorderBench(certified, disk)
     bench.record(note("a"), note("b"))
     bench.seal()
     call = Draft(src="proxy", event=ToolCall(name="Bash"), ms=NOW_MS, mono_ms=5, lane=2, refs=(0, 1))
@@ -77,7 +77,7 @@ def test_events_entered_anew_keep_content_times_and_references() -> None:
     bench.recorder.commit()
     bench.outbox.adopt(Adoption(n=1, last=4, header_sha256=bytes(32), next_seq=20, base=2), {})
     for expected in (Repair(moved=2, skipped=18), Repair()):
-        again = Bench(certified, disk)
+        again = RecorderBench(certified, disk)
         assert again.repair == expected
         moved = [event.open() for event in again.recorder.events(start=20)]
         assert [(event.seq, event.kind, event.refs) for event in moved] == [

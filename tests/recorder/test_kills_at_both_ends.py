@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.helpers.disk import seeded
-from tests.helpers.hiring import Invited, Stage, stage
+from tests.helpers.hiring import Hiring, Invited, hiring_in
 from tests.helpers.relay import Relay
 from tests.helpers.running import kill_and_wait, pid_of
 
 from promptster.client import CollectorClient
 from promptster.errors import SessionError
+from promptster.protocol.events import Source
+from promptster.protocol.events.kinds import CaptureDegraded
 from promptster.protocol.verification import verify_bundle
+from promptster.session_folder.control_calls import SentEvent
 from promptster.session_folder.control_client import ControlClient
 from promptster.session_folder.folder import SessionFolder
 
@@ -23,10 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Fight:
+class KilledSession:
     """One session whose recorder and collector are killed."""
 
-    def __init__(self, hiring: Stage, invited: Invited, relay: Relay, chance: random.Random) -> None:
+    def __init__(self, hiring: Hiring, invited: Invited, relay: Relay, chance: random.Random) -> None:
         started = invited.start("--collector", relay.url)
         self.hiring, self.relay, self.chance = hiring, relay, chance
         self.folder = SessionFolder(invited.state / "sessions" / started["session"])
@@ -41,7 +44,7 @@ class Fight:
             text = f"note {self.told}"
             self.told += 1
             with suppress(SessionError):
-                self.control.record([{"src": "launcher", "kind": "capture_degraded", "fields": {"detail": text}}])
+                self.control.record([SentEvent(src=Source.LAUNCHER, event=CaptureDegraded(detail=text))])
                 self.promised.append(text)
 
     def kill(self) -> None:
@@ -67,42 +70,42 @@ class Fight:
 
 
 @pytest.fixture
-def fight(tmp_path: Path) -> Iterator[Fight]:
+def killed(tmp_path: Path) -> Iterator[KilledSession]:
     """A session that records, with a connection that loses answers."""
-    with stage(tmp_path) as hiring, hiring.invited("carla") as invited, Relay(hiring.running.url) as relay:
-        yield Fight(hiring, invited, relay, seeded(11))
+    with hiring_in(tmp_path) as hiring, hiring.invited("carla") as invited, Relay(hiring.running.url) as relay:
+        yield KilledSession(hiring, invited, relay, seeded(11))
 
 
-def _judge(fight: Fight) -> None:
+def _judge(killed: KilledSession) -> None:
     """Check that promised events are in the collector's bundle once, in order, and that the bundle verifies."""
-    events = fight.close()
-    session = fight.folder.path.name
-    while fight.control.status().checked < events:
-        fight.control.flush(seconds=1)
-    with CollectorClient(fight.hiring.running.url, token=fight.hiring.running.token) as client:
+    events = killed.close()
+    session = killed.folder.path.name
+    while killed.control.status().checked < events:
+        killed.control.flush(seconds=1)
+    with CollectorClient(killed.hiring.running.url, token=killed.hiring.running.token) as client:
         bundle = client.bundle(session)
-    verdict = verify_bundle(bundle, trusted={fight.hiring.running.fingerprint})
+    verdict = verify_bundle(bundle, trusted={killed.hiring.running.fingerprint})
     assert verdict.verdict == "verified", verdict.findings
     texts = [event.fields["detail"] for event in verdict.opened if event.src == "launcher"]
     assert len(texts) == len(set(texts))
-    assert [text for text in texts if text in set(fight.promised)] == fight.promised
+    assert [text for text in texts if text in set(killed.promised)] == killed.promised
     assert verdict.events == events
-    assert fight.control.status().state == "closed"
+    assert killed.control.status().state == "closed"
 
 
-def test_a_few_kills(fight: Fight) -> None:
+def test_a_few_kills(killed: KilledSession) -> None:
     """This is the short form of the long test below."""
     for _ in range(4):
-        fight.record()
-        fight.kill()
-    _judge(fight)
+        killed.record()
+        killed.kill()
+    _judge(killed)
 
 
 @pytest.mark.kills
-def test_a_hundred_kills(fight: Fight) -> None:
+def test_a_hundred_kills(killed: KilledSession) -> None:
     """There are at least a hundred kills of both ends, with lost answers in between."""
-    while sum(fight.kills.values()) < 110:
-        fight.record()
-        fight.kill()
-    assert min(fight.kills.values()) > 10
-    _judge(fight)
+    while sum(killed.kills.values()) < 110:
+        killed.record()
+        killed.kill()
+    assert min(killed.kills.values()) > 10
+    _judge(killed)

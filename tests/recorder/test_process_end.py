@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.helpers.certified import NOW_MS, Certified
-from tests.helpers.recorders import Shelf
+from tests.helpers.memory_collector_server import serving
+from tests.helpers.recorders import MemoryCollector
 from tests.helpers.recording_agent import PROMPT, ask_model, hook, provider, until
 from tests.helpers.running import FAR, alive, kill_and_wait, prepared
-from tests.helpers.shelf_server import serving
 
 from promptster.errors import SessionError
 from promptster.protocol.key_succession import first_key, next_key, write_keyfile
@@ -41,9 +41,9 @@ def erased(running: Running) -> dict[str, Any]:
     return {"code": "erased", "tombstone": key.sign(tombstone).to_json()}
 
 
-def test_a_session_that_the_collector_ended_says_so_and_ends(delivering: tuple[Running, Shelf]) -> None:
+def test_a_session_that_the_collector_ended_says_so_and_ends(delivering: tuple[Running, MemoryCollector]) -> None:
     """A signed tombstone stops the recording; then files are put back, and both processes end by themselves."""
-    running, shelf = delivering
+    running, memory_collector = delivering
     supervisor, recorder = running.supervisor_pid, running.recorder_pid
     workspace = running.folder.path.parent / "workspace"
     workspace.mkdir()
@@ -52,7 +52,7 @@ def test_a_session_that_the_collector_ended_says_so_and_ends(delivering: tuple[R
     vault = Vault(running.folder.touched, running.certified.secrets.content_key, running.certified.session)
     TouchedFiles(workspace, vault).write("settings.json", b"ours")
     running.control.flush()
-    shelf.ended = erased(running)
+    memory_collector.ended = erased(running)
     running.record("one more")
     until(running, lambda status: status.state is SessionState.WITHDRAWN)
     with pytest.raises(SessionError):
@@ -73,11 +73,11 @@ def test_an_agent_works_on_unrecorded_when_the_collector_ends_the_session(
     with provider() as url, ExitStack() as stack:
         certified = Certified(record_until=FAR, upload_until=FAR, upstreams={"anthropic": url})
         running = stack.enter_context(prepared(tmp_path, monkeypatch, certified=certified))
-        shelf = Shelf(certified)
-        running.folder.update(collector_url=stack.enter_context(serving(shelf)).url)
+        memory_collector = MemoryCollector(certified)
+        running.folder.update(collector_url=stack.enter_context(serving(memory_collector)).url)
         port = running.spawn()
         token = running.control.launch().token
-        shelf.ended = erased(running)
+        memory_collector.ended = erased(running)
         running.record("one more")
         until(running, lambda status: status.state is SessionState.WITHDRAWN)
         events = running.control.status().events
@@ -86,20 +86,24 @@ def test_an_agent_works_on_unrecorded_when_the_collector_ends_the_session(
         assert running.control.status().events == events
 
 
-def test_a_collector_that_went_on_to_a_new_key_is_believed_across_starts(delivering: tuple[Running, Shelf]) -> None:
+def test_a_collector_that_went_on_to_a_new_key_is_believed_across_starts(
+    delivering: tuple[Running, MemoryCollector],
+) -> None:
     """Its receipts count, its key file is kept, and the next recorder trusts what was received."""
-    running, shelf = delivering
+    running, memory_collector = delivering
     old, new = running.certified.collector_key, SigningKey.generate(running.certified.named("new"))
-    shelf.keyfile = write_keyfile([first_key(old, created_ms=NOW_MS), next_key(old, new.public_key, created_ms=NOW_MS)])
-    shelf.signer = new
+    memory_collector.keyfile = write_keyfile(
+        [first_key(old, created_ms=NOW_MS), next_key(old, new.public_key, created_ms=NOW_MS)]
+    )
+    memory_collector.signer = new
     running.record("under the new key")
     received, events = running.control.flush()
     assert received == events
-    assert running.folder.read_document("keys.json") == shelf.keyfile
-    shelf.calls.clear()
-    stored = len(shelf.stored)
+    assert running.folder.read_document("keys.json") == memory_collector.keyfile
+    memory_collector.calls.clear()
+    stored = len(memory_collector.stored)
     kill_and_wait(running.recorder_pid)
     assert running.control.status().received >= received
     running.control.flush()
-    assert len(shelf.stored) > stored
+    assert len(memory_collector.stored) > stored
     assert running.control.status().collector["last_error"] is None

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.helpers.disk import seeded
-from tests.helpers.recorders import Shelf
+from tests.helpers.memory_collector_server import serving
+from tests.helpers.recorders import MemoryCollector
 from tests.helpers.running import alive, kill_and_wait, prepared
-from tests.helpers.shelf_server import serving
 
 from promptster.errors import SessionError
 from promptster.recorder.spawning import spawn_recorder, without_credentials
@@ -55,8 +55,8 @@ def test_many_kills_with_lost_answers(tmp_path: Path, monkeypatch: pytest.Monkey
     """Killed again and again while a third of the collector's answers is lost, every promised event arrives once."""
     chance = seeded(3)
     with prepared(tmp_path, monkeypatch) as running:
-        shelf = Shelf(running.certified)
-        with serving(shelf, lost=0.33, chance=chance) as server:
+        memory_collector = MemoryCollector(running.certified)
+        with serving(memory_collector, lost=0.33, chance=chance) as server:
             running.folder.update(collector_url=server.url)
             running.spawn()
             promised: list[str] = []
@@ -75,7 +75,7 @@ def test_many_kills_with_lost_answers(tmp_path: Path, monkeypatch: pytest.Monkey
             journal = [event.fields["text"] for event in running.events() if event.kind == "note"]
             assert [text for text in journal if text in set(promised)] == promised
             assert len(set(journal)) == len(journal)
-            received = shelf.public()
+            received = memory_collector.public()
             assert len(received) == len(set(received)) == events
 
 

@@ -1,4 +1,4 @@
-"""Facts that stand beside an entry: who ran a tool, what an agent left out, what broke off before an answer."""
+"""Notes on an entry: who ran a tool, what an agent left out, what broke off before an answer."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_tools_that_the_provider_ran(
     brought: bool,  # noqa: FBT001 - a parameter
     marked: tuple[bool, ...],
 ) -> None:
-    """A call that the answer itself says was run there is marked, and so is its result; an agent's own is not."""
+    """A call that the provider ran, according to the answer, is marked with its result; an agent's own is not."""
     timeline = build(_searched(content, brought=brought).events)
     tools = [entry for entry in timeline.entries if entry.kind.startswith("tool_")]
     assert tuple("run by the provider" in entry.marks for entry in tools) == marked
@@ -81,7 +81,7 @@ def test_tools_that_the_provider_ran(
 
 
 def test_they_are_shown_in_the_terminal_and_on_the_page() -> None:
-    """With the tool, what it was asked, and who ran it."""
+    """They are shown with the tool, what it was asked, and who ran it."""
     for shown in _shown(from_opened(_searched([SEARCHED, FOUND]).events)):
         assert all(words in shown for words in ("web_search", "penguin facts", "run by the provider"))
 
@@ -97,7 +97,7 @@ def test_they_are_shown_in_the_terminal_and_on_the_page() -> None:
     ],
 )
 def test_what_an_agent_left_out(facts: list[dict[str, Any]], words: str) -> None:
-    """The most telling of what was said, once, at the command."""
+    """The most specific of the statements is shown, once, at the command."""
     script = Script()
     call = script.add("proxy", "tool_call", tool_use_id="t1", name="Bash", input={"command": "make"}, **CLAUDE)
     script.add("proxy", "tool_result", refs=(call,), tool_use_id="t1", name="Bash", content="x", **CLAUDE)
@@ -112,7 +112,7 @@ def test_what_an_agent_left_out(facts: list[dict[str, Any]], words: str) -> None
 
 
 def test_an_answer_that_was_begun_again() -> None:
-    """The answer's line says it, and what broke off stands below under words that say what it is."""
+    """The answer's line says so, and what broke off follows below with a label."""
     script = Script()
     error = {"type": "begun_again", "content": [{"type": "text", "text": "First try"}]}
     script.add("proxy", "model_response", outcome="complete", text="Second", error=error, **CLAUDE)

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.helpers.sessions import CLAUDE, Script
 
-from promptster.replay.model import Entry, Role
+from promptster.replay.model import Entry, EntryRole
 from promptster.replay.timeline import build
 
 OVERLOADED: dict[str, Any] = {"outcome": "error", "status": 529, "error": {"type": "overloaded_error"}}
@@ -18,7 +18,7 @@ def _entries(script: Script, kind: str) -> list[Entry]:
 
 
 def test_a_retried_request_is_one_entry_with_numbered_attempts() -> None:
-    """Failed attempts fold into the request with all they had; the answer that counted stands alone."""
+    """Failed attempts fold into the request with all they had; the final answer is an entry of its own."""
     script = Script()
     script.turn("Done.", faults=(OVERLOADED, BROKEN))
     (request,), (answer,) = _entries(script, "model_request"), _entries(script, "model_response")
@@ -35,11 +35,11 @@ def test_a_retried_request_is_one_entry_with_numbered_attempts() -> None:
     assert answer.refs == (request.seq,)
     assert request.seqs == (0, 1, 2)
     assert request.marks == ("3 attempts",)
-    assert request.role is Role.STORY
+    assert request.role is EntryRole.STORY
 
 
 def test_a_cut_answer_without_a_later_complete_one_is_its_own_entry_marked_cut() -> None:
-    """What was received of it is shown; a later attempt that said nothing does not hide it."""
+    """What was received of it is shown; a later attempt without content does not hide it."""
     script = Script()
     request = script.add("proxy", "model_request", lane=1, purpose="work", **CLAUDE)
     script.add("proxy", "model_response", lane=1, refs=(request,), attempt=1, **BROKEN, **CLAUDE)
@@ -49,7 +49,7 @@ def test_a_cut_answer_without_a_later_complete_one_is_its_own_entry_marked_cut()
 
 
 def test_an_error_that_another_attempt_followed_is_folded_even_if_that_one_broke_off() -> None:
-    """An attempt that said nothing is no entry of its own."""
+    """An attempt without content is not an entry of its own."""
     script = Script()
     request = script.add("proxy", "model_request", lane=1, purpose="work", **CLAUDE)
     script.add("proxy", "model_response", lane=1, refs=(request,), attempt=1, **OVERLOADED, **CLAUDE)
@@ -60,7 +60,7 @@ def test_an_error_that_another_attempt_followed_is_folded_even_if_that_one_broke
 
 
 def test_a_request_without_an_answer_says_so() -> None:
-    """Silence is shown as silence."""
+    """The entry says that no answer came."""
     script = Script()
     script.add("proxy", "model_request", lane=1, purpose="work", **CLAUDE)
     (request,) = _entries(script, "model_request")
@@ -78,18 +78,18 @@ def test_an_answer_whose_request_is_not_on_record_stays() -> None:
 
 
 def test_housekeeping_is_kept_and_marked_as_not_the_candidates_work() -> None:
-    """Title, classifier and compaction calls stay in the record and out of the story."""
+    """Title, classifier and compaction calls stay in the record but are left out of the story."""
     script = Script()
     for purpose in ("title", "classifier", "compaction", "other", "work"):
         script.turn("x", purpose=purpose)
     timeline = build(script.events)
     roles = {entry.fields["purpose"]: entry.role for entry in timeline.entries if entry.kind == "model_request"}
     assert roles == {
-        "title": Role.NOT_CANDIDATE,
-        "classifier": Role.NOT_CANDIDATE,
-        "compaction": Role.NOT_CANDIDATE,
-        "other": Role.ROUTINE,
-        "work": Role.ROUTINE,
+        "title": EntryRole.NOT_CANDIDATE,
+        "classifier": EntryRole.NOT_CANDIDATE,
+        "compaction": EntryRole.NOT_CANDIDATE,
+        "other": EntryRole.ROUTINE,
+        "work": EntryRole.ROUTINE,
     }
     marked = [entry for entry in timeline.entries if "not the candidate's work" in entry.marks]
     assert len(marked) == 6

@@ -44,7 +44,7 @@ def two_views(draw: st.DrawFn) -> tuple[list[OpenedEvent], int]:
 @settings(deadline=None)
 @given(two_views())
 def test_any_interleaving_gives_each_action_once_in_order(views: tuple[list[OpenedEvent], int]) -> None:
-    """Both sources see everything: every entry has both, none is lost, none doubled, order follows the first report."""
+    """If both sources see everything, every entry has both, none is lost or doubled, in the order of first reports."""
     events, count = views
     entries = build(events).entries
     assert len(entries) == count
@@ -59,7 +59,7 @@ def test_any_interleaving_gives_each_action_once_in_order(views: tuple[list[Open
 def test_no_report_is_lost_or_used_twice_when_some_are_missing(
     views: tuple[list[OpenedEvent], int], missing: set[int]
 ) -> None:
-    """Whatever a source failed to report, every report that is there stands in exactly one entry."""
+    """Whatever a source failed to report, every existing report is in exactly one entry."""
     events = [event for event in views[0] if event.seq not in missing]
     entries = build(events).entries
     assert sorted(seq for entry in entries for seq in entry.seqs) == [event.seq for event in events]
@@ -131,7 +131,7 @@ def test_one_viewpoint_is_never_joined_with_itself() -> None:
 
 
 def test_edits_of_one_call_are_joined_file_by_file() -> None:
-    """A patch over three files is three edits; relative paths meet the absolute ones that end with them."""
+    """A patch over three files is three edits; relative paths match the absolute ones that end with them."""
     script = Script()
     for path in ("/home/ada/a.py", "/home/ada/lib/a.py", "/home/ada/b.py"):
         script.add("hook", "file_edit", tool_use_id="t1", path=path, agent="codex")
@@ -146,7 +146,7 @@ def test_edits_of_one_call_are_joined_file_by_file() -> None:
 
 
 def test_files_of_one_name_in_several_folders_are_not_mixed_up() -> None:
-    """A file at the top and its namesakes below: each relative path meets its own absolute one, in any order."""
+    """With a file at the top and others of its name below, each relative path matches its own absolute one."""
     names = ("__init__.py", "lib/__init__.py", "lib/deep/__init__.py")
     for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0)):
         script = Script()
@@ -162,7 +162,7 @@ def test_files_of_one_name_in_several_folders_are_not_mixed_up() -> None:
 
 
 def test_a_namesake_that_one_source_missed_stays_alone() -> None:
-    """The hook saw only the file below: the one at the top is the proxy's alone, not merged into its namesake."""
+    """The hook saw only the file below: the one at the top is the proxy's alone, and not merged with it."""
     script = Script()
     for path in ("a.py", "lib/a.py"):
         script.add("proxy", "file_edit", tool_use_id="t1", path=path, agent="codex")
@@ -172,7 +172,7 @@ def test_a_namesake_that_one_source_missed_stays_alone() -> None:
 
 
 def test_one_id_in_two_agent_sessions_is_two_actions() -> None:
-    """A provider that numbers calls anew in each conversation: nothing is merged across conversations."""
+    """If a provider numbers calls anew in each conversation, nothing is merged across conversations."""
     script = Script()
     who: list[dict[str, Any]] = [
         {"agent": agent, "agent_session": session} for agent, session in (("claude", "one"), ("codex", "two"))
@@ -188,7 +188,7 @@ def test_one_id_in_two_agent_sessions_is_two_actions() -> None:
 
 
 def test_one_id_in_two_subagents_is_two_actions() -> None:
-    """So it is in subagents of one session, in whatever order their sources tell of them."""
+    """This also holds for subagents of one session, in whatever order their sources report them."""
     script = Script()
     for source, subagents in (("proxy", ("x", "y")), ("hook", ("y", "x"))):
         for subagent in subagents:
@@ -198,7 +198,7 @@ def test_one_id_in_two_subagents_is_two_actions() -> None:
 
 
 def test_sources_that_name_one_session_differently_are_still_joined() -> None:
-    """Where no two viewpoints agree on a session, the shared id decides."""
+    """If no two viewpoints agree on a session, the shared id decides."""
     script = Script()
     script.add("proxy", "tool_call", tool_use_id="t1", name="Bash", input={}, agent="claude", agent_session="old")
     script.add("hook", "tool_call", tool_use_id="t1", name="Bash", input={}, agent="claude", agent_session="new")
@@ -206,7 +206,7 @@ def test_sources_that_name_one_session_differently_are_still_joined() -> None:
 
 
 def test_what_has_no_id_stands_alone() -> None:
-    """Reports without anything in common are never guessed together."""
+    """Reports without anything in common are never joined."""
     script = Script()
     script.add("proxy", "tool_call", name="Bash", input={"command": "ls"})
     script.add("hook", "tool_call", name="Bash", input={"command": "ls"}, withheld=frozenset({"tool_use_id"}))

@@ -1,4 +1,4 @@
-"""Differences: what an edit changed, computed only where the agent did not say it itself."""
+"""Differences: what an edit changed, computed only if the agent did not report it itself."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _applied(before: list[str], diff: str) -> list[str]:
 def test_a_difference_applied_to_the_text_before_gives_the_text_after(
     head: list[str], old: list[str], new: list[str]
 ) -> None:
-    """Setting common lines aside first changes nothing about what the difference says, line numbers included."""
+    """Removing common lines first changes nothing in the difference, line numbers included."""
     before, after = [*head, *old, *head], [*head, *new, *head]
     diff = unified("\n".join(before), "\n".join(after))
     expected = "\n".join(after).splitlines()
@@ -45,7 +45,7 @@ def test_a_difference_applied_to_the_text_before_gives_the_text_after(
 
 
 def test_very_long_texts_are_replaced_as_one_block() -> None:
-    """Where a difference line by line would take too long, it still says exactly what was and what is."""
+    """If a comparison line by line would take too long, the difference still has exactly the old and the new text."""
     old, new = "\n".join(f"old {n}" for n in range(4000)), "\n".join(f"new {n}" for n in range(3500))
     diff = unified(f"same\n{old}\nsame", f"same\n{new}\nsame")
     assert count_changes(diff) == (3502, 4002)
@@ -66,7 +66,7 @@ def _letters(diff: str) -> str:
 
 
 def test_lines_are_told_by_the_counts_of_their_hunk() -> None:
-    """A removed ``-- x`` and an added ``++ x`` are changes inside a hunk; names of files between hunks are none."""
+    """A removed ``-- x`` and an added ``++ x`` are changes inside a hunk; names of files between hunks are not."""
     diff = (
         "diff --git a/q.sql b/q.sql\nindex 1..2 100644\n--- a/q.sql\n+++ b/q.sql\n@@ -1,3 +1,4 @@ select\n select 1;\n"
         "--- a comment\n+++ counter;\n+@@ -1 +1 @@\n\n@@ -9 +9 @@\n-x\n\\ No newline at end of file\n+y\n"
@@ -77,7 +77,7 @@ def test_lines_are_told_by_the_counts_of_their_hunk() -> None:
 
 
 def test_lines_of_hunks_without_counts_are_told_by_the_heads_around_them() -> None:
-    """Passages without a place, and Codex's patch language, in which no file is named by ``---``."""
+    """These are passages without a place, and Codex's patch language, in which no file is named by ``---``."""
     assert _letters("--- a/x\n+++ b/x\n@@\n--- old\n+++ new\n@@\n same\n+more") == "hhurauca"
     patch = "*** Begin Patch\n*** Update File: a\n*** Move to: b\n@@ def f():\n keep\n--- x\n*** Add File: c\n+++ y"
     assert _letters(f"{patch}\n*** End Patch") == "hhhucrhah"
@@ -93,26 +93,26 @@ def test_a_hunk_that_does_not_keep_its_word_harms_only_itself() -> None:
 @settings(deadline=None)
 @given(LINES, LINES)
 def test_what_is_computed_is_read_back_as_it_was_meant(old: list[str], new: list[str]) -> None:
-    """Every line of a computed difference is told by its mark, whatever the text behind the mark is."""
+    """Every line of a computed difference is recognised by its mark, whatever text follows the mark."""
     lines = unified("\n".join(old), "\n".join(new)).split("\n")
     marks = {"+": "added", "-": "removed", " ": "context", "@": "hunk", "\\": "note"}
     assert lines == [""] or [str(kind) for kind in classify(lines)] == [marks[line[0]] for line in lines]
 
 
 def test_only_a_line_feed_ends_a_line() -> None:
-    """A form feed, a carriage return and Unicode's separators stand inside lines; a lone end of a file is told."""
+    """A form feed, a carriage return and Unicode's separators are inside lines; a missing last newline is noted."""
     assert unified("a\x0cb\u2028c\r\n", "a\x0cb\u2028c\n") == "@@ -1 +1 @@\n-a\x0cb\u2028c\r\n+a\x0cb\u2028c"
     assert unified("a", "a\n") == "@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+a"
 
 
 def test_passages_have_no_place_and_no_end_of_a_file() -> None:
-    """Neither line numbers nor a word about the newline behind the last line."""
+    """They have neither line numbers nor a note about the newline after the last line."""
     assert passages([("hello", "bonjour"), ("x\ny\n", "x\nz\n")]) == "@@\n-hello\n+bonjour\n@@\n x\n-y\n+z"
     assert unplaced(["@@ -1 +1 @@", "-a", "\\ No newline at end of file", "+b"]) == ["@@", "-a", "+b"]
 
 
 def test_a_patch_agrees_with_its_texts_whatever_its_tabs_became() -> None:
-    """Two spaces may stand for each tab that a line begins with; any other difference counts."""
+    """Two spaces may stand for each tab at the beginning of a line; any other difference counts."""
     patch = "--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n a\n-    b\n+    c\n d\n\\ No newline at end of file\n"
     assert agrees("a\n\t\tb\nd", "a\n\t\tc\nd", patch)
     assert not agrees("a\n\t\tb\nd", "a\n\t\tB\nd", patch)

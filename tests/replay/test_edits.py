@@ -1,4 +1,4 @@
-"""Edits: their texts are one source's, the one that saw the file; passages are never shown as if they were the file."""
+"""Edits: their texts come from the one source that saw the file; passages are never shown as if they were the file."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.helpers.capturing import RECORDINGS, Bench, recorded_hooks
+from tests.helpers.capturing import RECORDINGS, CaptureBench, recorded_hooks
 from tests.helpers.sessions import CLAUDE, Script
 
 from promptster.agents.registry import readers
-from promptster.capture.providers.interface import ToolResult, ToolUse
+from promptster.capture.providers.interface import ToolReturn, ToolUse
 from promptster.protocol.events.base import fields_of
 from promptster.replay.edits import edit_diff
 from promptster.replay.exporters import find
@@ -62,10 +62,10 @@ def _of_old(session: str, sources: Collection[str] = BOTH) -> list[Entry]:
 def _of_now(sources: Collection[str] = BOTH) -> list[Entry]:
     """The edits that Claude Code's hooks reported, as they are recorded now, by the hooks and by the proxy."""
     script = Script()
-    claude, bench = readers().requests("claude"), Bench()
+    claude, bench = readers().requests("claude"), CaptureBench()
     for payload in REPORTED if "proxy" in sources else ():
         call = ToolUse(id=payload["tool_use_id"], name=payload["tool_name"], input=payload["tool_input"])
-        for finding in claude.actions(call, ToolResult(id=call.id, text="The file has been updated")):
+        for finding in claude.actions(call, ToolReturn(id=call.id, text="The file has been updated")):
             said: dict[str, Any] = fields_of(finding)
             script.add("proxy", finding.kind, lane=1, agent="claude", **said)
     for payload in REPORTED if "hook" in sources else ():
@@ -76,7 +76,7 @@ def _of_now(sources: Collection[str] = BOTH) -> list[Entry]:
 
 
 def _of_0_1(sources: Collection[str] = BOTH) -> list[Entry]:
-    """The same, as version 0.1 recorded it."""
+    """The same edits as version 0.1 recorded them."""
     return _of_old("edits", sources)
 
 
@@ -91,7 +91,7 @@ def _told(edits: list[Entry]) -> dict[str, str | None]:
 @pytest.mark.parametrize("record", [_of_now, _of_0_1], ids=["now", "0.1"])
 @pytest.mark.parametrize("sources", [BOTH, ("hook",)], ids=["both", "hook"])
 def test_an_edit_that_the_hook_saw_is_shown_in_its_file(record: Any, sources: tuple[str, ...]) -> None:
-    """Whoever else reports it: with its place, its own tabs, what was really written, and its true end of file."""
+    """Whoever else reports it, it has its place, its own tabs, what was really written, and its true end of file."""
     edits = record(sources)
     told = _told(edits)
     assert {name: told[name] for name in WHOLE} == WHOLE
@@ -100,7 +100,7 @@ def test_an_edit_that_the_hook_saw_is_shown_in_its_file(record: Any, sources: tu
 
 @pytest.mark.parametrize("record", [_of_now, _of_0_1], ids=["now", "0.1"])
 def test_an_edit_that_only_the_proxy_saw_is_a_part_of_its_file(record: Any) -> None:
-    """No line numbers, no claim about the end of the file; a new file is known whole, an overwritten one is not."""
+    """It has no line numbers and no claim about the file's end; a new file is complete, an overwritten one is not."""
     edits = record(("proxy",))
     told = _told(edits)
     assert {name: told[name] for name in PASSAGES} == PASSAGES
@@ -118,7 +118,7 @@ def test_an_edit_that_only_the_proxy_saw_is_a_part_of_its_file(record: Any) -> N
 
 @pytest.mark.parametrize("record", [_of_now, _of_0_1], ids=["now", "0.1"])
 def test_the_texts_of_an_edit_are_one_sources(record: Any) -> None:
-    """Before, after and patch come from the hook even where the proxy's text is longer; the other view stays."""
+    """Before, after and patch come from the hook even if the proxy's text is longer; the other view is kept."""
     assert {source for entry in record() for source in entry.views} == {"proxy"}
     quotes = next(entry for entry in record() if str(entry.fields["path"]).endswith("quotes.txt"))
     assert quotes.fields["before"] == "say “hello” now\nrest\n"
@@ -129,7 +129,7 @@ def test_the_texts_of_an_edit_are_one_sources(record: Any) -> None:
 
 
 def test_a_longer_passage_does_not_win_over_a_shorter_file() -> None:
-    """The whole file is short, the passage that was asked for long: what was believed by length was wrong."""
+    """The whole file is short and the requested passage long: choosing by length would be wrong."""
     script = Script()
     same: dict[str, Any] = {"tool_use_id": "t", "path": "a", "operation": "modify", **CLAUDE}
     script.add(
@@ -147,7 +147,7 @@ def test_a_longer_passage_does_not_win_over_a_shorter_file() -> None:
 
 
 def test_a_file_that_was_made_has_no_text_before_of_another_source() -> None:
-    """What the believed source does not say is not filled in from one that saw less."""
+    """What the chosen source does not say is not filled in from one that saw less."""
     script = Script()
     same: dict[str, Any] = {"tool_use_id": "t", "path": "a", **CLAUDE}
     script.add("proxy", "file_edit", operation="modify", before="old", after="new", **same)
@@ -175,7 +175,7 @@ def test_edits_of_other_agents_as_version_0_1_recorded_them() -> None:
 
 
 def test_a_notebook_is_told_by_cell() -> None:
-    """Which cell, what became of it, and its texts; version 0.1 kept the new cell's text alone."""
+    """The edit has the cell, what happened to it, and its texts; version 0.1 kept the new cell's text alone."""
     now = [entry for entry in _of_now() if str(entry.fields["path"]).endswith(".ipynb")]
     assert [entry.extent for entry in now] == [Extent.PASSAGES, Extent.PASSAGES]
     assert [edit_diff(entry) for entry in now] == [
@@ -217,7 +217,7 @@ def test_a_notebook_is_told_by_cell() -> None:
     ],
 )
 def test_what_a_report_of_a_hook_shows(fields: dict[str, Any], extent: Extent | None, diff: str | None) -> None:
-    """Nothing known is not an empty change; a patch stands where texts contradict it; mixed line ends are told."""
+    """An unknown text is not an empty change, a patch is used if texts contradict it, mixed line ends are noted."""
     script = Script()
     script.add("hook", "file_edit", path="a", **fields)
     (entry,) = _edits(script.events)
@@ -226,7 +226,7 @@ def test_what_a_report_of_a_hook_shows(fields: dict[str, Any], extent: Extent | 
 
 @pytest.mark.parametrize("gone", ["cut", "withheld"])
 def test_texts_that_are_not_there_in_full_are_not_compared(gone: str) -> None:
-    """A text that was cut or redacted away makes no false difference: the patch is shown, or nothing."""
+    """A text that was cut or redacted gives no false difference: the patch is shown, or nothing."""
     script = Script()
     patch = "@@ -2 +2 @@\n-b\n+c"
     fields: dict[str, Any] = {"operation": "modify", "after": "a\nc\n"}
@@ -239,7 +239,7 @@ def test_texts_that_are_not_there_in_full_are_not_compared(gone: str) -> None:
 
 
 def test_a_report_whose_texts_were_redacted_is_not_believed_over_one_that_shows_some() -> None:
-    """Of two reports, one of which says nothing any more, the other is told."""
+    """Of two reports, one of which has lost its texts, the other is shown."""
     script = Script()
     same: dict[str, Any] = {"tool_use_id": "t", "path": "a", "operation": "modify", **CLAUDE}
     script.add("proxy", "file_edit", before="b", after="c", **same)
@@ -250,7 +250,7 @@ def test_a_report_whose_texts_were_redacted_is_not_believed_over_one_that_shows_
 
 
 def test_a_file_as_long_as_its_passage_is_still_a_file() -> None:
-    """``hello`` is all that the file holds: the agent's own patch says so, and the missing newline is true."""
+    """``hello`` is all that the file has: the agent's own patch says so, and the missing newline is true."""
     script = Script()
     script.add(
         "proxy", "tool_call", name="Edit", tool_use_id="t", input={"old_string": "a", "new_string": "b"}, **CLAUDE
@@ -275,7 +275,7 @@ def test_a_file_as_long_as_its_passage_is_still_a_file() -> None:
 
 
 def test_the_lines_for_programs_say_how_much_of_the_file_an_edit_is() -> None:
-    """``extent`` stands beside the texts, for edits only."""
+    """``extent`` comes with the texts, for edits only."""
     script = Script()
     script.add("proxy", "file_edit", path="a", before="x", after="y", operation="modify", **CLAUDE)
     script.add("candidate", "note", text="x")
@@ -285,7 +285,7 @@ def test_the_lines_for_programs_say_how_much_of_the_file_an_edit_is() -> None:
 
 @pytest.mark.parametrize("sources", [BOTH, ("hook",)], ids=["both", "hook"])
 def test_what_a_hook_reports_of_an_edit_is_no_raw_json(sources: tuple[str, ...]) -> None:
-    """Its patch is a difference in the result, too, whether that is the result shown or the other view of it."""
+    """Its patch is a difference in the result, too, whether that is the shown result or the other view of it."""
     script, payload = Script(), REPORTED[1]
     same: dict[str, Any] = {"tool_use_id": "t", "name": "Edit", "is_error": False, **CLAUDE}
     if "proxy" in sources:

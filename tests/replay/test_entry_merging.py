@@ -1,4 +1,4 @@
-"""Merging: the richer value wins, differences stay visible, nothing is invented."""
+"""Merging: the richer value is used, differences stay visible, nothing is invented."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_words_that_the_model_read_win_over_a_structure_around_them() -> Non
 
 
 def test_what_the_agent_knows_when_it_is_done_wins() -> None:
-    """A written file was created or modified: only the agent's own report knows."""
+    """Only the agent's own report knows whether a file was created or modified."""
     script = Script()
     script.add("proxy", "file_edit", operation="modify", path="a")
     script.add("hook", "file_edit", operation="create", path="a")
@@ -57,7 +57,7 @@ def test_what_the_agent_knows_when_it_is_done_wins() -> None:
 
 
 def test_of_numbers_and_flags_the_first_report_stands() -> None:
-    """Where richness says nothing, the first one does; the other is not lost."""
+    """If neither is richer, the first is used, and the other is kept."""
     assert richest([3, 7]) == 3
     script = Script()
     script.add("proxy", "tool_result", is_error=True)
@@ -68,7 +68,7 @@ def test_of_numbers_and_flags_the_first_report_stands() -> None:
 
 
 def test_a_value_withheld_by_one_source_and_shown_by_the_other_is_shown() -> None:
-    """Only what nobody shows any more counts as withheld."""
+    """Only a value that no source shows counts as withheld."""
     script = Script()
     script.add("proxy", "prompt", withheld=frozenset({"text", "images"}))
     script.add("hook", "prompt", text="hello", withheld=frozenset({"images"}))

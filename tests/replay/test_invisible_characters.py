@@ -1,4 +1,4 @@
-"""Invisible characters stay where a word, an emoji or an ideograph needs them; anywhere else they are codes."""
+"""Invisible characters are kept if a word, an emoji or an ideograph needs them; anywhere else they are codes."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ def test_what_a_script_or_an_emoji_needs_is_kept(text: str) -> None:
 
 @pytest.mark.parametrize(("text", "shown"), SHOWN.items(), ids=ascii)
 def test_the_same_characters_are_shown_anywhere_else(text: str, shown: str) -> None:
-    """Between letters that need none, at a word's edge, repeated, behind the wrong character."""
+    """Between letters that need none, at a word's edge, repeated, or after the wrong character they are codes."""
     assert escape_text(text) == shown
     assert visible(text).count("\\u{") == shown.count("\\")
 
 
 def test_the_whole_class_is_shown_between_latin_letters() -> None:
-    """Every control, every format character that is not drawn, and whatever Unicode lets programs ignore."""
+    """This covers every control, every format character without a shape, and all that Unicode lets programs ignore."""
     ignorable = frozenset(IGNORABLE)
     for code in range(sys.maxunicode + 1):
         letter = chr(code)
@@ -97,12 +97,12 @@ def test_the_whole_class_is_shown_between_latin_letters() -> None:
 
 @given(st.text(alphabet=st.one_of(st.characters(max_codepoint=0x7F), st.sampled_from("\u200dé❤\ufe0f"))))
 def test_the_short_way_for_ascii_changes_nothing(text: str) -> None:
-    """Text with another letter in front comes out as the same text without it does."""
+    """Text after a non-ASCII letter is escaped like the same text without it."""
     assert escape_text("é" + text.replace("\r\n", "")) == "é" + escape_text(text.replace("\r\n", ""))
 
 
 def test_the_rule_is_one_character_long_and_can_be_written_in_ascii() -> None:
-    """Each match is one character, and the browser's form of the rule cannot be changed by what carries it."""
+    """Each match is one character, and the browser's form of the rule cannot be changed by its encoding."""
     assert replace_invisible("a\x1b\u202e\U000e0041", lambda code: f"<{code:x}>") == "a<1b><202e><e0041>"
     assert for_script().isascii()
     assert len(for_script()) > len(INVISIBLE)

@@ -11,13 +11,13 @@ from tests.helpers.sessions import Script, frozen
 
 from promptster.protocol.verdict import CLAIM
 from promptster.replay.exporters import find
-from promptster.replay.loading import Facts, from_bundle, from_opened
+from promptster.replay.loading import ReplayHeading, from_bundle, from_opened
 from promptster.replay.model import GapKind
 from promptster.replay.verdict_text import Tone, facts, findings, words
 
 
 def test_a_whole_bundle_is_verified_and_tells_the_same_story() -> None:
-    """What the candidate sees from the recording, the reviewer sees from the bundle."""
+    """The reviewer sees from the bundle what the candidate sees from the recording."""
     bundler, events = Bundler(), plausible()
     replay = from_bundle(bundler.bundle(events), bundler.certified.keys.fingerprints)
     assert words(replay.verification).word == "verified"
@@ -37,7 +37,7 @@ def test_a_whole_bundle_is_verified_and_tells_the_same_story() -> None:
 
 
 def test_a_missing_span_is_drawn_and_weighs() -> None:
-    """Events of a batch that nobody could read are a gap in the timeline and a finding."""
+    """Events of an unreadable batch are a gap in the timeline and a finding."""
     bundler = Bundler()
     data = bundler.bundle(plausible(), leave_out=frozenset({0, 2}))
     replay = from_bundle(data, bundler.certified.keys.fingerprints)
@@ -51,7 +51,7 @@ def test_a_missing_span_is_drawn_and_weighs() -> None:
 
 
 def test_late_events_are_labelled_untimed() -> None:
-    """What arrived more than five minutes after it happened could have been rewritten, and says so."""
+    """Events that arrived more than five minutes late could have been rewritten, and are marked."""
     bundler = Bundler(delay_ms=3_600_000)
     replay = from_bundle(bundler.bundle(plausible()), bundler.certified.keys.fingerprints)
     (gap,) = (gap for gap in replay.timeline.gaps if gap.kind is GapKind.UNTIMED)
@@ -61,7 +61,7 @@ def test_late_events_are_labelled_untimed() -> None:
 
 
 def test_without_a_pinned_key_the_verdict_is_consistent() -> None:
-    """Nobody vouches for the signer; if something is missing too, the headline says both."""
+    """Without a trusted key the signer is unknown; if something is missing too, the headline says both."""
     bundler = Bundler()
     told = words(from_bundle(bundler.bundle(plausible()), ()).verification)
     assert (told.word, told.tone) == ("consistent", Tone.WARN)
@@ -71,7 +71,7 @@ def test_without_a_pinned_key_the_verdict_is_consistent() -> None:
 
 
 def test_what_is_noted_without_weight_is_told_too() -> None:
-    """Events recorded after the time that was agreed do not change the verdict, and every reader hears of them."""
+    """Events recorded after the agreed time do not change the verdict, but every reader sees the note."""
     bundler = Bundler(Certified(record_until=1))
     replay = from_bundle(bundler.bundle(plausible()), bundler.certified.keys.fingerprints)
     assert words(replay.verification).word == "verified"
@@ -81,7 +81,7 @@ def test_what_is_noted_without_weight_is_told_too() -> None:
 
 
 def test_an_altered_bundle_shows_nothing_unproved() -> None:
-    """One flipped byte is named, and what it touched is not shown as if it were true."""
+    """One flipped byte is named, and what it affects is not shown as true."""
     bundler = Bundler()
     data = bytearray(bundler.bundle(plausible()))
     at = data.index(b"Yes. But write the tests first")
@@ -93,7 +93,7 @@ def test_an_altered_bundle_shows_nothing_unproved() -> None:
 
 
 def test_bytes_that_are_no_bundle_are_unreadable() -> None:
-    """Garbage gives a verdict and an empty timeline, never an exception."""
+    """Any bytes give a verdict and an empty timeline, never an exception."""
     replay = from_bundle(b"PK\x03\x04 and so on", ())
     assert words(replay.verification).word == "unreadable"
     assert replay.timeline.entries == ()
@@ -101,7 +101,7 @@ def test_bytes_that_are_no_bundle_are_unreadable() -> None:
 
 
 def test_arrivals_that_the_recorder_lost_are_gaps() -> None:
-    """A hole in a source's own numbers is told, though every signed event is there."""
+    """A hole in a source's own numbers is shown, though every signed event is present."""
     events = plausible()
     shifted = [
         event if event.src != "hook" or event.src_seq < 5 else replace(event, src_seq=event.src_seq + 2)
@@ -115,7 +115,7 @@ def test_arrivals_that_the_recorder_lost_are_gaps() -> None:
 
 
 def test_a_replay_tells_the_gaps_that_verification_tells() -> None:
-    """Every surface is made from these: what ``verify`` lists as gaps of capture is in the timeline, word by word."""
+    """What ``verify`` lists as gaps of capture is in the timeline, word by word."""
     script = Script()
     script.add("recorder", "opened")
     script.add("recorder", "capture_upstream_overridden", upstream="anthropic", url="http://127.0.0.1:9")
@@ -135,15 +135,15 @@ def test_a_replay_tells_the_gaps_that_verification_tells() -> None:
 
 
 def test_a_running_session_tells_of_silence_and_misses_nothing_yet() -> None:
-    """What the candidate sees before submitting: the silence with where it begins and ends; the rest may still come."""
+    """Before submitting, the candidate sees the silence with its beginning and end; what is missing may still come."""
     (gap,) = from_opened(frozen().events[:5]).timeline.gaps
     assert (gap.kind, gap.seq, gap.to_seq, gap.source) == (GapKind.SILENCE, 2, 4, "recorder")
 
 
 def test_a_running_session_is_not_verified_and_says_so() -> None:
-    """Without a bundle nothing was checked; events that are not here yet are no reason to invent any."""
+    """Without a bundle nothing was checked, and events that do not exist yet are not shown."""
     events = plausible()
-    replay = from_opened(events[:10] + events[12:20], facts=Facts(title="T"))
+    replay = from_opened(events[:10] + events[12:20], facts=ReplayHeading(title="T"))
     assert words(replay.verification).word == "not verified"
     assert facts(replay.verification) == []
     assert [gap.text for gap in replay.timeline.gaps] == ["events 10 to 11 are not in this record"]

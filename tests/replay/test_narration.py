@@ -44,7 +44,7 @@ def any_entry(draw: st.DrawFn) -> Entry:
 @settings(deadline=None)
 @given(any_entry())
 def test_every_kind_has_words_whatever_its_fields_are(entry: Entry) -> None:
-    """No field, present, absent or odd, keeps an entry from being told on one line."""
+    """Whatever fields are present, absent or odd, an entry has one line."""
     told = narrate(entry)
     assert told.label
     assert "\n" not in told.label + told.subject + told.note
@@ -96,24 +96,25 @@ HEADLINES: list[tuple[str, dict[str, Any], tuple[str, str, str, bool]]] = [
 
 @pytest.mark.parametrize(("kind", "fields", "expected"), HEADLINES)
 def test_headlines(kind: str, fields: dict[str, Any], expected: tuple[str, str, str, bool]) -> None:
-    """The words for what happens most."""
+    """The headlines of the most frequent entries."""
     told = _tell(kind, **fields)
     assert (told.label, told.subject, told.note, told.bad) == expected
 
 
 @pytest.mark.parametrize("kind", sorted(OWN_SOURCES))
 def test_what_a_source_cannot_say_is_not_told_as_if_it_were_so(kind: str) -> None:
-    """A session's course is the word of some sources; from a hook it is a claim, and no submission."""
+    """Only some sources report a session's course; from a hook it is a claim, and not a submission."""
     assert _tell(kind).label != "Claimed"
     told = _tell(kind, "hook")
-    assert (told.label, told.subject, told.note) == ("Claimed", kind.replace("_", " "), "not for this source to say")
+    assert (told.label, told.subject) == ("Claimed", kind.replace("_", " "))
+    assert told.note == "this source cannot report this"
     script = Script()
     script.add("hook", "submission_final", diff="", manifest=[])
     assert build(script.events).submission is None
 
 
 def test_what_belongs_to_the_story_is_open() -> None:
-    """Prompts, answers and notes are read at first sight; the rest on request."""
+    """Prompts, answers and notes are open at first; the rest on request."""
     assert [passage.open for passage in _tell("prompt", text="hi").passages] == [True]
     answer = _tell("model_response", outcome="complete", text="hi", thinking="hm")
     assert [(passage.label, passage.open) for passage in answer.passages] == [("", True), ("thinking", False)]
@@ -128,20 +129,20 @@ def test_structures_are_written_for_people() -> None:
 
 
 def test_a_long_subject_ends_with_an_ellipsis() -> None:
-    """One line stays one line, whatever the text's length."""
+    """A headline stays one line, whatever the text's length."""
     assert one_line("x" * 5000) == "x" * 239 + "…"
     assert one_line(" a\n\tb ") == "a b"
 
 
 def test_lengths_and_moments_in_words() -> None:
-    """Each length in the unit that fits; a moment that no calendar has stays a number."""
+    """Each duration has a fitting unit; a moment that no calendar has stays a number."""
     assert [duration(ms) for ms in (7, 1500, 61_000, 3_660_000)] == ["7 ms", "1.5 s", "1 min 01 s", "1 h 01 min"]
     assert [offset(ms) for ms in (0, 61_000, 3_661_000, -1_000)] == ["00:00", "01:01", "1:01:01", "-00:01"]
     assert [counted(1, "batch", "batches"), counted(2000, "batch", "batches")] == ["1 batch", "2,000 batches"]
 
 
 def test_a_moved_file_is_told_from_where_to_where() -> None:
-    """The path is where it is now; the patch knows where it was, also where nothing in it changed."""
+    """The path is the new one; the old one comes from the patch, even if the content is unchanged."""
     script = Script()
     patch = "*** Update File: old.py\n*** Move to: new.py"
     script.add("hook", "file_edit", path="new.py", operation="rename", patch=patch)
@@ -149,5 +150,5 @@ def test_a_moved_file_is_told_from_where_to_where() -> None:
     told = [narrate(entry) for entry in build(script.events).entries]
     assert [(each.label, each.subject, each.note) for each in told] == [
         ("Renamed", "old.py → new.py", ""),
-        ("Edited", "new.py", "+1 −1"),  # noqa: RUF001 - a minus sign beside a plus sign
+        ("Edited", "new.py", "+1 −1"),  # noqa: RUF001 - a minus sign next to a plus sign
     ]

@@ -1,4 +1,4 @@
-"""A text that does not say what its policy's settings would do is told to whoever checks or reads the session."""
+"""A text that differs from its policy's settings is reported to everyone who checks or reads the session."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _verified(policy: Policy) -> Verification:
 def test_a_text_that_is_not_that_of_its_settings_is_told_beside_the_verdict(
     policy: Policy, code: str, text: str
 ) -> None:
-    """In the terminal, for scripts and on the page, as a note: what was agreed to is the text that is there."""
+    """The terminal, the document and the page have a note: what was agreed to is the text as it is."""
     verification = _verified(policy)
     assert (verification.verdict, verification.exit_code) == ("verified", 0)
     assert {"code": code, "text": text, "effect": "note"} in document(verification)["findings"]
@@ -49,7 +49,7 @@ def test_a_text_that_is_not_that_of_its_settings_is_told_beside_the_verdict(
 
 
 def test_a_text_of_its_settings_needs_no_word() -> None:
-    """Nothing is said where nothing is to be said."""
+    """There is no note if text and settings agree."""
     verification = _verified(second_policy())
     assert not [finding for finding in document(verification)["findings"] if finding["code"].startswith("policy_text")]
     assert "policy_text" not in "\n".join(checked(verification))

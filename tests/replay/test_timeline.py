@@ -1,4 +1,4 @@
-"""The timeline as a whole: roles, actions, gaps, conversations, who saw what, what was handed in."""
+"""The timeline as a whole: roles, actions, gaps, conversations, who saw what, and the submission."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any
 from tests.helpers.plausible import plausible
 from tests.helpers.sessions import CLAUDE, START_MS, Script
 
-from promptster.replay.model import GapKind, Role
+from promptster.replay.model import EntryRole, GapKind
 from promptster.replay.timeline import build
 
 
 def test_a_whole_session_is_told_once() -> None:
-    """Every wire event of a plausible session stands in exactly one entry."""
+    """Every wire event of a realistic session is in exactly one entry."""
     events = plausible()
     timeline = build(events)
     assert sorted(seq for entry in timeline.entries for seq in entry.seqs) == [event.seq for event in events]
     assert timeline.wire_events == len(events)
     assert timeline.count("prompt") == 5
     assert timeline.count("tool_call") == 8
-    assert all(entry.role is not Role.NOT_CANDIDATE for entry in timeline.story)
+    assert all(entry.role is not EntryRole.NOT_CANDIDATE for entry in timeline.story)
 
 
 def test_an_empty_session_has_an_empty_timeline() -> None:
-    """Nothing recorded is nothing shown."""
+    """A session without events has no entries."""
     timeline = build([])
     assert not any((timeline.entries, timeline.gaps, timeline.lanes, timeline.sources, timeline.coverage))
     assert timeline.started_ms is None
@@ -32,7 +32,7 @@ def test_an_empty_session_has_an_empty_timeline() -> None:
 
 
 def test_results_edits_and_commands_belong_to_their_call() -> None:
-    """An action's parts point to the call that opened it, the call to nothing."""
+    """An action's parts refer to the call that opened it; the call refers to nothing."""
     script = Script()
     script.add("hook", "permission", tool_use_id="t1", name="Bash", decision="allow", **CLAUDE)
     script.tool("t1", "Bash", {"command": "ls"}, "a b", extra=("command", {"command": "ls"}))
@@ -50,7 +50,7 @@ def test_results_edits_and_commands_belong_to_their_call() -> None:
 
 
 def test_what_belongs_to_a_call_stays_in_its_conversation() -> None:
-    """Two conversations whose providers number calls alike: each result belongs to the call of its own lane."""
+    """If two conversations' providers number calls alike, each result belongs to the call of its own lane."""
     script = Script()
     for lane in (1, 2):
         script.add("proxy", "tool_call", lane=lane, tool_use_id="call_1", name="Bash", agent_session=str(lane))
@@ -82,7 +82,7 @@ def test_marks_say_what_is_special() -> None:
         (),
         ("redacted: output",),
     ]
-    assert entries[3].role is Role.ROUTINE
+    assert entries[3].role is EntryRole.ROUTINE
 
 
 def test_pauses_are_drawn_from_pause_to_resume() -> None:
@@ -105,7 +105,7 @@ def test_pauses_are_drawn_from_pause_to_resume() -> None:
 
 
 def test_what_capture_says_about_itself_becomes_gaps_in_order_of_time() -> None:
-    """Every capture_* report of loss is a gap with its span, source and count where they are known."""
+    """Every capture_* report of loss is a gap with its span, source and count if they are known."""
     script = Script()
     script.add("recorder", "capture_recovered")
     script.add("recorder", "capture_recovered", detail="a torn record", lost=1)
@@ -213,7 +213,7 @@ def test_the_submission_shows_each_file_with_its_part_of_the_difference() -> Non
 
 
 def test_a_withheld_submission_has_no_files() -> None:
-    """Redacted manifest and difference leave the fact that something was handed in."""
+    """With redacted manifest and difference it only shows that there was a submission."""
     script = Script()
     script.add("workspace", "submission_final", withheld=frozenset({"manifest", "diff"}))
     submission = build(script.events).submission

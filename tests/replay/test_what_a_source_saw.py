@@ -1,7 +1,7 @@
-"""What Claude Code's hooks and the proxy can have seen of a file, one way to report an edit a line, up to the words.
+"""What Claude Code's hooks and the proxy can have seen of a file: one way to report an edit per line, and its text.
 
-Where the hook saw the file its word is the truth: the whole file, with line numbers. Whoever saw passages only says
-that they are a part of it, without numbers.
+If the hook saw the file, its report is the truth: the whole file, with line numbers. A source that saw only passages
+says that they are a part of it, without numbers.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.helpers.capturing import Bench
+from tests.helpers.capturing import CaptureBench
 from tests.helpers.sessions import CLAUDE, Script
 
 from promptster.agents.registry import readers
-from promptster.capture.providers.interface import ToolResult, ToolUse
+from promptster.capture.providers.interface import ToolReturn, ToolUse
 from promptster.protocol.events.base import fields_of
 from promptster.replay.edits import edit_diff
 from promptster.replay.model import Extent
@@ -32,7 +32,7 @@ PATH = "/w/a.txt"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class ReportedEdit:
     """One way to report an edit, and what is right."""
 
     tool: str = "Edit"
@@ -56,35 +56,35 @@ def _answer(old: str, new: str, **more: Any) -> dict[str, Any]:
 
 
 LINES = {
-    "the passage is the whole file, two lines": Told(
+    "the passage is the whole file, two lines": ReportedEdit(
         given=_edit("a\nb", "a\nc"),
         answer=_answer("a\nb", "a\nc", originalFile="a\nb"),
         extent=FILE,
         diff=f"@@ -1,2 +1,2 @@\n a\n-b{NO_END}\n+c{NO_END}",
         proxy="@@\n a\n-b\n+c",
     ),
-    "the passage is the whole file, with its last newline": Told(
+    "the passage is the whole file, with its last newline": ReportedEdit(
         given=_edit("a\nb\n", "a\nc\n"),
         answer=_answer("a\nb\n", "a\nc\n", originalFile="a\nb\n"),
         extent=FILE,
         diff="@@ -1,2 +1,2 @@\n a\n-b\n+c",
         proxy="@@\n a\n-b\n+c",
     ),
-    "the passage is the whole file, one line": Told(
+    "the passage is the whole file, one line": ReportedEdit(
         given=_edit("a", "b"),
         answer=_answer("a", "b", originalFile="a"),
         extent=FILE,
         diff=f"@@ -1 +1 @@\n-a{NO_END}\n+b{NO_END}",
         proxy="@@\n-a\n+b",
     ),
-    "the whole file goes": Told(
+    "the whole file goes": ReportedEdit(
         given=_edit("a\nb\n", ""),
         answer=_answer("a\nb\n", "", originalFile="a\nb\n"),
         extent=FILE,
         diff="@@ -1,2 +0,0 @@\n-a\n-b",
         proxy="@@\n-a\n-b",
     ),
-    "the whole file, and the agent's own patch": Told(
+    "the whole file, and the agent's own patch": ReportedEdit(
         given=_edit("a\nb", "a\nc"),
         answer=_answer(
             "a\nb",
@@ -98,63 +98,63 @@ LINES = {
         diff="@@ -1,2 +1,2 @@\n a\n-b\n+c",
         proxy="@@\n a\n-b\n+c",
     ),
-    "the passage stands once in the file": Told(
+    "the passage stands once in the file": ReportedEdit(
         given=_edit("b", "c"),
         answer=_answer("b", "c", originalFile="a\nb\n"),
         extent=FILE,
         diff="@@ -1,2 +1,2 @@\n a\n-b\n+c",
         proxy="@@\n-b\n+c",
     ),
-    "every place of the passage": Told(
+    "every place of the passage": ReportedEdit(
         given=_edit("b", "c", replace_all=True),
         answer=_answer("b", "c", originalFile="b\nb\n", replaceAll=True),
         extent=FILE,
         diff="@@ -1,2 +1,2 @@\n-b\n-b\n+c\n+c",
         proxy="@@\n-b\n+c",
     ),
-    "every place, as only the arguments say": Told(
+    "every place, as only the arguments say": ReportedEdit(
         given=_edit("b", "c", replace_all=True),
         answer=_answer("b", "c", originalFile="b\nb\n"),
         extent=FILE,
         diff="@@ -1,2 +1,2 @@\n-b\n-b\n+c\n+c",
         proxy="@@\n-b\n+c",
     ),
-    "one of two places, and nobody says which": Told(
+    "one of two places, and nobody says which": ReportedEdit(
         given=_edit("b", "c"),
         answer=_answer("b", "c", originalFile="b\nb\n", replaceAll=False),
         extent=PASSAGES,
         diff="@@\n-b\n+c",
         proxy="@@\n-b\n+c",
     ),
-    "the file does not have the passage": Told(
+    "the file does not have the passage": ReportedEdit(
         given=_edit("x\ny", "z"),
         answer=_answer("x\ny", "z", originalFile="a\nb\n"),
         extent=PASSAGES,
         diff="@@\n-x\n-y\n+z",
         proxy="@@\n-x\n-y\n+z",
     ),
-    "the hook has no file": Told(
+    "the hook has no file": ReportedEdit(
         given=_edit("a\nb", "a\nc"),
         answer=_answer("a\nb", "a\nc", originalFile=None),
         extent=PASSAGES,
         diff="@@\n a\n-b\n+c",
         proxy="@@\n a\n-b\n+c",
     ),
-    "line ends of the file and of the passage differ": Told(
+    "line ends of the file and of the passage differ": ReportedEdit(
         given=_edit("b\nc", "B\nC"),
         answer=_answer("b\nc", "B\nC", originalFile="a\r\nb\r\nc\r\n"),
         extent=FILE,
         diff="@@ -1,3 +1,3 @@\n a\n-b\n-c\n+B\n+C",
         proxy="@@\n-b\n-c\n+B\n+C",
     ),
-    "a byte order mark before the passage": Told(
+    "a byte order mark before the passage": ReportedEdit(
         given=_edit("a\nb\n", "a\nc\n"),
         answer=_answer("a\nb\n", "a\nc\n", originalFile="\ufeffa\nb\n"),
         extent=FILE,
         diff="@@ -1,2 +1,2 @@\n \ufeffa\n-b\n+c",
         proxy="@@\n a\n-b\n+c",
     ),
-    "into a file of nothing": Told(
+    "into a file of nothing": ReportedEdit(
         given=_edit("", "a\nb\n"),
         answer=_answer("", "a\nb\n", originalFile=""),
         extent=FILE,
@@ -162,7 +162,7 @@ LINES = {
         proxy="@@ -0,0 +1,2 @@\n+a\n+b",
         proxy_extent=FILE,
     ),
-    "several edits that are the whole file": Told(
+    "several edits that are the whole file": ReportedEdit(
         tool="MultiEdit",
         given={"edits": [_edit("a", "A"), _edit("b", "B", replace_all=True)]},
         answer={"edits": [_edit("a", "A"), _edit("b", "B", replace_all=True)], "originalFileContents": "a\nb"},
@@ -170,7 +170,7 @@ LINES = {
         diff=f"@@ -1,2 +1,2 @@\n-a\n-b{NO_END}\n+A\n+B{NO_END}",
         proxy="@@\n-a\n+A\n@@\n-b\n+B",
     ),
-    "several edits, one of them everywhere": Told(
+    "several edits, one of them everywhere": ReportedEdit(
         tool="MultiEdit",
         given={"edits": [_edit("b", "c", replace_all=True), _edit("a", "A")]},
         answer={"edits": [_edit("b", "c", replace_all=True), _edit("a", "A")], "originalFile": "a\nb\nb\n"},
@@ -178,7 +178,7 @@ LINES = {
         diff="@@ -1,3 +1,3 @@\n-a\n-b\n-b\n+A\n+c\n+c",
         proxy="@@\n-b\n+c\n@@\n-a\n+A",
     ),
-    "several edits, and no file": Told(
+    "several edits, and no file": ReportedEdit(
         tool="MultiEdit",
         given={"edits": [_edit("a", "A"), _edit("b", "B")]},
         answer={"edits": [_edit("a", "A"), _edit("b", "B")]},
@@ -186,7 +186,7 @@ LINES = {
         diff="@@\n-a\n+A\n@@\n-b\n+B",
         proxy="@@\n-a\n+A\n@@\n-b\n+B",
     ),
-    "a new file written": Told(
+    "a new file written": ReportedEdit(
         tool="Write",
         given={"content": "a\nb"},
         answer={"type": "create", "content": "a\nb", "originalFile": None, "structuredPatch": []},
@@ -195,7 +195,7 @@ LINES = {
         proxy=None,
         proxy_extent=WRITTEN,
     ),
-    "written over, and the file is told": Told(
+    "written over, and the file is told": ReportedEdit(
         tool="Write",
         given={"content": "a\nc"},
         answer={"type": "update", "content": "a\nc", "originalFile": "a\nb\n"},
@@ -204,7 +204,7 @@ LINES = {
         proxy=None,
         proxy_extent=WRITTEN,
     ),
-    "written over a file of nothing": Told(
+    "written over a file of nothing": ReportedEdit(
         tool="Write",
         given={"content": "a\n"},
         answer={"type": "update", "content": "a\n", "originalFile": ""},
@@ -213,7 +213,7 @@ LINES = {
         proxy=None,
         proxy_extent=WRITTEN,
     ),
-    "written over, and what was there is not told": Told(
+    "written over, and what was there is not told": ReportedEdit(
         tool="Write",
         given={"content": "a\n"},
         answer={"type": "update", "content": "a\n", "originalFile": None},
@@ -222,7 +222,7 @@ LINES = {
         proxy=None,
         proxy_extent=WRITTEN,
     ),
-    "written, and nothing is told": Told(
+    "written, and nothing is told": ReportedEdit(
         tool="Write",
         given={"content": "a\n"},
         answer={},
@@ -234,9 +234,9 @@ LINES = {
 }
 
 
-def _record(line: Told, sources: tuple[str, ...]) -> Script:
-    """What is on record of the edit when some sources saw it."""
-    script, bench = Script(), Bench()
+def _record(line: ReportedEdit, sources: tuple[str, ...]) -> Script:
+    """The record of the edit as some sources saw it."""
+    script, bench = Script(), CaptureBench()
     given = {"file_path": PATH, **line.given}
     if "hook" in sources:
         response = {"tool_response": {"filePath": PATH, **line.answer}}
@@ -248,7 +248,7 @@ def _record(line: Told, sources: tuple[str, ...]) -> Script:
     if "proxy" in sources:
         call = ToolUse(id="t", name=line.tool, input=given)
         script.add("proxy", "tool_call", lane=1, tool_use_id="t", name=line.tool, input=given, **CLAUDE)
-        for finding in readers().requests("claude").actions(call, ToolResult(id="t", text="The file has been updated")):
+        for finding in readers().requests("claude").actions(call, ToolReturn(id="t", text="The file has been updated")):
             said: dict[str, Any] = fields_of(finding)
             script.add("proxy", finding.kind, lane=1, **said, **CLAUDE)
     return script
@@ -265,24 +265,24 @@ def _is_part(entry: Entry) -> bool:
 
 @pytest.mark.parametrize("sources", [("hook",), ("hook", "proxy")], ids=["hook", "both"])
 @pytest.mark.parametrize("line", LINES.values(), ids=LINES.keys())
-def test_what_the_hook_saw_is_told(line: Told, sources: tuple[str, ...]) -> None:
-    """The whole file with its numbers where the hook saw it, and a part without any where it did not."""
+def test_what_the_hook_saw_is_told(line: ReportedEdit, sources: tuple[str, ...]) -> None:
+    """It is the whole file with its numbers if the hook saw it, and a part without numbers if not."""
     entry = _only(_record(line, sources))
     assert (entry.extent, edit_diff(entry)) == (line.extent, line.diff)
     assert _is_part(entry) == (line.extent is PASSAGES)
 
 
 @pytest.mark.parametrize("line", LINES.values(), ids=LINES.keys())
-def test_what_the_proxy_alone_saw_is_a_part(line: Told) -> None:
-    """It sees the arguments: never more than what was replaced, but for a file that they make or write whole."""
+def test_what_the_proxy_alone_saw_is_a_part(line: ReportedEdit) -> None:
+    """The proxy sees the arguments: only what was replaced, or the whole of a file that they make or write."""
     entry = _only(_record(line, ("proxy",)))
     assert (entry.extent, edit_diff(entry)) == (line.proxy_extent, line.proxy)
     assert _is_part(entry) == (line.proxy_extent is PASSAGES)
 
 
 @pytest.mark.parametrize("line", LINES.values(), ids=LINES.keys())
-def test_the_three_texts_are_one_sources(line: Told) -> None:
-    """What both sources together tell of the texts is what one of them tells alone."""
+def test_the_three_texts_are_one_sources(line: ReportedEdit) -> None:
+    """The texts from both sources together are those that one of them has alone."""
     both = _only(_record(line, ("hook", "proxy"))).fields
     alone = [_only(_record(line, (source,))).fields for source in ("hook", "proxy")]
     names = ("before", "after", "patch")
@@ -331,7 +331,7 @@ def _added(**fields: Any) -> Entry:
     ],
 )
 def test_what_the_hook_answered_of_a_call_decides_in_records_of_0_1(fields: dict[str, Any], extent: Extent) -> None:
-    """The file is in the answer or it is not; without one a report that repeats the call is a part, numbered or not."""
+    """The file is in the answer or it is not; without an answer a report that repeats the call is a part."""
     entry = _added(**fields)
     assert entry.extent is extent
     diff = edit_diff(entry)
@@ -342,7 +342,7 @@ def test_what_the_hook_answered_of_a_call_decides_in_records_of_0_1(fields: dict
 @pytest.mark.parametrize("agent", ["codex", "cursor"])
 @pytest.mark.parametrize("src", ["hook", "proxy"])
 def test_an_agent_that_tells_passages_never_saw_the_file(agent: str, src: str) -> None:
-    """Also where the patch that says so is not on record: what is left of an edit is still a part."""
+    """This also holds if the patch that says so is missing: what is left of an edit is still a part."""
     script = Script()
     cases: list[tuple[str, dict[str, Any]]] = [("/w/a", {"before": "a", "after": "b"}), ("/w/b", {"after": "b"})]
     for path, texts in cases:
@@ -351,7 +351,7 @@ def test_an_agent_that_tells_passages_never_saw_the_file(agent: str, src: str) -
 
 
 def test_many_edits_that_were_too_long_to_compare_are_a_part() -> None:
-    """Without a patch that says so: what a call with several edits asked for, put together, is no file."""
+    """Without a patch, the combined requests of a call with several edits are not a file."""
     script = Script()
     edits = [_edit("a", "A"), _edit("b", "B")]
     script.add("hook", "tool_call", name="MultiEdit", tool_use_id="t", input={"edits": edits}, **CLAUDE)

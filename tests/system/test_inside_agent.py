@@ -1,4 +1,4 @@
-"""Knowing an agent's process: by the list, by marks and by names, each for the right person only."""
+"""Recognising an agent's process, by the list, by marks and by names, each for the right person only."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Below:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., _Below]]:
-    """Starts processes, and ends them: what a failed test left open would fail whichever test runs next."""
+    """Starts processes, and ends them: one that stays would fail whichever test runs next."""
     with ExitStack() as stack:
         yield partial(_Below, stack)
 
@@ -62,7 +62,7 @@ def _state(home: Path) -> Path:
 
 @pytest.mark.parametrize("mark", MARKS)
 def test_each_mark_tells_for_its_own_person(mark: str, tmp_path: Path, start: Callable[..., _Below]) -> None:
-    """A marked process is an agent's for the sessions of its own home, and nobody for another one's."""
+    """A marked process is an agent's for the sessions of its own home, and not for another home's."""
     pid = start(tmp_path, environ={mark: "1"}).pid
     assert agent_around(pid, _state(tmp_path)) == (MARKS[mark] or UNKNOWN)
     assert agent_around(pid, _state(tmp_path / "other")) is None
@@ -73,7 +73,7 @@ def test_each_mark_tells_for_its_own_person(mark: str, tmp_path: Path, start: Ca
     ("name", "known"), [("claude", True), ("codex", True), ("cursor-agent", True), ("cursor", False), ("bash2", False)]
 )
 def test_agents_are_known_by_name(name: str, known: bool, tmp_path: Path, start: Callable[..., _Below]) -> None:  # noqa: FBT001 - a table
-    """A program, or a script of an interpreter, that bears an agent's name; an editor is none."""
+    """A program, or a script of an interpreter, with an agent's name is one; an editor is not."""
     pid, state = start(tmp_path, _program(tmp_path, name)).pid, _state(tmp_path)
     assert agent_around(pid, state) == (name if known else None)
     assert agent_around(pid, _state(tmp_path / "other")) is None
@@ -91,7 +91,7 @@ def test_the_state_folder_is_found_as_paths_finds_it(
 
 
 def test_the_list_names_processes_and_forgets_those_that_ended(tmp_path: Path, start: Callable[..., _Below]) -> None:
-    """A listed process and what it starts are the agent's, whatever their environment; a number alone is not enough."""
+    """A listed process and its children are the agent's, whatever their environment; a number alone is not enough."""
     home, state = tmp_path / "home", tmp_path / "state"
     below = start(home, _program(tmp_path, "anything"))
     outer = below.process.pid
@@ -106,7 +106,7 @@ def test_the_list_names_processes_and_forgets_those_that_ended(tmp_path: Path, s
 
 
 def test_the_persons_environment_at_the_moment_counts(tmp_path: Path) -> None:
-    """For the asking process itself, the environment that it has now is what is looked at."""
+    """For the asking process itself, its current environment is used."""
     environ = {"HOME": str(tmp_path), "CODEX_SANDBOX": "seatbelt"}
     assert agent_around(os.getpid(), _state(tmp_path), environ) == "codex"
     assert agent_around(os.getpid(), _state(tmp_path), {"HOME": str(tmp_path)}) is None

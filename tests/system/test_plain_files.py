@@ -38,19 +38,19 @@ def root(tmp_path: Path) -> Path:
 
 
 def linked_file(root: Path) -> None:
-    """The file became a link."""
+    """Replace the file with a link."""
     (root / NAME).unlink()
     (root / NAME).symlink_to(root.parent / "outside" / "settings.json")
 
 
 def linked_folder(root: Path) -> None:
-    """The folder became a link."""
+    """Replace the folder with a link."""
     (root / ".claude").rename(root / "away")
     (root / ".claude").symlink_to(root.parent / "outside")
 
 
 def linked_root(root: Path) -> None:
-    """The workspace itself became a link."""
+    """Replace the workspace itself with a link."""
     root.rename(root.parent / "away")
     (root.parent / "other" / ".claude").mkdir(parents=True)
     (root.parent / "other" / NAME).write_bytes(b"other")
@@ -58,13 +58,13 @@ def linked_root(root: Path) -> None:
 
 
 def piped(root: Path) -> None:
-    """The file became a named pipe, at which nobody writes."""
+    """Replace the file with a named pipe, to which nobody writes."""
     (root / NAME).unlink()
     os.mkfifo(root / NAME)
 
 
 def socketed(root: Path) -> None:
-    """The file became a socket."""
+    """Replace the file with a socket."""
     (root / NAME).unlink()
     here = os.open(root / ".claude", os.O_RDONLY)
     with socket.socket(socket.AF_UNIX) as listener:
@@ -73,13 +73,13 @@ def socketed(root: Path) -> None:
 
 
 def foldered(root: Path) -> None:
-    """The file became a folder."""
+    """Replace the file with a folder."""
     (root / NAME).unlink()
     (root / NAME).mkdir()
 
 
 def all_of(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Every entry below a folder: its kind, and what regular files hold."""
+    """Every entry below a folder: its kind, and the content of regular files."""
     return {
         str(path.relative_to(folder)): (
             stat.S_IFMT(path.lstat().st_mode),
@@ -91,7 +91,7 @@ def all_of(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 @pytest.mark.parametrize("change", [linked_file, linked_folder, linked_root, piped, socketed, foldered])
 def test_what_is_no_file_is_neither_read_nor_changed(root: Path, change: Callable[[Path], None]) -> None:
-    """It is named, nothing is waited for, and every file and link stays as it is, in the workspace and outside."""
+    """It is named without waiting, and every file and link is unchanged, in the workspace and outside."""
     change(root)
     before = all_of(root.parent)
     with pytest.raises(NotPlainError, match=r"symbolic link|not a file") as refused:
@@ -109,7 +109,7 @@ def test_what_is_no_file_is_neither_read_nor_changed(root: Path, change: Callabl
 
 @pytest.mark.parametrize("name", ["../outside/settings.json", "/etc/passwd", ".claude/../../outside/settings.json", ""])
 def test_a_path_stays_below_its_root(root: Path, name: str) -> None:
-    """No way leads up or elsewhere."""
+    """No path leads up or elsewhere."""
     with pytest.raises(NotPlainError):
         read_plain(root, name)
     with pytest.raises(NotPlainError):
@@ -117,7 +117,7 @@ def test_a_path_stays_below_its_root(root: Path, name: str) -> None:
 
 
 def test_what_is_missing_is_none(root: Path) -> None:
-    """A missing file, folder or root, or a file where a folder should be, is no error; removing nothing is none."""
+    """A missing file, folder or root, or a file in a folder's place, gives ``None``; removing one does nothing."""
     (root / "file").write_bytes(b"")
     for name in ("none.json", "none/none.json", "file/none.json"):
         assert read_plain(root, name) is None
@@ -140,7 +140,7 @@ def test_content_mode_and_times_are_given_at_once(root: Path) -> None:
 
 
 def test_a_file_without_end_is_refused(root: Path) -> None:
-    """A sparse file costs nothing to make and would fill the memory of whoever reads it."""
+    """A sparse file is easy to make and would fill the memory of its reader."""
     os.truncate(root / NAME, 1 << 40)
     with pytest.raises(NotPlainError, match="larger than 16 MiB"):
         read_plain(root, NAME)
@@ -164,7 +164,7 @@ def test_a_file_that_is_replaced_between_look_and_open_is_seen(root: Path, monke
 
 
 def test_a_settings_file_may_be_a_link_and_nothing_else_is_waited_for(root: Path) -> None:
-    """What its own program follows is followed, and a pipe, a folder or a file without end is an error at once."""
+    """A link that its own program follows is followed; a pipe, a folder or an endless file is an error at once."""
     linked_file(root)
     assert read_regular(root / NAME) == b"outside"
     (root / NAME).unlink()
@@ -195,7 +195,7 @@ def test_only_an_empty_folder_is_removed(root: Path) -> None:
 
 
 def test_no_descriptor_is_left_open(root: Path) -> None:
-    """Neither by what works nor by what is refused."""
+    """Neither success nor refusal leaves one open."""
     before = len(list(Path("/proc/self/fd").iterdir()))
     for name in (NAME, "none/none.json", "../x", ".claude"):
         try:

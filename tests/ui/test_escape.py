@@ -1,4 +1,4 @@
-"""What reaches a terminal has gone through the escaper, and nothing in it can steer that terminal."""
+"""Text for a terminal goes through the escaper, and cannot control that terminal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_no_control_and_no_bidirectional_mark_survives(text: str) -> None:
 
 @given(st.text(alphabet=st.characters(codec="utf-8")))
 def test_escaped_text_can_always_be_printed(text: str) -> None:
-    """The result can be encoded: no lone surrogate is left in it."""
+    """The result can be encoded, since no lone surrogate is left in it."""
     escape_text(text + "\ud800").encode()
 
 

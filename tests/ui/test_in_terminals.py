@@ -1,4 +1,4 @@
-"""Everything that people read, in real terminals of several widths: nothing is wider, no word is broken."""
+"""Everything that people read, in real terminals of several widths: nothing is too wide, no word is broken."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_words(tmp_path: Path, columns: int) -> None:
 @pytest.mark.parametrize("columns", WIDTHS)
 @pytest.mark.parametrize("words", [(), ("--help",), ("--help", "team"), ("help", "export")], ids=" ".join)
 def test_the_programs_own_words(tmp_path: Path, words: tuple[str, ...], columns: int) -> None:
-    """The first screen, with what each command on it does, and every help."""
+    """The first screen, with what each command on it does, and every help text."""
     program = [str(BIN / "promptster"), *words]
     _assert_fits(_shown(program, tmp_path, columns), columns, _piped(program, tmp_path))
 

@@ -22,7 +22,7 @@ def test_a_long_path_stands_alone_and_whole() -> None:
 
 
 def test_a_command_in_backticks_is_never_broken() -> None:
-    """Whatever surrounds it."""
+    """It stays in one piece whatever surrounds it."""
     for filler in range(60, 80):
         text = "x" * filler + " `promptster withdraw` deletes it."
         assert "`promptster withdraw`" in "\n".join(sentence_lines(text))

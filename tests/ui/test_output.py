@@ -1,4 +1,4 @@
-"""Where words and results go."""
+"""Where messages and results go."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_with_json_standard_output_is_exactly_one_document() -> None:
 
 
 def test_without_json_words_go_to_standard_output_and_the_result_is_silent() -> None:
-    """A person reads words, not documents."""
+    """A person reads text, not documents."""
     out, stdout, stderr = _output(json=False)
     out.result({"session": "x"})
     out.say("hello")
@@ -37,7 +37,7 @@ def test_without_json_words_go_to_standard_output_and_the_result_is_silent() -> 
 
 
 def test_an_error_is_one_document_or_two_lines() -> None:
-    """The same three texts, for a script and for a person."""
+    """A script and a person get the same three texts."""
     error = PromptsterError("it broke", hint="try again", code="broken")
     out, stdout, stderr = _output(json=True)
     out.error(error)
@@ -56,14 +56,14 @@ class _Full(io.StringIO):
 
 
 def test_a_result_that_does_not_arrive_is_an_error_and_words_beside_it_are_not() -> None:
-    """Whoever reads the result must know that it is not whole; a note that cannot be shown stops nothing."""
+    """The reader of a result must know that it is incomplete; a note that cannot be shown stops nothing."""
     with pytest.raises(OutputError, match="cannot write to standard output: disk full"):
         Output(json=True, stdout=_Full(), stderr=io.StringIO()).result({"session": "x"})
     Output(json=True, stdout=io.StringIO(), stderr=_Full()).note("beside")
 
 
 def test_nothing_that_is_printed_can_steer_a_terminal() -> None:
-    """Words are escaped; JSON is ASCII without control characters."""
+    """Text is escaped; JSON is ASCII without control characters."""
     hostile = "\x1b[2J\u202e\x7f\x9b"
     out, stdout, _ = _output(json=False)
     out.say(hostile)

@@ -1,4 +1,4 @@
-"""Questions: what is a yes, what is a no, and what happens without a terminal."""
+"""Questions: what counts as yes, what counts as no, and what happens without a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class _Terminal(io.StringIO):
     """A stream that says it is a terminal."""
 
     def isatty(self) -> bool:
-        """It is."""
+        """Return true."""
         return True
 
 
@@ -23,7 +23,7 @@ class _Interrupted(_Terminal):
     """A keyboard on which Ctrl-C is pressed."""
 
     def readline(self, size: int = -1, /) -> str:  # type: ignore[override]  # the base class of text says bytes
-        """Pressed now; ``size`` is nothing to it."""
+        """Raise the interrupt; ``size`` is ignored."""
         del size
         raise KeyboardInterrupt
 
@@ -37,27 +37,27 @@ def _typed(monkeypatch: pytest.MonkeyPatch, keyboard: io.StringIO) -> _Terminal:
 
 @pytest.mark.parametrize(("typed", "agreed"), [("y", True), ("YES", True), ("n", False), (" no ", False)])
 def test_a_letter_is_enough(monkeypatch: pytest.MonkeyPatch, typed: str, agreed: bool) -> None:  # noqa: FBT001 - a table's column
-    """Yes, y, no and n, in any case and with spaces around."""
+    """Yes, y, no and n are accepted, in any case and with spaces around."""
     _typed(monkeypatch, _Terminal(f"{typed}\n"))
     assert questions.ask_yes("Go on?") is agreed
 
 
 def test_anything_else_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Enter is no answer: neither a slip nor an impatient key decides."""
+    """Enter is not an answer, so a slip does not decide."""
     shown = _typed(monkeypatch, _Terminal("\nmaybe\ny\n"))
     assert questions.ask_yes("Go on?")
     assert shown.getvalue() == "Go on? (yes/no) Type yes or no: Type yes or no: "
 
 
 def test_the_end_of_the_input_is_a_no(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-D decides nothing that cannot be undone."""
+    """Ctrl-D never confirms something that cannot be undone."""
     _typed(monkeypatch, _Terminal(""))
     assert not questions.ask_yes("Go on?")
     assert questions.ask_word("Which?", {"agree"}, "Again: ") is None
 
 
 def test_a_word_is_asked_for_until_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Quotes and capitals around it are a habit, not another answer."""
+    """Quotes and capitals around the word are accepted."""
     shown = _typed(monkeypatch, _Terminal('yes\n"Agree"\n'))
     assert questions.ask_word("Which? ", {"agree", "leave"}, "Again: ") == "agree"
     assert shown.getvalue() == "Which? Again: "
@@ -76,7 +76,7 @@ def test_a_no_is_a_choice_and_no_error(monkeypatch: pytest.MonkeyPatch, keyboard
     ("keyboard", "code"), [(_Terminal("y\n"), 3), (_Terminal(""), 3), (_Terminal("\n"), 3), (_Interrupted(), 130)]
 )
 def test_only_the_word_destroys(monkeypatch: pytest.MonkeyPatch, keyboard: io.StringIO, code: int) -> None:
-    """A yes out of habit keeps a recording."""
+    """A habitual yes keeps the recording."""
     _typed(monkeypatch, keyboard)
     with pytest.raises(ChoiceError, match=r"Nothing was changed\.") as no:
         questions.confirm_by_word("Type it: ", "withdraw", yes=False, json=False, act="withdrawing", code="kept")
@@ -84,7 +84,7 @@ def test_only_the_word_destroys(monkeypatch: pytest.MonkeyPatch, keyboard: io.St
 
 
 def test_the_word_or_yes_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both return; with ``--yes`` nothing is asked."""
+    """Both return; with ``--yes`` there is no question."""
     shown = _typed(monkeypatch, _Terminal("withdraw\n"))
     questions.confirm_by_word("Type it: ", "withdraw", yes=False, json=False, act="withdrawing", code="kept")
     assert shown.getvalue() == "Type it: "
@@ -95,7 +95,7 @@ def test_the_word_or_yes_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("json", "words"), [(True, "--json asks no questions"), (False, "there is no terminal")])
 def test_without_a_person_nothing_is_done(monkeypatch: pytest.MonkeyPatch, json: bool, words: str) -> None:  # noqa: FBT001 - a table's column
-    """Neither a closed standard input nor a script is a yes."""
+    """Neither a closed standard input nor a script counts as yes."""
     keyboard = _Terminal("yes\n") if json else io.StringIO("yes\n")
     _typed(monkeypatch, keyboard)
     with pytest.raises(ConfirmationNeededError, match=f"^stopping needs your confirmation, and {words}$") as no:

@@ -13,7 +13,7 @@ class _Terminal(io.StringIO):
     """A stream that says it is a terminal."""
 
     def isatty(self) -> bool:
-        """It is."""
+        """Return true."""
         return True
 
 
@@ -24,7 +24,7 @@ def _size(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_lines_are_wrapped_and_list_items_hang() -> None:
-    """No line is wider than asked for; the second line of an item is aligned with its first word."""
+    """No line is wider than the limit; the second line of an item is aligned with its first word."""
     lines = wrap("- " + "word " * 12, 20)
     assert all(len(line) <= 20 for line in lines)
     assert lines[0].startswith("- word")

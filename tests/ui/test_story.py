@@ -12,8 +12,8 @@ from tests.helpers.plausible import plausible
 from tests.helpers.sessions import Script, frozen
 
 from promptster.commands.replay import told
-from promptster.commands.source import Begun, Source
-from promptster.replay.loading import Facts, Opening, Replay, from_bundle, from_opened
+from promptster.commands.source import Begun, SessionSource
+from promptster.replay.loading import Opening, Replay, ReplayHeading, from_bundle, from_opened
 from promptster.ui.story import Layout, story, title
 from promptster.ui.wrapping import cells
 
@@ -45,7 +45,7 @@ def test_a_gap_is_told_once_and_where_it_was_reported() -> None:
 
 
 def test_silence_and_what_is_absent_stand_where_gaps_stand() -> None:
-    """A heartbeat that begins or ends a silence is no entry of the story; what is absent comes first."""
+    """A heartbeat that begins or ends a silence is not an entry of the story; absences come first."""
     bundler = Bundler()
     replay = from_bundle(bundler.bundle(frozen().events), bundler.certified.keys.fingerprints)
     lines = [line.strip() for block in story(replay, Layout(width=200)) for line in block.plain.split("\n")]
@@ -59,7 +59,7 @@ def test_silence_and_what_is_absent_stand_where_gaps_stand() -> None:
 
 
 def test_one_endless_line_is_shown_without_delay() -> None:
-    """Megabytes without a space: only as much is wrapped as is shown, and the rest is counted."""
+    """Of megabytes without a space only the shown part is wrapped, and the rest is counted."""
     script = Script()
     script.add("candidate", "note", text="A" * 8_000_000)
     lines = _lines(script)
@@ -68,7 +68,7 @@ def test_one_endless_line_is_shown_without_delay() -> None:
 
 
 def test_an_empty_replay_says_why_it_is_empty() -> None:
-    """Nothing recorded is one thing, nothing proved another."""
+    """Nothing recorded and nothing proved have different messages."""
     assert _lines(Script())[-1] == "Nothing is recorded yet."
     shown = [block.plain for block in story(from_bundle(b"PK", ()))]
     assert shown[-1] == "Nothing in this file could be proved, so none of the session is shown."
@@ -87,11 +87,11 @@ class _Noting(Opening):
 
 
 def _begun(opening: Opening) -> Begun:
-    return Begun(source=Source(file=Path("ada.promptster"), session=None), opening=opening)
+    return Begun(source=SessionSource(file=Path("ada.promptster"), session=None), opening=opening)
 
 
 def test_the_title_is_there_before_the_rest_is_checked() -> None:
-    """The first line needs the collector's signature under it alone, and is the line that the whole check gives."""
+    """The first line needs only the collector's signature, and equals the line after the whole check."""
     data = Bundler().bundle(plausible())
     opening = Opening.of(data, ())
     noting = _Noting(facts=opening.facts, data=data, parts=opening.parts, trusted=())
@@ -106,19 +106,19 @@ def test_the_title_is_there_before_the_rest_is_checked() -> None:
 
 
 def test_a_bundle_that_proves_nothing_has_no_title_of_its_own() -> None:
-    """What the collector did not sign is not shown as a heading, not even for a moment."""
+    """A title that the collector did not sign is never shown as a heading."""
     data = Bundler().bundle(plausible())
     place = data.index(b"Take-home")
     altered = data[:place] + b"Fake-home" + data[place + 9 :]
     for broken in (b"PK", altered):
         opening = Opening.of(broken, ())
-        assert opening.facts == Facts()
+        assert opening.facts == ReplayHeading()
         assert [block.plain for block in title(opening.facts)] == ["Session"]
     assert next(told(_begun(opening), Layout())).plain == next(story(from_bundle(altered, ()))).plain
 
 
 def test_a_passage_is_one_block_however_long_it_is() -> None:
-    """The work for each block is done once per passage, not once per line; a second passage waits for nobody."""
+    """The work for each block is done once per passage, not once per line; a second passage waits for nothing."""
 
     def blocks(lines: int) -> int:
         script = Script()
@@ -131,7 +131,7 @@ def test_a_passage_is_one_block_however_long_it_is() -> None:
 
 
 def test_a_story_is_made_as_it_is_read() -> None:
-    """What an entry's texts need is done when its turn comes: one that cannot be told stops none before it."""
+    """An entry's texts are made when it is reached: a faulty entry does not stop those before it."""
     script = Script()
     script.add("candidate", "note", text="the first")
     script.add("candidate", "note", text="the last")
@@ -150,7 +150,7 @@ WIDE = "漢字の文章はとても長いので、行の終わりで折り返す
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
 def test_nothing_is_wider_than_the_terminal_and_no_word_is_broken(width: int) -> None:
-    """Headlines, verdict, prose, code, differences and gaps, in the cells that wide characters take."""
+    """Headlines, verdict, prose, code, differences and gaps are measured in cells, also of wide characters."""
     script = Script()
     for event in plausible():
         script.events.append(event)
@@ -168,7 +168,7 @@ def test_nothing_is_wider_than_the_terminal_and_no_word_is_broken(width: int) ->
 
 
 def test_a_difference_is_coloured_by_what_its_lines_are() -> None:
-    """Names of files are no changes; a changed line may look like a name or begin with what is shown as a code."""
+    """Names of files are not changes; a changed line may look like a name or begin with what is shown as a code."""
     diff = (
         "diff --git a/q.sql b/q.sql\n--- a/q.sql\n+++ b/q.sql\n@@ -1,3 +1,3 @@\n \x0ckept\n--- gone\n+++ come\n same\n"
         "\\ No newline at end of file\n"

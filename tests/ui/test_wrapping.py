@@ -1,4 +1,4 @@
-"""Lines for a terminal: no wider than it is, words whole, cells counted and not characters."""
+"""Lines for a terminal: no wider than it is, words whole, measured in cells and not in characters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WORDS = st.lists(
 
 @given(WORDS, st.integers(20, 90))
 def test_lines_fit_and_hold_every_word(words: list[str], width: int) -> None:
-    """What is too wide for a line is one word alone; nothing but gaps is lost."""
+    """Only a single word may be too wide for a line; nothing but gaps is lost."""
     text = " ".join(words)
     lines = wrap(text, width)
     for line in lines:
@@ -35,7 +35,7 @@ def test_a_link_stays_whole_on_a_line_of_its_own() -> None:
 
 
 def test_further_lines_stand_below_the_text_of_the_first() -> None:
-    """After a bullet, a number, a label with its gap, or an indent."""
+    """This holds after a bullet, a number, a label with its gap, or an indent."""
     text = "one two three four five six seven"
     assert fold(f"- {text}", 20) == ["- one two three four", "  five six seven"]
     assert fold(f"  2. {text}", 20) == ["  2. one two three", "     four five six", "     seven"]
@@ -47,7 +47,7 @@ def test_further_lines_stand_below_the_text_of_the_first() -> None:
 
 
 def test_wide_characters_take_two_cells() -> None:
-    """A line of ideographs ends where its cells do; a stop does not begin a line."""
+    """A line of ideographs ends where its cells do; a full stop does not begin a line."""
     assert cells("漢字") == 4
     assert cells("e\u0301") == 1
     assert wrap("漢" * 25, 20) == ["漢" * 10, "漢" * 10, "漢" * 5]
@@ -57,7 +57,7 @@ def test_wide_characters_take_two_cells() -> None:
 
 
 def test_endless_words_are_cut_in_one_pass() -> None:
-    """Megabytes without a space, of any script, become lines: each piece is looked at a bounded number of times."""
+    """Megabytes without a space, of any script, become lines: each piece is visited a limited number of times."""
     for letter in ("A", "é", "漢", "e\u0301"):
         lines = fold(letter * 300_000, 70)
         assert "".join(lines) == letter * 300_000
@@ -65,7 +65,7 @@ def test_endless_words_are_cut_in_one_pass() -> None:
 
 
 def test_the_width_is_what_columns_says_or_the_terminal_or_80(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stream that is no terminal is 80 wide; a width that makes no sense is not believed."""
+    """A stream that is not a terminal is 80 wide; an impossible width is ignored."""
     monkeypatch.delenv("COLUMNS", raising=False)
     assert columns(io.StringIO()) == USUAL_WIDTH
     for said, found in (("100", 100), ("0", 80), ("-5", 80), ("wide", 80), ("3", 20)):

@@ -1,8 +1,8 @@
 """Write the vectors: ``python tests/vectors/generate.py`` from the repository's root.
 
 Each file says what it shows, what goes in, and what must come out; docs/protocol.md lists the kinds. Binary is
-base64url, or hexadecimal where people compare it. Everything follows from seeds and from no library's taste, so that a
-test can hold the files against this program, and the package against the files.
+base64url, or hexadecimal where people compare it. Everything follows from seeds and never from a library's choices, so
+that a test can compare the files with this program, and the package with the files.
 """
 
 from __future__ import annotations

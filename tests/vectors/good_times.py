@@ -1,4 +1,4 @@
-"""Sessions that verify, and what is told beside that: silence, what is absent, times that cannot be true."""
+"""Sessions that verify, and their notes: silence, absent events, impossible times."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def beats(*minutes: int, received: int = 0) -> list[Draft]:
 
 
 def begun() -> list[Draft]:
-    """How every session begins."""
+    """The beginning of every session."""
     return [at(0, "candidate consent"), at(0, "recorder opened"), at(1, "workspace submission_baseline")]
 
 
 def ended(ms: int, **more: Any) -> list[Draft]:
-    """How every submitted session ends."""
+    """The end of every submitted session."""
     return [at(ms, "workspace submission_final", **more), at(ms + 1, "recorder closed", **more)]
 
 
@@ -56,8 +56,8 @@ def session(told: Sequence[Draft], sizes: Sequence[int] = (), received: Sequence
 
     Args:
         told: its events.
-        sizes: events of each batch; one batch if nothing is said.
-        received: when each batch was received, in milliseconds after the start; else right behind its last event.
+        sizes: events of each batch; one batch if it is not given.
+        received: when each batch was received, in milliseconds after the start; else right after its last event.
     """
     world = World(told=told)
     world.certificate = world.collector.sign(world.certificate_document(record_until=START + 24 * HOUR))
@@ -74,7 +74,7 @@ def session(told: Sequence[Draft], sizes: Sequence[int] = (), received: Sequence
 
 
 def nothing_at_all(outcome: str = SUBMITTED) -> tuple[World, bytes]:
-    """A bundle without one batch, whose end the collector signed."""
+    """A bundle without any batch, whose end the collector signed."""
     world, data = session([*begun(), *ended(2)])
     parts = read_bundle(data)
     assert parts.close is not None
@@ -94,7 +94,7 @@ def told_vector(
     notes: tuple[str, ...] = (),
     silences: tuple[tuple[int, int], ...] = (),
 ) -> Named:
-    """A session that verifies, and what is told of it."""
+    """A session that verifies, and its notes."""
     world, data = session(told, sizes, received)
     given = {"data": b64u_encode(data), "trusted": world.trusted}
     facts = {"exit_code": 0, "notes": sorted(notes), "silences": [list(pair) for pair in silences]}

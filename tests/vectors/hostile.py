@@ -1,4 +1,4 @@
-"""Vectors that must be refused, or must not verify, each with the name under which that happens."""
+"""Vectors that must be refused, or must not verify, each with the name of the refusal."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def _identity() -> Iterator[Named]:
 
 
 def _certified() -> Iterator[Named]:
-    """The collector itself certified what does not fit together."""
+    """Bundles in which the collector itself certified contradictory documents."""
     world = World()
     stranger = SigningKey.generate(world.random)
     world.consent = stranger.sign(world.consent_document())

@@ -72,7 +72,7 @@ def _logs() -> Iterator[Named]:
 
 
 def _taken_out() -> Iterator[Named]:
-    """The certificate promises that every receipt stands in the log."""
+    """Bundles without their log, although the certificate promises that every receipt is in it."""
     world = World(log=1)
     parts = world.parts()
     one, two, three = parts.proofs
@@ -135,7 +135,7 @@ def _checkpoint_of_two(world: World, receipts: tuple[Envelope, ...]) -> tuple[st
 
 
 def _promise_gone() -> Iterator[Named]:
-    """Whoever takes out the log would take out the promise too, or keep a log of their own."""
+    """Bundles whose log and promise were both removed, or whose log was replaced."""
     world = World(log=1)
     stripped = world.parts(checkpoint=None, proofs=())
     stranger = World("stranger")

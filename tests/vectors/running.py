@@ -1,4 +1,4 @@
-"""What the package makes of a vector: the same facts that the vector's ``expected`` names."""
+"""The package's result for a vector: the same facts that the vector's ``expected`` names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a second version of the policy brings: its documents, bundles that say their format, and what is newer still."""
+"""What a second version of the policy brings: its documents, bundles that name their format, and newer versions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _STATED = {
 
 
 def good() -> Iterator[Named]:
-    """What is read."""
+    """Vectors that are read."""
     for name, what, changes in (
         ("2", "a policy of version 2", {}),
         ("2-stated", "a policy of version 2 in which everything is stated that may be left out", _STATED),
@@ -67,7 +67,7 @@ def good() -> Iterator[Named]:
 
 
 def hostile() -> Iterator[Named]:
-    """What is refused."""
+    """Vectors that are refused."""
     yield from _policies()
     yield from _formats()
 

@@ -1,7 +1,7 @@
-"""One small session, every byte of it from a seed: what the vectors and the tests of the wire are cut from.
+"""One small session with every byte from a seed: the vectors and the tests of the wire are made from it.
 
-Nothing here depends on a library's taste: frames of zstd are stored ones, written by hand, so that the bytes stay equal
-whatever compressor is installed.
+Nothing here depends on a library's choices: frames of zstd are stored ones, written by hand, so that the bytes stay
+equal whatever compressor is installed.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def newest_policy() -> PolicyV2:
 def drafts() -> list[Draft]:
     """A short session: opened, a prompt, a request with its answer, a tool used, a pause, a redaction, the end.
 
-    Consent and submission are here without their fields, behind the rest: that they are here is what counts.
+    Consent and submission are here without their fields, after the rest: only their presence counts.
     """
     told: list[tuple[str, str, Mapping[str, object]]] = [
         ("recorder", "opened", {"cli_version": "0.1.0", "platform": "linux", "choices": {}}),
@@ -286,7 +286,7 @@ class World:
         return signer.sign(dataclasses.replace(check, **changes))
 
     def close(self, batch: WireBatch, *, key: SigningKey | None = None, **changes: Any) -> Envelope:
-        """The close behind the last batch."""
+        """The close after the last batch."""
         signer = key or self.collector
         close = Close(
             kid=signer.kid,
@@ -317,7 +317,7 @@ class World:
         return signer.sign(dataclasses.replace(record, **changes))
 
     def log_of(self, receipts: Sequence[Envelope]) -> tuple[str, tuple[LogProof, ...]]:
-        """A checkpoint over the receipts, behind one foreign leaf, and their proofs."""
+        """A checkpoint over the receipts, after one foreign leaf, and their proofs."""
         leaves = [merkle.leaf_hash(b"another session's receipt"), *(log_leaf(receipt) for receipt in receipts)]
         proofs = tuple(
             LogProof(n=n, index=n + 1, proof=tuple(merkle.inclusion_proof(leaves, n + 1))) for n in range(len(receipts))

@@ -1,4 +1,4 @@
-"""Watching a collector's log: what contradicts itself is told and kept, what only grows never is."""
+"""Watching a collector's log: contradictions are reported and kept, and mere growth is not."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from promptster.protocol import merkle
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.log_consistency import Relation, Shown, View, relate
 from promptster.protocol.transparency_log import Checkpoint, cosign, sign_checkpoint
-from promptster.watching.asking import CONTRADICTIONS, PATIENCE, Kind, Split, remember, watch
-from promptster.watching.kept import MOST, MOST_EVIDENCE, KeptLogs, Standing
+from promptster.watching.asking import CONTRADICTIONS, PATIENCE, LogFault, Split, remember, watch
+from promptster.watching.kept import MOST, MOST_EVIDENCE, KeptLogs, NoteStanding
 
 
 def _watch(config: Config, log: ServedLog, *seen: View) -> tuple[Split, ...]:
@@ -37,7 +37,7 @@ def _evidence(split: Split) -> dict[str, object]:
 
 
 def test_honest_growth_never_warns(config: Config, log: ServedLog) -> None:
-    """Whatever is seen between, every note is kept once and is shown to be one log with the others."""
+    """Whatever is seen in between, every note is kept once and shown to be of one log with the others."""
     for size in (5, 5, 6, 9, 9, 16, 17, 40):
         log.entries = leaves(size)
         assert _watch(config, log, log.view(leaves(size // 2 + 1))) == ()
@@ -60,7 +60,7 @@ def test_another_root_of_the_same_size_is_named_with_both_notes(config: Config, 
     assert _watch(config, log) == ()
     log.entries = leaves(5, fork=4)
     (split,) = _watch(config, log)
-    assert (split.kind, split.kept, split.shown) == (Kind.EQUIVOCATION, before, log.signed())
+    assert (split.kind, split.kept, split.shown) == (LogFault.EQUIVOCATION, before, log.signed())
     document = _evidence(split)
     assert [document[name] for name in ("kind", "kept", "shown")] == ["equivocation", before, log.signed()]
     for note in (before, log.signed()):
@@ -69,12 +69,12 @@ def test_another_root_of_the_same_size_is_named_with_both_notes(config: Config, 
 
 
 def test_a_fork_that_grew_cannot_be_proved(config: Config, log: ServedLog) -> None:
-    """Of another size too: the proof from the forked log leads to another root, and this is told at every visit."""
+    """With another size too, the proof from the forked log leads to another root, which is reported at every visit."""
     _watch(config, log)
     log.entries = leaves(9, fork=4)
     for _ in range(2):
         (split,) = _watch(config, log)
-        assert split.kind is Kind.NOT_CONTINUED
+        assert split.kind is LogFault.NOT_CONTINUED
         assert [Checkpoint.parse(note).size for note in (split.kept, split.shown)] == [5, 9]
     log.entries = leaves(11, fork=4)
     assert [Checkpoint.parse(split.shown).size for split in _watch(config, log)] == [9, 11]
@@ -92,7 +92,7 @@ def test_a_proof_that_comes_late_settles_it(config: Config, log: ServedLog) -> N
 
 
 def test_a_bundle_of_a_fork_is_told_before_anything_is_asked(config: Config, log: ServedLog) -> None:
-    """The log shows everybody the old history and one reader another: the reader's own note contradicts it."""
+    """The log shows everyone the old history and one reader another: the reader's own note contradicts it."""
     _watch(config, log)
     forked = leaves(9, fork=4)
     proof = tuple(merkle.inclusion_proof(forked, 4))
@@ -100,38 +100,38 @@ def test_a_bundle_of_a_fork_is_told_before_anything_is_asked(config: Config, log
     assert relate(log.view(), seen) is Relation.EQUIVOCATION
     log.refuse = (503, "busy")
     (split,) = _watch(config, log, seen)
-    assert split.kind is Kind.EQUIVOCATION
+    assert split.kind is LogFault.EQUIVOCATION
     assert [Checkpoint.parse(note).size for note in (split.kept, split.shown)] == [5, 9]
 
 
 @pytest.mark.parametrize("lie", [[], [bytes(32)], [bytes(32)] * 3, [bytes(32)] * 200])
 def test_a_lying_proof_is_told(config: Config, log: ServedLog, lie: list[bytes]) -> None:
-    """A log that only grew and does not show it is told like one that did not."""
+    """A log that grew but gives a wrong proof is reported like one that did not."""
     _watch(config, log)
     log.entries, log.lie = leaves(8), lie
     (split,) = _watch(config, log)
-    assert split.kind is Kind.NOT_CONTINUED
+    assert split.kind is LogFault.NOT_CONTINUED
     assert _evidence(split)["shown"] == log.signed()
 
 
 def test_a_size_that_was_signed_and_is_denied_is_told(config: Config, log: ServedLog) -> None:
-    """The log says of itself that it has no such entries, right after signing that it has."""
+    """The log says that it has no such entries, right after signing that it has."""
     _watch(config, log)
     log.note, log.entries = log.signed(leaves(8)), leaves(7)
     (split,) = _watch(config, log)
-    assert split.kind is Kind.NOT_CONTINUED
+    assert split.kind is LogFault.NOT_CONTINUED
 
 
 def test_a_smaller_log_later_was_put_back(config: Config, log: ServedLog) -> None:
-    """What it has is the same, and what it had signed beyond is gone: it is shown what it had signed."""
+    """Its entries are the same, but signed ones after them are gone: the warning shows what it had signed."""
     _watch(config, log)
     before, log.entries = log.signed(), leaves(3)
     (split,) = _watch(config, log)
-    assert (split.kind, split.kept, split.shown) == (Kind.ROLLED_BACK, before, log.signed())
+    assert (split.kind, split.kept, split.shown) == (LogFault.ROLLED_BACK, before, log.signed())
     assert log.handed_in == [before]
     log.entries = []
     (split,) = _watch(config, log)
-    assert (split.kind, split.kept, split.shown) == (Kind.ROLLED_BACK, before, "")
+    assert (split.kind, split.kept, split.shown) == (LogFault.ROLLED_BACK, before, "")
 
 
 def test_a_checkpoint_by_another_key_is_no_checkpoint_of_this_log(config: Config, log: ServedLog) -> None:
@@ -140,7 +140,7 @@ def test_a_checkpoint_by_another_key_is_no_checkpoint_of_this_log(config: Config
     stranger = ServedLog(seed="mallory").key
     log.note = sign_checkpoint(origin=log.origin, size=9, root=bytes(32), key=stranger)
     (split,) = _watch(config, log)
-    assert (split.kind, split.shown) == (Kind.FOREIGN_KEY, log.note)
+    assert (split.kind, split.shown) == (LogFault.FOREIGN_KEY, log.note)
     assert _standings(config, log) == [(5, "held")]
 
 
@@ -154,7 +154,7 @@ def test_a_restored_log_is_another_log(config: Config, log: ServedLog) -> None:
     assert _watch(config, log) == ()
     log.number, log.entries = 0, leaves(9)
     (split,) = _watch(config, log)
-    assert split.kind is Kind.ROLLED_BACK
+    assert split.kind is LogFault.ROLLED_BACK
     assert [Checkpoint.parse(note).origin for note in (split.kept, split.shown)] == [
         "promptster.log/acme/1",
         "promptster.log/acme/0",
@@ -166,13 +166,13 @@ def test_a_restored_log_is_another_log(config: Config, log: ServedLog) -> None:
 def test_a_new_log_that_drops_what_was_known_is_told_once(
     config: Config, log: ServedLog, size: int, known: int | None
 ) -> None:
-    """Its first leaf is no checkpoint at all, or one over fewer entries than this computer was shown."""
+    """Its first leaf is not a checkpoint, or is one over fewer entries than this computer was shown."""
     _watch(config, log)
     before = log.signed()
     first = leaves(1, fork=0)[0] if known is None else merkle.leaf_hash(log.signed(leaves(known)).encode())
     log.number, log.entries = 1, [first, *leaves(size - 1)]
     (split,) = _watch(config, log)
-    assert (split.kind, split.kept, split.shown) == (Kind.RESTARTED, before, log.signed())
+    assert (split.kind, split.kept, split.shown) == (LogFault.RESTARTED, before, log.signed())
     assert _evidence(split)["kept"] == before
     assert split.kind not in CONTRADICTIONS
     log.entries = [first, *leaves(size)]
@@ -184,15 +184,15 @@ def test_a_new_log_is_asked_about_until_it_answers(config: Config, log: ServedLo
     _watch(config, log)
     log.number, log.entries, log.proofless = 1, leaves(4, fork=0), True
     kinds = [[split.kind for split in _watch(config, log)] for _ in range(PATIENCE)]
-    assert kinds == [[]] * (PATIENCE - 1) + [[Kind.NO_PROOF]]
+    assert kinds == [[]] * (PATIENCE - 1) + [[LogFault.NO_PROOF]]
     log.proofless = False
-    assert [split.kind for split in _watch(config, log)] == [Kind.RESTARTED]
+    assert [split.kind for split in _watch(config, log)] == [LogFault.RESTARTED]
     assert _watch(config, log) == ()
 
 
 @pytest.mark.parametrize("everything", [False, True])
 def test_a_collector_that_answers_and_never_proves_is_told(config: Config, log: ServedLog, *, everything: bool) -> None:
-    """Once or twice says nothing; from the third time in a row on it is told, until there is a proof."""
+    """It is reported from the third time in a row on, until there is a proof."""
     _watch(config, log)
     before, log.entries = log.signed(), leaves(8)
     for _ in range(2):
@@ -200,16 +200,16 @@ def test_a_collector_that_answers_and_never_proves_is_told(config: Config, log: 
         for _ in range(PATIENCE - 1):
             assert _watch(config, log) == ()
         (split,) = _watch(config, log)
-        assert (split.kind, split.kept, split.origin) == (Kind.NO_PROOF, before, log.origin)
+        assert (split.kind, split.kept, split.origin) == (LogFault.NO_PROOF, before, log.origin)
         assert split.shown == ("" if everything else log.signed())
-        assert [split.kind for split in _watch(config, log)] == [Kind.NO_PROOF]
+        assert [split.kind for split in _watch(config, log)] == [LogFault.NO_PROOF]
         log.refuse, log.proofless = None, False
         assert _watch(config, log) == ()
         before, log.entries = log.signed(), leaves(len(log.entries) + 2)
 
 
 def test_a_collector_that_never_had_these_routes_is_not_told(config: Config, log: ServedLog) -> None:
-    """As in version 0.1: what it never gave it does not keep back."""
+    """A version without these routes, as 0.1, withholds nothing."""
     log.refuse = (404, "not_found")
     for _ in range(2 * PATIENCE):
         assert _watch(config, log, log.view()) == ()
@@ -217,19 +217,19 @@ def test_a_collector_that_never_had_these_routes_is_not_told(config: Config, log
 
 @pytest.mark.parametrize("refuse", [(503, "busy"), (500, "internal"), (429, "rate_limited"), (404, "not_found")])
 def test_what_cannot_be_asked_now_is_asked_later(config: Config, log: ServedLog, refuse: tuple[int, str]) -> None:
-    """A bundle's note is kept and nothing is said; when the collector answers again it is held against the others."""
+    """A bundle's note is kept silently; when the collector answers again it is compared with the others."""
     _watch(config, log)
     log.refuse = refuse
     assert _watch(config, log, log.view(leaves(7, fork=6))) == ()
     assert _standings(config, log) == [(5, "held"), (7, "new")]
     log.refuse, log.entries = None, leaves(8)
     (split,) = _watch(config, log)
-    assert (split.kind, split.shown) == (Kind.NOT_CONTINUED, log.signed(leaves(7, fork=6)))
+    assert (split.kind, split.shown) == (LogFault.NOT_CONTINUED, log.signed(leaves(7, fork=6)))
     assert _standings(config, log) == [(5, "held"), (7, "split"), (8, "held")]
 
 
 def test_a_collector_that_is_away_breaks_nothing(config: Config, log: ServedLog, tmp_path: Path) -> None:
-    """Nobody listens there; what was seen is kept all the same."""
+    """Without an answer, what was seen is kept all the same."""
     with serving_log(ServedLog(entries=leaves(5))) as gone:
         PinnedKeys(config.paths).pin(gone.url, gone.keyfile)
     watched = watch(config, gone.url, seen=[log.view()])
@@ -240,14 +240,14 @@ def test_a_collector_that_is_away_breaks_nothing(config: Config, log: ServedLog,
 
 @pytest.mark.parametrize("note", ["", "<html>", "no\nsuch\nthing\n", "\ud7ff" * 10])
 def test_what_is_no_note_is_passed_over(config: Config, log: ServedLog, note: str) -> None:
-    """Another program answers there: nothing is kept, nothing is said."""
+    """If another program answers, nothing is kept or reported."""
     log.note = note
     assert _watch(config, log) == ()
     assert not (config.paths.state / "logs").exists()
 
 
 def test_an_unknown_collector_is_not_watched(config: Config, log: ServedLog) -> None:
-    """Without a pinned key nobody knows whose notes these are: nothing is asked, nothing is kept."""
+    """Without a pinned key it is unknown whose notes these are: nothing is asked and nothing is kept."""
     stranger = ServedLog(seed="mallory", entries=leaves(3))
     with serving_log(stranger):
         assert watch(config, stranger.url, seen=[stranger.view()]).splits == ()
@@ -274,7 +274,7 @@ def test_a_disk_that_refuses_is_told_and_stops_nothing(config: Config, log: Serv
 
 
 def test_damaged_notes_are_passed_over(config: Config, log: ServedLog) -> None:
-    """A file that is not what the log signed says nothing; the others still do."""
+    """A file that is not what the log signed is ignored; the others still count."""
     _watch(config, log)
     folder = KeptLogs(config.paths).log(log.key.public_key, log.origin).folder
     (path,) = folder.glob("*.held")
@@ -295,11 +295,11 @@ def test_a_note_with_a_witness_is_kept_like_any_other(config: Config, log: Serve
 
 
 def test_files_are_the_users_own_and_bounded(config: Config, log: ServedLog) -> None:
-    """Notes are the exact signed bytes, 0600; the oldest go when there are too many, and so do pieces of evidence."""
+    """Notes are the exact signed bytes, 0600; if there are too many, the oldest are removed, like old evidence."""
     kept = KeptLogs(config.paths).log(log.key.public_key, log.origin)
     log.entries = leaves(MOST + 10)
     for size in range(1, MOST + 10):
-        kept.keep(log.view(log.entries[:size]), Standing.HELD)
+        kept.keep(log.view(log.entries[:size]), NoteStanding.HELD)
     notes = kept.notes()
     assert [entry.size for entry in notes] == list(range(10, MOST + 10))
     assert {path.stat().st_mode & 0o777 for path in kept.folder.iterdir()} == {0o600}
@@ -314,27 +314,27 @@ def test_files_are_the_users_own_and_bounded(config: Config, log: ServedLog) -> 
 
 
 def test_a_note_that_is_held_stays_held(config: Config, log: ServedLog) -> None:
-    """A fork that is shown afterwards does not take the place of the history that was seen first."""
+    """A fork that is shown afterwards does not replace the history that was seen first."""
     _watch(config, log)
     honest = log.view()
     forked = log.view(leaves(5, fork=3))
-    assert [split.kind for split in _watch(config, log, forked)] == [Kind.EQUIVOCATION]
-    assert [split.kind for split in _watch(config, log, honest)] == [Kind.EQUIVOCATION]
+    assert [split.kind for split in _watch(config, log, forked)] == [LogFault.EQUIVOCATION]
+    assert [split.kind for split in _watch(config, log, honest)] == [LogFault.EQUIVOCATION]
     roots = {kept.standing: kept.view.checkpoint.root for kept in KeptLogs(config.paths).log(*honest.log).notes()}
-    assert roots == {Standing.HELD: honest.checkpoint.root, Standing.SPLIT: forked.checkpoint.root}
+    assert roots == {NoteStanding.HELD: honest.checkpoint.root, NoteStanding.SPLIT: forked.checkpoint.root}
 
 
 def test_notes_that_came_with_other_answers_are_kept_too(config: Config, log: ServedLog) -> None:
-    """Evidence bears a checkpoint of its own at every answer; what the log did not sign is passed over."""
+    """Evidence has a checkpoint at every answer; what the log did not sign is ignored."""
     notes = [log.signed(leaves(2)), "nothing", ServedLog(seed="mallory", entries=leaves(4)).signed()]
     assert watch(config, log.url, notes=notes).splits == ()
     assert _standings(config, log) == [(2, "held"), (5, "held")]
     (split,) = watch(config, log.url, notes=[log.signed(leaves(2, fork=1))]).splits
-    assert split.kind is Kind.EQUIVOCATION
+    assert split.kind is LogFault.EQUIVOCATION
 
 
 def test_a_lying_proof_is_kept_with_the_notes(config: Config, log: ServedLog) -> None:
-    """What the collector answered is in the evidence."""
+    """The evidence has the collector's answer."""
     _watch(config, log)
     log.entries, log.lie = leaves(8), [bytes(32), bytes(range(32))]
     (split,) = _watch(config, log)
@@ -369,14 +369,14 @@ def test_a_log_that_two_commands_see_first_is_one_log(config: Config, log: Serve
 
 
 def test_a_recorder_keeps_what_it_was_shown_on_the_way(config: Config, log: ServedLog) -> None:
-    """Without a request and without ever failing; the next command has it proved, or reports it."""
+    """It needs no request and never fails; the next command has it proved, or reports it."""
     for note in (log.signed(leaves(5, fork=2)), "nothing", ServedLog(seed="mallory", entries=leaves(4)).signed()):
         remember(config.paths, log.url, note)
     remember(config.paths, "https://unknown.example", log.signed())
     assert log.asked == []
     assert _standings(config, log) == [(5, "new")]
     (split,) = _watch(config, log)
-    assert split.kind is Kind.EQUIVOCATION
+    assert split.kind is LogFault.EQUIVOCATION
     kept = config.paths.state / "logs"
     kept.rename(kept.with_name("elsewhere"))
     kept.write_bytes(b"not a folder")

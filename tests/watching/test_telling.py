@@ -25,14 +25,14 @@ def config(config: Config, log: ServedLog) -> Config:
 
 
 def _told(config: Config, log: ServedLog) -> tuple[int, str]:
-    """The exit code, and the words on standard error."""
+    """The exit code, and the text on standard error."""
     words = io.StringIO()
     code, _ = watch_log(Output(json=False, stdout=io.StringIO(), stderr=words), config, log.url)
     return code, words.getvalue()
 
 
 def test_a_new_log_that_may_have_a_reason_changes_no_exit_code(config: Config, log: ServedLog) -> None:
-    """Both points are named, and where they are kept; the next command says nothing more."""
+    """Both points are named, and where they are kept; the next command does not repeat it."""
     log.number, log.entries = 1, leaves(2, fork=0)
     code, said = _told(config, log)
     assert code == 0
@@ -45,7 +45,7 @@ def test_a_new_log_that_may_have_a_reason_changes_no_exit_code(config: Config, l
 
 
 def test_a_missing_proof_changes_no_exit_code(config: Config, log: ServedLog) -> None:
-    """It is said calmly, and without two points to compare: there is nothing to compare them by."""
+    """The message is calm and names no two points, since there is nothing to compare."""
     log.entries, log.proofless = leaves(8), True
     said = [_told(config, log) for _ in range(PATIENCE)]
     assert said[:-1] == [(0, "")] * (PATIENCE - 1)
@@ -56,7 +56,7 @@ def test_a_missing_proof_changes_no_exit_code(config: Config, log: ServedLog) ->
 
 
 def test_a_contradiction_has_exit_code_10(config: Config, log: ServedLog) -> None:
-    """Nobody in order can show it, so it is no matter of asking."""
+    """An honest collector cannot show it, so the command fails without a question."""
     log.entries = leaves(9, fork=4)
     code, said = _told(config, log)
     assert code == 10

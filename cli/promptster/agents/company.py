@@ -19,7 +19,7 @@ OFF = frozenset({"", "0", "false", "no", "off"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class CompanyFinding:
     """One reason why an agent's calls would not cross the recorder."""
 
     agent: str
@@ -37,7 +37,7 @@ class Finding:
 class FindsCompanyProvider(Protocol):
     """An agent whose settings can name another provider."""
 
-    def find(self, workspace: Path, environ: Mapping[str, str], known: Collection[str]) -> list[Finding]:
+    def find(self, workspace: Path, environ: Mapping[str, str], known: Collection[str]) -> list[CompanyFinding]:
         """Look through environment and settings files.
 
         Args:

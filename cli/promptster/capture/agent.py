@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from msgspec import structs
 
-from promptster.capture.providers.interface import Json, ModelCall, ToolResult, ToolUse, UserText, text_of
+from promptster.capture.providers.interface import Json, ModelCall, ToolReturn, ToolUse, UserText, text_of
 from promptster.protocol.events.base import OfAgent
 from promptster.protocol.events.kinds import AgentEvent, AgentOther
 
@@ -45,7 +45,7 @@ class Identity:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prompt:
+class GivenPrompt:
     """A prompt that the agent was given."""
 
     text: str
@@ -89,7 +89,7 @@ class HookReport:
     """Distinguishes this event from all others of the conversation; empty if only the payload itself can."""
     is_short_lived: bool = False
     """Whether the key is unique only for a moment: prompts that wait in a queue share their turn's id."""
-    twin: tuple[str, ...] = ()
+    pairing_key: tuple[str, ...] = ()
     """Equal in all hook events about one action, if not all of them name the call; otherwise empty."""
     awaits_end: bool = False
     """Whether a later report of the same call says how its command ended."""
@@ -140,9 +140,9 @@ class ReadsRequests(NamesFiles, Protocol):
         del call, headers, body
         return "work"
 
-    def prompts(self, run: Sequence[UserText]) -> Sequence[Prompt]:
+    def prompts(self, run: Sequence[UserText]) -> Sequence[GivenPrompt]:
         """The prompts in consecutive texts of the user's role, without what the agent added."""
-        return [Prompt(text=item.text, images=item.images) for item in run if item.text or item.images]
+        return [GivenPrompt(text=item.text, images=item.images) for item in run if item.text or item.images]
 
     def resumes(self, item: UserText) -> bool:
         """Whether a user's text only asks the model to continue an answer that was cut off."""
@@ -173,12 +173,12 @@ class ReadsRequests(NamesFiles, Protocol):
         del text
         return None
 
-    def hooks_tell(self, call: ToolUse, result: ToolResult) -> bool:
+    def reported_by_hooks(self, call: ToolUse, result: ToolReturn) -> bool:
         """Whether hooks report a call with this result, if the agent's hooks are on."""
         del call, result
         return False
 
-    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[AgentEvent]:
+    def actions(self, call: ToolUse, result: ToolReturn) -> Sequence[AgentEvent]:
         """The file edits and commands of a tool call, as far as the call and its result show them."""
         del call, result
         return ()
@@ -198,7 +198,7 @@ class ReadsHooks(NamesFiles, Protocol):
         identity = Identity(agent="", session=text_of(payload.get("session_id")))
         return HookReport(event=event, identity=identity, findings=[raw_finding(event, payload)])
 
-    def twin(self, call: ToolUse) -> tuple[str, ...]:
+    def pairing_key(self, call: ToolUse) -> tuple[str, ...]:
         """A key that is equal in all hook events about this call, if some of them do not name it; otherwise empty."""
         del call
         return ()

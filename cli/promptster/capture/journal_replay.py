@@ -162,24 +162,24 @@ class JournalReplay:
         known.name = known.name or name
         match event.src, said:
             case "proxy", kinds.ToolCall():
-                known.tell("proxy", use, event.seq)
+                known.add("proxy", use, event.seq)
                 known.identity = identity
                 spawned = self._agents.requests(identity.agent).spawns(use)
                 if spawned:
                     self._subagents.expect(identity, spawned, tool_use_id, event.seq)
             case "proxy", _:
-                call = known.with_seq(event.refs) or known.waiting("proxy") or known.tell("proxy", use, None)
+                call = known.with_seq(event.refs) or known.waiting("proxy") or known.add("proxy", use, None)
                 call.is_answered, call.use, call.lacks_actions = True, None, True
             case _, kinds.ToolCall():
-                known.tell("hook", use, event.seq)
+                known.add("hook", use, event.seq)
                 known.identity = identity
-                known.asks_as = canonical([name, use.input])
+                known.permission_key = canonical([name, use.input])
                 self._hooks.learn_call(identity, use)
             case _:
                 named = known.with_seq(event.refs)
                 own = named if named in known.by_hook else known.waiting("hook")
-                (own or known.tell("hook", use, None)).is_answered = True
-                known.asks_as, known.is_asked = "", False
+                (own or known.add("hook", use, None)).is_answered = True
+                known.permission_key, known.is_asked = "", False
                 self._hooks.learn_end(identity, tool_use_id)
 
 

@@ -25,7 +25,7 @@ _SAME_KEPT = 256
 """Most calls that are remembered for one id."""
 
 Key = tuple[str, str, str]
-Marks = frozenset[tuple[str, bytes]]
+ArgumentDigests = frozenset[tuple[str, bytes]]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -36,7 +36,7 @@ class ReportedCall:
     """The ``seq`` of its ``tool_call`` event, if there is one."""
     name: str
     """The tool's name."""
-    marks: Marks
+    arguments: ArgumentDigests
     """Its arguments, each as its name and a digest."""
     use: ToolUse | None = None
     """The call as the model made it, until its result is seen."""
@@ -49,14 +49,14 @@ class ReportedCall:
 
     def may_be(self, use: ToolUse) -> bool:
         """Whether a call in an agent's history may be this one; the agent may have added arguments."""
-        return self.name == use.name and self.marks <= marks_of(use)
+        return self.name == use.name and self.arguments <= argument_digests(use)
 
     def is_like(self, other: ReportedCall) -> bool:
         """Whether two reports have the same tool and arguments, though one of them may lack some arguments."""
-        return self.name == other.name and (self.marks <= other.marks or other.marks <= self.marks)
+        return self.name == other.name and (self.arguments <= other.arguments or other.arguments <= self.arguments)
 
 
-def marks_of(use: ToolUse | None) -> Marks:
+def argument_digests(use: ToolUse | None) -> ArgumentDigests:
     """The arguments of a call, each as its name and a digest of its value; empty without a call."""
     if use is None:
         return frozenset()
@@ -65,7 +65,7 @@ def marks_of(use: ToolUse | None) -> Marks:
 
 
 @dataclass(kw_only=True)
-class KnownCall:
+class CallGroup:
     """The calls of one conversation that have the same id."""
 
     identity: Identity
@@ -76,17 +76,19 @@ class KnownCall:
     """The calls that the proxy saw, in order."""
     by_hook: list[ReportedCall] = field(default_factory=list[ReportedCall])
     """The calls that hooks reported, in order."""
-    asks_as: str = ""
+    permission_key: str = ""
     """Tool and arguments as a hook reported them, until the result; a permission prompt has the same ones."""
     is_asked: bool = False
     """Whether the candidate was asked for permission and has not answered."""
     response_seq: int | None = None
     """``seq`` of a response that was cut off after this call, so that only a later request shows whether it ran."""
 
-    def tell(self, src: str, use: ToolUse, seq: int | None) -> ReportedCall:
+    def add(self, src: str, use: ToolUse, seq: int | None) -> ReportedCall:
         """Add a call that a source reports, and pair it with the other source's report of it."""
         own, others = (self.by_proxy, self.by_hook) if src == "proxy" else (self.by_hook, self.by_proxy)
-        call = ReportedCall(seq=seq, name=use.name, marks=marks_of(use), use=use if src == "proxy" else None)
+        call = ReportedCall(
+            seq=seq, name=use.name, arguments=argument_digests(use), use=use if src == "proxy" else None
+        )
         alone = [other for other in others if other.partner is None]
         partner = next((other for other in alone if other.is_like(call)), alone[0] if alone else None)
         if partner is not None:
@@ -108,18 +110,18 @@ class KnownCall:
         """The call that one of these events recorded."""
         return next((call for call in (*self.by_hook, *self.by_proxy) if call.seq in seqs), None)
 
-    def hooks_call(self, use: ToolUse) -> ReportedCall | None:
+    def repeated_call(self, use: ToolUse) -> ReportedCall | None:
         """The call that a hook's report repeats: one without a result, unless the proxy saw a further one like it."""
-        new = ReportedCall(seq=None, name=use.name, marks=marks_of(use))
+        new = ReportedCall(seq=None, name=use.name, arguments=argument_digests(use))
         if any(call.partner is None and call.is_like(new) for call in self.by_proxy):
             return None
-        same = (call for call in self.by_hook if (call.name, call.marks) == (new.name, new.marks))
+        same = (call for call in self.by_hook if (call.name, call.arguments) == (new.name, new.arguments))
         return next((call for call in same if not call.is_answered), None)
 
-    def hooks_result(self, use: ToolUse | None) -> ReportedCall | None:
+    def call_of_result(self, use: ToolUse | None) -> ReportedCall | None:
         """The call whose result a hook reports; ``None`` if the result was already reported."""
-        marks = marks_of(use)
-        same = [call for call in self.by_hook if call.marks == marks]
+        arguments = argument_digests(use)
+        same = [call for call in self.by_hook if call.arguments == arguments]
         open_ = next((call for call in same if not call.is_answered), None)
         return open_ if open_ is not None or same else self.waiting("hook")
 
@@ -146,11 +148,11 @@ class ToolCalls:
     """The latest tool calls of all conversations."""
 
     def __init__(self) -> None:
-        self._calls: OrderedDict[tuple[Key, str], KnownCall] = OrderedDict()
-        self._told_by: dict[Key, list[str]] = {}
+        self._calls: OrderedDict[tuple[Key, str], CallGroup] = OrderedDict()
+        self._agent_ids: dict[Key, list[str]] = {}
         """The subagents of a session (empty: the main conversation) that have a group for an id."""
 
-    def find(self, identity: Identity, tool_use_id: str, use: ToolUse | None = None) -> KnownCall | None:
+    def find(self, identity: Identity, tool_use_id: str, use: ToolUse | None = None) -> CallGroup | None:
         """The group of a conversation, else one that another source reported under a related conversation.
 
         Not every source names the subagent, and some subagents begin with their session's history. So the group may be
@@ -165,39 +167,39 @@ class ToolCalls:
         exact = self._calls.get((key, identity.agent_id))
         if exact is not None:
             return exact
-        wanted = None if use is None else ReportedCall(seq=None, name=use.name, marks=marks_of(use))
-        for agent_id in reversed(self._told_by.get(key, ())):
+        wanted = None if use is None else ReportedCall(seq=None, name=use.name, arguments=argument_digests(use))
+        for agent_id in reversed(self._agent_ids.get(key, ())):
             known = self._calls[key, agent_id]
             if not (agent_id and identity.agent_id) and (wanted is None or known.has_like(wanted)):
                 return known
         return None
 
-    def own(self, identity: Identity, tool_use_id: str, use: ToolUse | None = None) -> KnownCall:
+    def own(self, identity: Identity, tool_use_id: str, use: ToolUse | None = None) -> CallGroup:
         """The group of exactly this conversation, created if missing; ``use`` is ignored."""
         del use
         key = (identity.agent, identity.session, tool_use_id)
         known = self._calls.get((key, identity.agent_id))
         if known is None:
-            known = self._calls[key, identity.agent_id] = KnownCall(identity=identity)
-            self._told_by.setdefault(key, []).append(identity.agent_id)
+            known = self._calls[key, identity.agent_id] = CallGroup(identity=identity)
+            self._agent_ids.setdefault(key, []).append(identity.agent_id)
             if len(self._calls) > _CALLS_KEPT:
                 (gone, agent_id), _ = self._calls.popitem(last=False)
-                self._told_by[gone].remove(agent_id)
-                if not self._told_by[gone]:
-                    del self._told_by[gone]
+                self._agent_ids[gone].remove(agent_id)
+                if not self._agent_ids[gone]:
+                    del self._agent_ids[gone]
         return known
 
-    def entry(self, identity: Identity, tool_use_id: str, use: ToolUse | None = None) -> KnownCall:
+    def entry(self, identity: Identity, tool_use_id: str, use: ToolUse | None = None) -> CallGroup:
         """The group that ``find`` returns, else a new one."""
         return self.find(identity, tool_use_id, use) or self.own(identity, tool_use_id)
 
-    def in_question(self, identity: Identity, asks_as: str) -> KnownCall | None:
+    def in_question(self, identity: Identity, permission_key: str) -> CallGroup | None:
         """The oldest group of a conversation whose call matches a permission prompt and was not asked about yet."""
         return next(
             (
                 known
                 for known in self._calls.values()
-                if known.asks_as == asks_as and known.identity == identity and not known.is_asked
+                if known.permission_key == permission_key and known.identity == identity and not known.is_asked
             ),
             None,
         )

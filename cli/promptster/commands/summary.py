@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from promptster.replay.model import Timeline
     from promptster.session.current import Current
-    from promptster.session.leaving.submitting import Prepared
+    from promptster.session.leaving.submitting import PreparedSubmission
     from promptster.session.workspace.snapshot import Change, ChangeStatus
 
 _NAMES_WIDTH = 60
@@ -39,7 +39,7 @@ _UNCOVERED = frozenset(
 """Gaps in which something is or may be missing."""
 
 
-def rows(current: Current, prepared: Prepared, events: int, now_ms: int) -> Iterator[tuple[str, str]]:
+def rows(current: Current, prepared: PreparedSubmission, events: int, now_ms: int) -> Iterator[tuple[str, str]]:
     """Label and text of each row; the counts match those of ``promptster inspect``."""
     sent = [change for change in prepared.changes if change.status != "ignored"]
     yield "Files", _files(sent, prepared.lines)

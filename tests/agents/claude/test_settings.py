@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.helpers.launching import TICKET, desk, request_for
+from tests.helpers.launching import TICKET, recording_session, request_for
 
 from promptster.agents.claude.launch import ClaudeLaunch
 from promptster.agents.claude.settings import take_settings
@@ -113,7 +113,7 @@ def test_no_file_holds_their_key_while_the_agent_runs(tmp_path: Path, form: str,
         (tmp_path / name).mkdir()
     words = _words(form, theirs, tmp_path / "theirs")
     program = tmp_path / "bin" / "claude"
-    with desk(tmp_path / "ours") as made:
+    with recording_session(tmp_path / "ours") as made:
         program.write_text(_AGENT.replace("KEY", KEY).replace("ROOTS", f"{tmp_path / 'ours'} {made.folder.run}"))
         program.chmod(0o755)
         environ = made.environ(PATH=f"{program.parent}:/usr/bin:/bin", HOME=str(tmp_path / "ours"))
@@ -191,7 +191,7 @@ def test_a_company_in_own_settings_is_refused(tmp_path: Path) -> None:
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     environ = {"PATH": str(program.parent), "HOME": str(tmp_path)}
-    with desk(tmp_path) as made:
+    with recording_session(tmp_path) as made:
         for variable, value in (("ANTHROPIC_BASE_URL", "https://gateway.example"), ("CLAUDE_CODE_USE_BEDROCK", 1)):
             words = ("--settings", json.dumps({"env": {variable: value, "ANTHROPIC_AUTH_TOKEN": KEY}}))
             with pytest.raises(LaunchError, match=f"{variable} in the settings that you passed") as caught:

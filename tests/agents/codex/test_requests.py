@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.helpers.capturing import Bench, exchange, sse, values
+from tests.helpers.capturing import CaptureBench, exchange, sse, values
 
 from promptster.agents.codex.requests import CodexRequests
-from promptster.capture.providers.interface import ToolResult, ToolUse, UserText
+from promptster.capture.providers.interface import ToolReturn, ToolUse, UserText
 from promptster.capture.providers.openai import OpenAIResponses
 from promptster.protocol.events.kinds import Command
 
@@ -45,9 +45,9 @@ def test_words(item: UserText, expected: list[str]) -> None:
     ],
 )
 def test_outcomes(text: str, exit_code: int | None, output: str, duration_ms: int | None) -> None:
-    """Every form in which Codex tells the model how a command ended is read."""
+    """Every form in which Codex reports a command's end to the model is read."""
     use = ToolUse(id="c", name="shell", input={"command": ["bash", "-lc", "make all"], "workdir": "/w"})
-    (finding,) = CODEX.actions(use, ToolResult(id="c", text=text))
+    (finding,) = CODEX.actions(use, ToolReturn(id="c", text=text))
     assert isinstance(finding, Command)
     assert (finding.command, finding.cwd, finding.exit_code) == ("make all", "/w", exit_code)
     assert (finding.output, finding.duration_ms) == (output, duration_ms)
@@ -59,7 +59,7 @@ def test_what_was_refused_did_not_happen(text: str) -> None:
     told = [
         finding.kind
         for finding in CODEX.actions(
-            ToolUse(id="c", name="shell", input={"command": ["ls"]}), ToolResult(id="c", text=text)
+            ToolUse(id="c", name="shell", input={"command": ["ls"]}), ToolReturn(id="c", text=text)
         )
     ]
     assert told == (["permission"] if "rejected" in text else [])
@@ -68,8 +68,8 @@ def test_what_was_refused_did_not_happen(text: str) -> None:
 def test_a_failed_patch_is_no_edit() -> None:
     """Only a patch that is reported as applied changed files."""
     use = ToolUse(id="c", name="apply_patch", input="*** Begin Patch\n*** Add File: a\n+x\n*** End Patch")
-    assert CODEX.actions(use, ToolResult(id="c", text="Exit code: 0\nOutput:\nSuccess."))
-    assert not CODEX.actions(use, ToolResult(id="c", text="apply_patch verification failed: no such file"))
+    assert CODEX.actions(use, ToolReturn(id="c", text="Exit code: 0\nOutput:\nSuccess."))
+    assert not CODEX.actions(use, ToolReturn(id="c", text="apply_patch verification failed: no such file"))
 
 
 def test_identities() -> None:
@@ -107,7 +107,7 @@ def test_purposes(headers: dict[str, str], body: dict[str, object], expected: st
 
 def test_a_provider_that_keeps_the_history() -> None:
     """With a previous response only what is new is sent: the same words after two responses are two prompts."""
-    bench = Bench()
+    bench = CaptureBench()
     for number in range(3):
         body = {"model": "m", "input": "continue", **({"previous_response_id": f"resp_{number}"} if number else {})}
         done = {"type": "response.completed", "response": {"id": f"resp_{number + 1}", "status": "completed"}}
@@ -119,7 +119,7 @@ def test_a_provider_that_keeps_the_history() -> None:
 
 def test_hooks_of_the_session_itself() -> None:
     """Compaction is an event; other events of the session are kept raw."""
-    bench = Bench()
+    bench = CaptureBench()
     bench.hook("codex", hook_event_name="PostCompact", session_id="s", trigger="auto")
     bench.hook("codex", hook_event_name="Interrupt", session_id="s")
     bench.hook(
@@ -131,7 +131,7 @@ def test_hooks_of_the_session_itself() -> None:
 
 def test_unknown_tools_are_recorded_and_counted() -> None:
     """An unknown tool is a tool call like any other."""
-    bench = Bench()
+    bench = CaptureBench()
     item = {"type": "function_call", "call_id": "c1", "name": "levitate", "arguments": "{}"}
     done = {"type": "response.completed", "response": {"id": "r", "output": [item]}}
     exchange(bench, {"input": "x"}, sse([done]), target="/responses", upstream="openai", agent=AGENT)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.helpers.capturing import Bench, recorded_hooks, values
+from tests.helpers.capturing import CaptureBench, recorded_hooks, values
 
 from promptster.agents.cursor import hook_events
 
@@ -28,17 +28,17 @@ CALL = "call_9QxT1\nctc_71b0"
 
 
 @pytest.fixture
-def bench() -> Bench:
+def bench() -> CaptureBench:
     """An engine that has seen nothing."""
-    return Bench()
+    return CaptureBench()
 
 
-def hook(bench: Bench, event: str, **fields: Any) -> None:
+def hook(bench: CaptureBench, event: str, **fields: Any) -> None:
     """One payload with Cursor's common fields; ``agent`` is the agent whose hook it was."""
     bench.hook(fields.pop("agent", "cursor"), hook_event_name=event, **{**COMMON, **fields})
 
 
-def test_a_prompt(bench: Bench) -> None:
+def test_a_prompt(bench: CaptureBench) -> None:
     """A prompt's words are recorded once per generation."""
     hook(bench, "beforeSubmitPrompt", prompt="fix it", attachments=[])
     hook(bench, "beforeSubmitPrompt", prompt="fix it", attachments=[])
@@ -46,7 +46,7 @@ def test_a_prompt(bench: Bench) -> None:
     assert values(bench.drafts, "text", "prompt_id") == [("fix it", "g-1"), ("fix it", "g-2")]
 
 
-def _ran(bench: Bench, identifier: str, command: str, output: str, *, code: int | None = 0) -> None:
+def _ran(bench: CaptureBench, identifier: str, command: str, output: str, *, code: int | None = 0) -> None:
     """One command as the runtime reports it: two events before, two after; the output twice, the exit code once."""
     given = {"command": command, "cwd": "/workspace"}
     tool = {"tool_name": "Shell", "tool_input": given, "tool_use_id": identifier, "cwd": "/workspace"}
@@ -62,7 +62,7 @@ def _ran(bench: Bench, identifier: str, command: str, output: str, *, code: int 
         hook(bench, "postToolUseFailure", **tool, error_message=words, **failure)
 
 
-def test_a_command_told_by_four_events_is_one_call_one_command_one_result(bench: Bench) -> None:
+def test_a_command_told_by_four_events_is_one_call_one_command_one_result(bench: CaptureBench) -> None:
     """The command has the output from one event, the exit code from another, and the id of its call."""
     _ran(bench, CALL, "npm test", "ok\n")
     assert [draft.kind for draft in bench.drafts] == ["tool_call", "command", "tool_result"]
@@ -72,7 +72,7 @@ def test_a_command_told_by_four_events_is_one_call_one_command_one_result(bench:
     assert bench.drafts[1].refs == bench.drafts[2].refs == (0,)
 
 
-def test_a_command_that_fails_and_is_run_again_is_two(bench: Bench) -> None:
+def test_a_command_that_fails_and_is_run_again_is_two(bench: CaptureBench) -> None:
     """A failure, with or without an exit code in its text, and the same command again are two, each with its own id."""
     _ran(bench, "t-1", "npm test", "1 failing\n", code=3)
     _ran(bench, "t-2", "npm test", "1 failing\n", code=None)
@@ -89,7 +89,7 @@ def test_a_command_that_fails_and_is_run_again_is_two(bench: Bench) -> None:
     ]
 
 
-def test_a_command_whose_end_nobody_tells_is_recorded_without_it(bench: Bench) -> None:
+def test_a_command_whose_end_nobody_tells_is_recorded_without_it(bench: CaptureBench) -> None:
     """If the call's result does not come within two seconds, the command is recorded once, as far as it is known."""
     hook(bench, "preToolUse", tool_name="Shell", tool_input={"command": "ls"}, tool_use_id="t-1")
     hook(bench, "afterShellExecution", command="ls", output="a\n", duration=5)
@@ -102,7 +102,7 @@ def test_a_command_whose_end_nobody_tells_is_recorded_without_it(bench: Bench) -
     assert len(bench.kinds("command")) == 1
 
 
-def test_a_command_in_flight_at_the_end_is_recorded(bench: Bench) -> None:
+def test_a_command_in_flight_at_the_end_is_recorded(bench: CaptureBench) -> None:
     """The recorder's end does not wait for a result."""
     hook(bench, "preToolUse", tool_name="Shell", tool_input={"command": "ls"}, tool_use_id="t-1")
     hook(bench, "afterShellExecution", command="ls", output="a\n", duration=5)
@@ -110,7 +110,7 @@ def test_a_command_in_flight_at_the_end_is_recorded(bench: Bench) -> None:
     assert values(bench.kinds("command"), "tool_use_id", "output") == [("t-1", "a\n")]
 
 
-def test_a_command_told_by_its_own_events_only(bench: Bench) -> None:
+def test_a_command_told_by_its_own_events_only(bench: CaptureBench) -> None:
     """Older versions have no preToolUse; two commands with the same text are two."""
     for _ in range(2):
         hook(bench, "beforeShellExecution", command="ls", cwd="/workspace")
@@ -119,7 +119,7 @@ def test_a_command_told_by_its_own_events_only(bench: Bench) -> None:
     assert len(bench.kinds("tool_call")) == len(bench.kinds("command")) == 2
 
 
-def test_an_edit(bench: Bench) -> None:
+def test_an_edit(bench: CaptureBench) -> None:
     """The edit has the passages before and after, their patch, and the id of the call, which its own event names."""
     edits = [{"old_string": "a", "new_string": "b"}, {"old_string": "c", "new_string": "d"}]
     for number, (path, passages) in enumerate(
@@ -143,8 +143,8 @@ def test_an_edit(bench: Bench) -> None:
     assert "+d" in patch
 
 
-def test_an_edit_behind_a_failed_one_keeps_its_own_call(bench: Bench) -> None:
-    """A call that changed nothing is not given the next edit of the same file."""
+def test_an_edit_behind_a_failed_one_keeps_its_own_call(bench: CaptureBench) -> None:
+    """The next edit of a file does not count as the result of an earlier call without effect."""
     tool = {"tool_name": "Write", "tool_input": {"file_path": "/workspace/x.py", "content": "…"}}
     hook(bench, "preToolUse", **tool, tool_use_id="t-1")
     hook(bench, "postToolUseFailure", **tool, tool_use_id="t-1", error_message="disk full", failure_type="error")
@@ -153,7 +153,7 @@ def test_an_edit_behind_a_failed_one_keeps_its_own_call(bench: Bench) -> None:
     assert values(bench.kinds("file_edit"), "tool_use_id") == [("t-2",)]
 
 
-def test_a_tool_of_a_server_told_by_four_events_is_one_call_and_one_result(bench: Bench) -> None:
+def test_a_tool_of_a_server_told_by_four_events_is_one_call_and_one_result(bench: CaptureBench) -> None:
     """The server's own events name the tool differently and have text arguments and no id; they get the call's id."""
     server = {"mcp_server_name": "docs", "command": "npx docs"}
     for number in (1, 2):
@@ -170,7 +170,7 @@ def test_a_tool_of_a_server_told_by_four_events_is_one_call_and_one_result(bench
     ]
 
 
-def test_a_tool_of_a_server_told_by_its_own_events_only(bench: Bench) -> None:
+def test_a_tool_of_a_server_told_by_its_own_events_only(bench: CaptureBench) -> None:
     """Older versions have no preToolUse and no postToolUse."""
     hook(bench, "beforeMCPExecution", tool_name="search", tool_input='{"q":"x"}', url="http://127.0.0.1/mcp")
     hook(bench, "afterMCPExecution", tool_name="search", tool_input='{"q":"x"}', result_json='{"hits":1}', duration=5)
@@ -187,14 +187,16 @@ def test_a_tool_of_a_server_told_by_its_own_events_only(bench: Bench) -> None:
         ({"content": [], "isError": False}, False, False),
     ],
 )
-def test_how_a_servers_tool_ended(bench: Bench, result: dict[str, Any], *, is_error: bool, is_refused: bool) -> None:
+def test_how_a_servers_tool_ended(
+    bench: CaptureBench, result: dict[str, Any], *, is_error: bool, is_refused: bool
+) -> None:
     """The server's answer itself says whether it is an error, and whether the person refused."""
     hook(bench, "afterMCPExecution", tool_name="search", tool_input="{}", result_json=json.dumps(result), duration=1)
     assert values(bench.kinds("tool_result"), "content", "is_error") == [(result, is_error)]
     assert values(bench.kinds("permission"), "decision") == [("denied",)] * is_refused
 
 
-def test_a_refused_call_is_a_permission_denied(bench: Bench) -> None:
+def test_a_refused_call_is_a_permission_denied(bench: CaptureBench) -> None:
     """The failure of a call that was not allowed has the refusal next to the result."""
     tool = {"tool_name": "Shell", "tool_input": {"command": "rm -rf /"}, "tool_use_id": "t-1"}
     hook(bench, "preToolUse", **tool)
@@ -204,7 +206,7 @@ def test_a_refused_call_is_a_permission_denied(bench: Bench) -> None:
     assert values(bench.kinds("permission"), "tool_use_id", "decision") == [("t-1", "denied")]
 
 
-def test_answers_thoughts_subagents_compaction(bench: Bench) -> None:
+def test_answers_thoughts_subagents_compaction(bench: CaptureBench) -> None:
     """The model's answers and thoughts, its subagents and compaction are recorded."""
     hook(bench, "afterAgentThought", text="hm", duration_ms=10)
     hook(bench, "afterAgentResponse", text="done", input_tokens=7, output_tokens=3)
@@ -233,7 +235,7 @@ def test_answers_thoughts_subagents_compaction(bench: Bench) -> None:
     assert bench.capture.counts["hook_raw"] == 0
 
 
-def test_other_events_are_kept_raw_without_content_of_files(bench: Bench) -> None:
+def test_other_events_are_kept_raw_without_content_of_files(bench: CaptureBench) -> None:
     """A file that was only read is named, not copied; an unknown event is kept and counted."""
     hook(bench, "beforeReadFile", file_path="/workspace/.env", content="SECRET=1")
     hook(bench, "somethingNew", detail="x")
@@ -242,14 +244,14 @@ def test_other_events_are_kept_raw_without_content_of_files(bench: Bench) -> Non
     assert bench.capture.counts["hook_raw"] == 2
 
 
-def test_a_hook_that_cursor_borrows_from_claude_code_is_cursors(bench: Bench) -> None:
+def test_a_hook_that_cursor_borrows_from_claude_code_is_cursors(bench: CaptureBench) -> None:
     """Cursor may run hooks written for Claude Code; an action that both report is one event of Cursor's."""
     hook(bench, "preToolUse", tool_name="Read", tool_input={"path": "a"}, tool_use_id="t-1")
     hook(bench, "PreToolUse", agent="claude", tool_name="Read", tool_input={"path": "a"}, tool_use_id="t-1")
     assert values(bench.drafts, "agent", "tool_use_id") == [("cursor", "t-1")]
 
 
-def test_an_undocumented_field_is_kept_raw_beside_what_is_understood(bench: Bench) -> None:
+def test_an_undocumented_field_is_kept_raw_beside_what_is_understood(bench: CaptureBench) -> None:
     """A field that a later version adds to a known event is kept; fields of every event are not repeated."""
     hook(bench, "beforeSubmitPrompt", prompt="fix it", attachments=[], composer_mode="agent", mood="hasty")
     assert [draft.kind for draft in bench.drafts] == ["prompt", "agent_other"]
@@ -257,7 +259,7 @@ def test_an_undocumented_field_is_kept_raw_beside_what_is_understood(bench: Benc
     assert bench.capture.counts["hook_raw"] == 1
 
 
-def test_who_the_person_is_is_dropped(bench: Bench) -> None:
+def test_who_the_person_is_is_dropped(bench: CaptureBench) -> None:
     """No event has the direct identifiers that every payload carries, or the path of the user's own transcripts."""
     for event in ("sessionStart", "stop", "beforeSubmitPrompt", "afterFileEdit", "preCompact", "unknownEvent"):
         hook(bench, event, prompt="x", user_name="Some One", agent_transcript_path="/home/someone/a.jsonl")
@@ -266,7 +268,7 @@ def test_who_the_person_is_is_dropped(bench: Bench) -> None:
     assert "Some One" not in repr(bench.drafts)
 
 
-def test_every_event_that_we_ask_for_is_understood(bench: Bench) -> None:
+def test_every_event_that_we_ask_for_is_understood(bench: CaptureBench) -> None:
     """Only beginnings and ends of sessions and turns, and reads of files, are kept raw."""
     for event in hook_events.EVENTS:
         hook(bench, event, prompt=event, tool_use_id=event, command=event, text=event)
@@ -275,7 +277,7 @@ def test_every_event_that_we_ask_for_is_understood(bench: Bench) -> None:
     assert set(hook_events.EVENTS) < hook_events.KNOWN_EVENTS
 
 
-def test_what_the_real_runtime_sent(bench: Bench) -> None:
+def test_what_the_real_runtime_sent(bench: CaptureBench) -> None:
     """The published runtime (1.0.32) ran our tools with hooks from our file: each action is recorded once, complete."""
     payloads = recorded_hooks("cursor", "sdk-1.0.32")
     for payload in payloads:
@@ -308,7 +310,7 @@ def test_a_restart_anywhere_doubles_nothing(place: int) -> None:
     Only a command whose output was reported, but not its end, may be missing: it was not recorded.
     """
     payloads = recorded_hooks("cursor", "sdk-1.0.32")
-    benches = Bench(), Bench()
+    benches = CaptureBench(), CaptureBench()
     for whole, bench in enumerate(benches):
         for number, payload in enumerate(payloads):
             if number == place and not whole:

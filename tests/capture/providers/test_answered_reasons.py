@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.helpers.capturing import CLAUDE, Bench, asks, exchange, messages_stream, text_block
+from tests.helpers.capturing import CLAUDE, CaptureBench, asks, exchange, messages_stream, text_block
 
 from promptster.capture.providers import PROVIDERS, is_answered
 
@@ -28,7 +28,7 @@ def test_each_api_knows_its_own_reasons(api: str, answered: set[str], others: se
 @pytest.mark.parametrize("is_restarted", [False, True])
 def test_the_same_words_after_an_answer_are_a_new_prompt(reason: str, prompts: int, *, is_restarted: bool) -> None:
     """After a cut answer the same words only ask again; a restarted recorder knows that too."""
-    bench = Bench()
+    bench = CaptureBench()
     for attempt in range(2):
         exchange(bench, asks(("user", "go on")), messages_stream(text_block("some"), stop=reason), agent=CLAUDE)
         if is_restarted and not attempt:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from tests.helpers.capturing import CLAUDE, Bench, asks, exchange, sse, text_block, tool_block, values
+from tests.helpers.capturing import CLAUDE, CaptureBench, asks, exchange, sse, text_block, tool_block, values
 
 from promptster.capture.providers.anthropic import AnthropicMessages
-from promptster.capture.providers.interface import Answer, ToolResult, ToolUse
+from promptster.capture.providers.interface import ModelAnswer, ToolReturn, ToolUse
 
 HEAD = {"type": "message", "role": "assistant", "model": "m", "stop_reason": None}
 TEXTS = st.builds(text_block, st.text("ab é", min_size=1, max_size=6))
@@ -61,7 +61,7 @@ def _end(stop: str = "end_turn", *, is_marked: bool = True, **usage: Any) -> lis
     return [last, {"type": "message_stop"}] if is_marked else [last]
 
 
-def _answer(events: list[dict[str, Any]]) -> Answer:
+def _answer(events: list[dict[str, Any]]) -> ModelAnswer:
     assembler = AnthropicMessages().assembler()
     for event in events:
         assembler.event(event["type"], json.dumps(event))
@@ -70,15 +70,15 @@ def _answer(events: list[dict[str, Any]]) -> Answer:
     return assembler.answer()
 
 
-def _expected(blocks: list[dict[str, Any]]) -> tuple[list[ToolUse], list[ToolUse | ToolResult], str]:
+def _expected(blocks: list[dict[str, Any]]) -> tuple[list[ToolUse], list[ToolUse | ToolReturn], str]:
     """Derived from the blocks: calls, what the provider ran, and words with a blank line if a tool is between them."""
     calls = [ToolUse(id=b["id"], name=b["name"], input=b["input"]) for b in blocks if b["type"] == "tool_use"]
-    ran: list[ToolUse | ToolResult] = []
+    ran: list[ToolUse | ToolReturn] = []
     for block in blocks:
         if block["type"] == "server_tool_use":
             ran.append(ToolUse(id="srv", name="web_search", input=block["input"]))
         elif block["type"] == "web_search_tool_result":
-            ran.append(ToolResult(id="srv", text="", content=block["content"]))
+            ran.append(ToolReturn(id="srv", text="", content=block["content"]))
     marked = "".join(block["text"] if block["type"] == "text" else "\0" for block in blocks)
     return calls, ran, "\n\n".join(filter(None, marked.split("\0")))
 
@@ -136,7 +136,7 @@ def test_blocks_that_stood_in_the_start_already() -> None:
 @pytest.mark.parametrize("outcome", ["complete", "cut_by_provider"])
 def test_without_the_closing_mark(outcome: Any) -> None:
     """An answer with its stop reason is complete for Claude Code and for the recorder; without one it is cut."""
-    bench = Bench()
+    bench = CaptureBench()
     begun = [_begin("msg_1"), *_block(tool_block("t1", command="ls"), 0)]
     exchange(bench, asks(("user", "go")), sse(begun), outcome=outcome, agent=CLAUDE)
     exchange(bench, asks(("user", "go")), sse(begun + _end("tool_use", is_marked=False)), outcome=outcome, agent=CLAUDE)
@@ -146,7 +146,7 @@ def test_without_the_closing_mark(outcome: Any) -> None:
 
 def test_a_message_behind_a_cut_one() -> None:
     """The second message is the answer; the first one's content is kept next to it, but not among its words."""
-    bench = Bench()
+    bench = CaptureBench()
     first = [
         _begin("msg_1"),
         *_block(text_block("First"), 0),
@@ -169,7 +169,7 @@ def test_usage_that_is_not_said() -> None:
 
 def test_tools_of_the_provider_are_entries() -> None:
     """A search that the provider ran is a call and a result, which refer to the answer that reported them."""
-    bench = Bench()
+    bench = CaptureBench()
     searched = {"type": "server_tool_use", "id": "srv_1", "name": "web_search", "input": {"query": "penguins"}}
     failed = {"type": "web_search_tool_result_error", "error_code": "unavailable"}
     found = {"type": "web_search_tool_result", "tool_use_id": "srv_1", "content": failed}

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.helpers.capturing import Bench, asks, exchange, values
+from tests.helpers.capturing import CaptureBench, asks, exchange, values
 
-from promptster.capture.providers.interface import Answer, ToolUse
+from promptster.capture.providers.interface import ModelAnswer, ToolUse
 from promptster.capture.providers.openai_chat import OpenAIChat
 
 WORDS = st.text('ab{}"\\ ü\n', max_size=12)
@@ -94,7 +94,7 @@ def _chunk(reason: str | None = None, **delta: Any) -> dict[str, Any]:
     return {"id": "c", "model": "g", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
 
 
-def _answer(*chunks: dict[str, Any]) -> Answer:
+def _answer(*chunks: dict[str, Any]) -> ModelAnswer:
     assembler = OpenAIChat().assembler()
     for chunk in chunks:
         assembler.event("message", json.dumps(chunk))
@@ -167,7 +167,7 @@ def test_several_choices() -> None:
 @pytest.mark.parametrize("lead", [b"", b": waiting\n\n", b"\r\n", b"\xef\xbb\xbf", b"id: 1\n"])
 def test_a_stream_under_another_type(lead: bytes) -> None:
     """A stream is read as a stream whatever its type says and however it begins."""
-    bench = Bench()
+    bench = CaptureBench()
     stream = lead + b"".join(
         f"data: {json.dumps(each)}\n\n".encode() for each in (_chunk(content="hi"), _chunk("stop"))
     )
@@ -228,7 +228,7 @@ def test_usage_that_is_not_said() -> None:
 )
 def test_without_the_closing_mark(last: dict[str, Any], outcome: Any, expected: tuple[str, int]) -> None:
     """Without ``[DONE]`` an answer is complete if it has a stop reason and its body ended properly."""
-    bench = Bench()
+    bench = CaptureBench()
     call = {"index": 0, "id": "nd_1", "function": {"name": "read", "arguments": "{}"}}
     stream = b"".join(f"data: {json.dumps(each)}\n\n".encode() for each in (_chunk(tool_calls=[call]), last))
     exchange(bench, asks(("user", "go")), stream, target="/v1/chat/completions", upstream="openai", outcome=outcome)
@@ -240,7 +240,7 @@ def test_without_the_closing_mark(last: dict[str, Any], outcome: Any, expected: 
 
 def test_calls_without_ids_are_all_told() -> None:
     """Calls without ids are recorded, although no result can be joined to them."""
-    bench = Bench()
+    bench = CaptureBench()
     calls = [{"function": {"name": "read", "arguments": json.dumps({"path": path})}} for path in ("a", "b")]
     stream = b"".join(
         f"data: {json.dumps(each)}\n\n".encode() for each in (_chunk(tool_calls=calls), _chunk("tool_calls"))

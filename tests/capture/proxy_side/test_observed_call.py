@@ -15,7 +15,7 @@ from tests.helpers.capturing import (
     CLAUDE,
     JSON,
     SSE,
-    Bench,
+    CaptureBench,
     asks,
     exchange,
     messages_stream,
@@ -49,7 +49,7 @@ CODERS: dict[bytes, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_a_coded_stream_is_read_as_it_comes(coding: bytes, size: int) -> None:
     """Agents offer br, gzip and zstd; the answer is the same in whatever pieces it comes."""
-    bench = Bench()
+    bench = CaptureBench()
     observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(BODY).encode())
     observer.request_end()
@@ -63,7 +63,7 @@ def test_a_coded_stream_is_read_as_it_comes(coding: bytes, size: int) -> None:
 
 def test_a_compressed_request_is_read() -> None:
     """Codex compresses what it sends; the hash is that of the bytes as sent."""
-    bench = Bench()
+    bench = CaptureBench()
     sent = _zstd(json.dumps(BODY).encode())
     observer = bench.observer(agent={**CLAUDE, "content-encoding": "zstd"})
     observer.request_body(sent)
@@ -75,7 +75,7 @@ def test_a_compressed_request_is_read() -> None:
 
 def test_an_answer_in_one_piece() -> None:
     """An answer that is not streamed is read when it is complete."""
-    bench = Bench()
+    bench = CaptureBench()
     answer = {
         "type": "message",
         "id": "msg_1",
@@ -99,14 +99,14 @@ def test_an_answer_in_one_piece() -> None:
 
 def test_a_stream_without_its_name_is_still_a_stream() -> None:
     """A stream without its content type is recognised by its content."""
-    bench = Bench()
+    bench = CaptureBench()
     exchange(bench, BODY, messages_stream(text_block("hello")), headers=(), agent=CLAUDE)
     assert values(bench.kinds("model_response"), "outcome", "text") == [("complete", "hello")]
 
 
 def test_a_request_over_the_limit_is_cut() -> None:
     """The beginning of a body that is too long is kept, as bytes, and the rest is a gap."""
-    bench = Bench({"limits": CallLimits(request=40)})
+    bench = CaptureBench({"limits": CallLimits(request=40)})
     exchange(bench, BODY, messages_stream(text_block("hello")), agent=CLAUDE)
     (asked,) = bench.kinds("model_request")
     assert asked.fields["body_raw"] == json.dumps(BODY).encode()[:40]
@@ -118,7 +118,7 @@ def test_a_request_over_the_limit_is_cut() -> None:
 
 def test_an_answer_beyond_the_limit_is_marked() -> None:
     """An answer is kept up to 16 MiB; the rest is a gap, and the agent is not to blame."""
-    bench = Bench()
+    bench = CaptureBench()
     observer = bench.observer(agent=CLAUDE)
     observer.request_body(json.dumps(BODY).encode())
     observer.request_end()
@@ -135,7 +135,7 @@ def test_an_answer_beyond_the_limit_is_marked() -> None:
 @pytest.mark.parametrize("body", [b"", b"no json", b"[1]", b'"text"', b"\xff\xfe"])
 def test_a_body_that_is_no_object_is_kept_as_it_came(body: bytes) -> None:
     """A body that cannot be read is still recorded."""
-    bench = Bench()
+    bench = CaptureBench()
     observer = bench.observer(agent=CLAUDE)
     observer.request_body(body)
     observer.request_end()

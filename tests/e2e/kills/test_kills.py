@@ -39,7 +39,7 @@ _DONE = "This round is over."
 
 
 @dataclass
-class Toll:
+class KillCount:
     """What was killed, and what the collector had acknowledged before."""
 
     recorder: int = 0
@@ -87,7 +87,7 @@ def _script() -> Script:
 
 
 def test_nothing_acknowledged_is_lost_doubled_or_reordered(agents: Agents) -> None:
-    """After all kills every receipt still holds, each action is told once and in order, and every agent ended well."""
+    """After all kills every receipt still holds, each action is shown once and in order, and every agent ended well."""
     root = fixed_root("kills")
     script = _script()
     with ExitStack() as stack:
@@ -115,9 +115,9 @@ def test_nothing_acknowledged_is_lost_doubled_or_reordered(agents: Agents) -> No
     _check_story(script, rounds, lines)
 
 
-def _play(candidate: Candidate, collector: Collector) -> tuple[Toll, list[int], int]:
-    """Let both agents work, round by round, until enough was killed; no round is left before its agents ended."""
-    toll, codes, stop = Toll(), list[int](), threading.Event()
+def _play(candidate: Candidate, collector: Collector) -> tuple[KillCount, list[int], int]:
+    """Let both agents work, round by round, until enough was killed; a round is over once its agents ended."""
+    toll, codes, stop = KillCount(), list[int](), threading.Event()
     reaper = threading.Thread(target=_kill_collector, args=(collector, toll, stop), name="collector-reaper")
     reaper.start()
     dice = random.Random(_SEED)  # noqa: S311 - a fault's dice, repeatable by its seed
@@ -145,17 +145,17 @@ def _start(candidate: Candidate, agent: str, number: int) -> subprocess.Popen[by
 
 
 def _kill_recorder(
-    candidate: Candidate, processes: list[subprocess.Popen[bytes]], toll: Toll, dice: random.Random
+    candidate: Candidate, processes: list[subprocess.Popen[bytes]], toll: KillCount, dice: random.Random
 ) -> None:
     while any(process.poll() is None for process in processes):
         old = candidate.kill_recorder()
         toll.recorder += 1
         wait_until(lambda old=old: candidate.recorder_pid() != old and candidate.recorder_answers(), "another recorder")
-        time.sleep(0.8 + dice.random() * 0.6)  # the time between two misfortunes is what this test chooses
+        time.sleep(0.8 + dice.random() * 0.6)  # this test chooses the time between two kills
         toll.look(candidate.state_dir)
 
 
-def _kill_collector(collector: Collector, toll: Toll, stop: threading.Event) -> None:
+def _kill_collector(collector: Collector, toll: KillCount, stop: threading.Event) -> None:
     dice = random.Random(_SEED + 1)  # noqa: S311 - a fault's dice, repeatable by its seed
     while not stop.wait(0.1 + dice.random() * 0.3):
         collector.kill()
@@ -163,7 +163,7 @@ def _kill_collector(collector: Collector, toll: Toll, stop: threading.Event) -> 
         collector.start()
 
 
-def _check_receipts(toll: Toll, final: tuple[Envelope, ...]) -> None:
+def _check_receipts(toll: KillCount, final: tuple[Envelope, ...]) -> None:
     assert toll.changed == []
     kept = {envelope.encode() for envelope in final}
     assert toll.receipts

@@ -21,7 +21,7 @@ def _lines(events: list[Any]) -> list[dict[str, Any]]:
 
 
 def test_the_formats_are_the_files_of_the_package() -> None:
-    """A format is a file; nothing else needs to know of it."""
+    """A format is a file; no other code needs to know of it."""
     assert exporters.names() == ("bundle", "html", "jsonl")
     assert [exporters.find(name).name for name in exporters.names()] == ["bundle", "html", "jsonl"]
     assert [exporters.find(name).suffix for name in exporters.names()] == [".promptster", ".html", ".jsonl"]
@@ -36,14 +36,14 @@ def test_an_unknown_format_is_refused_by_name(name: str) -> None:
 
 
 def test_the_bundle_goes_through_byte_for_byte() -> None:
-    """What was signed is what comes out."""
+    """The exported bundle is what was signed."""
     bundler = Bundler()
     data = bundler.bundle(plausible())
     assert b"".join(exporters.find("bundle").export(from_bundle(data, ()))) == data
 
 
 def test_a_session_without_a_bundle_cannot_be_exported_as_one() -> None:
-    """Nothing is made up; the other formats work."""
+    """No bundle is invented; the other formats work."""
     with pytest.raises(ExportError, match="no bundle yet"):
         b"".join(exporters.find("bundle").export(from_opened(plausible())))
 
@@ -65,7 +65,7 @@ def test_every_line_is_one_entry_with_its_place_and_fields() -> None:
 
 
 def test_what_is_beside_a_value_stands_beside_it() -> None:
-    """Differences, withheld fields, cut values, roles and marks are there when they apply, and only then."""
+    """Differences, withheld fields, cut values, roles and marks are present when they apply, and only then."""
     script = Script()
     script.add("proxy", "tool_result", tool_use_id="t", content="longer", **CLAUDE)
     script.add(
@@ -93,7 +93,7 @@ def test_bytes_are_base64url_and_line_ends_stay_inside_their_line() -> None:
 
 
 def test_lines_hold_for_every_reader_and_on_every_terminal() -> None:
-    """Readers that split at Unicode's line ends see the same lines, and no captured text can steer a terminal."""
+    """Readers that split at Unicode's line ends see the same lines, and no captured text can control a terminal."""
     odd = "a\u0085b\u2028c\u2029d\x0b\x0c\x1c\x1b[2J\x7f\x9b1m\u202egrößer 😀"
     script = Script()
     script.add("proxy", "model_request", provider=odd)

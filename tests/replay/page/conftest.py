@@ -1,4 +1,4 @@
-"""What the tests of the page in a browser share."""
+"""Fixtures for the tests of the page in a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page in a real browser: hostile sessions run nothing and ask for nothing, large ones open and can be read."""
+"""The page in a real browser: hostile sessions run and request nothing, large ones open and can be read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.helpers.plausible import plausible
 from tests.helpers.sessions import CLAUDE, Script
 
 from promptster.replay.exporters import find
-from promptster.replay.loading import Facts, from_opened
+from promptster.replay.loading import ReplayHeading, from_opened
 from promptster.replay.page.markup import visible
 
 if TYPE_CHECKING:
@@ -81,10 +81,10 @@ def _hostile() -> list[OpenedEvent]:
 
 
 def test_a_hostile_session_runs_nothing_and_asks_for_nothing(browser: Browser, tmp_path: Path) -> None:
-    """Every field full of attacks: no script but the page's own runs, no request is made, all is shown."""
+    """With every field full of attacks only the page's own script runs, no request is made, and all is shown."""
     text = HOSTILE[1]
     page = open_page(
-        browser, tmp_path, _hostile(), facts=Facts(title=text, organisation=text, candidate=text, session=text)
+        browser, tmp_path, _hostile(), facts=ReplayHeading(title=text, organisation=text, candidate=text, session=text)
     )
     page.run(OPEN_ALL)
     page.run(FILL)
@@ -109,7 +109,7 @@ def test_a_hostile_session_runs_nothing_and_asks_for_nothing(browser: Browser, t
 
 
 def test_the_script_shows_unseen_characters_as_the_rest_does(browser: Browser, tmp_path: Path) -> None:
-    """Over all of Unicode, alone and between companions: what the script does is what the markup's escaper does."""
+    """For all of Unicode, alone and between other characters, the script does what the markup's escaper does."""
     companions = ("{}", "a{}b", "\u06cc{}\u062e", "\u094d{}x", "👩{}💻", "❤{}", "葛{}", "🏴{}", "\u1820{}")
     codes = (*range(9), *range(11, 0x3000), *range(0xFB00, 0x10000), *range(0x1BC00, 0x1BD00), *range(0xE0000, 0xE1000))
     letters = [chr(code) for code in codes if chr(code) != "`"]
@@ -128,7 +128,7 @@ def test_the_script_shows_unseen_characters_as_the_rest_does(browser: Browser, t
 
 
 def test_the_detection_detects(browser: Browser, tmp_path: Path) -> None:
-    """The same attacks in a page without protection do run and do ask: the test above would see it."""
+    """The same attacks in a page without protection do run and make requests, so the test above would see them."""
     file = tmp_path / "open.html"
     file.write_text("<!doctype html><body>" + HOSTILE[0] + HOSTILE[5])
     page = browser.page()
@@ -138,7 +138,7 @@ def test_the_detection_detects(browser: Browser, tmp_path: Path) -> None:
 
 
 def test_markup_that_gets_in_is_stopped_by_the_pages_own_policy(browser: Browser, tmp_path: Path) -> None:
-    """Second line of defence: were text to become markup after all, script and requests are refused."""
+    """If text became markup after all, the page's own policy would refuse script and requests."""
     page = open_page(browser, tmp_path, plausible())
     page.run(
         "document.body.insertAdjacentHTML('beforeend', \"<img src='http://127.0.0.1:9/x.png' onerror='window.ran = 1'>"
@@ -184,7 +184,7 @@ def test_a_large_session_opens_at_once_and_is_whole(browser: Browser, tmp_path: 
 
 
 def test_filters_show_what_they_name(browser: Browser, tmp_path: Path) -> None:
-    """By kind, by conversation, and everything: the count says what is not shown."""
+    """A filter shows a kind, a conversation, or everything: the count says what is not shown."""
     page = open_page(browser, tmp_path, plausible())
     press = "[...document.querySelectorAll('#tools button')].find((b) => b.textContent === '{}').click()"
     labels = "[...document.querySelectorAll('.row .head b')].map((n) => n.textContent)"
@@ -207,7 +207,7 @@ def test_filters_show_what_they_name(browser: Browser, tmp_path: Path) -> None:
 
 
 def test_the_keyboard_reaches_everything(browser: Browser, tmp_path: Path) -> None:
-    """Keys walk: j and k by rows, n and p go from prompt to prompt, o opens, / searches; a focused row is marked."""
+    """Keys move through the page: j and k by rows, n and p by prompts, o opens, / searches; a focused row is marked."""
     page = open_page(browser, tmp_path, plausible())
     press = "document.dispatchEvent(new KeyboardEvent('keydown', {{key: '{}', bubbles: true}}))"
     now = "document.querySelector('.row.now .head b').textContent"
@@ -226,7 +226,7 @@ def test_the_keyboard_reaches_everything(browser: Browser, tmp_path: Path) -> No
 
 
 def test_a_control_that_was_used_keeps_the_focus(browser: Browser, tmp_path: Path) -> None:
-    """The toolbar is drawn anew by its own buttons; whoever uses one by keyboard stays on it, whatever it says then."""
+    """The toolbar is redrawn by its own buttons; the focus stays on the button that was used, whatever its label."""
     page = open_page(browser, tmp_path, plausible())
     count = page.run("document.querySelectorAll('#tools button').length")
     for number in range(count):
@@ -244,7 +244,7 @@ def test_no_width_scrolls_sideways(browser: Browser, tmp_path: Path, width: int,
     for event in [*plausible(), *_hostile()[-34:]]:
         script.add(event.src, event.kind, lane=event.lane, **event.fields)
     script.add("proxy", "tool_call", lane=1, tool_use_id="w", name="W" * 300, input={"command": "w" * 3000}, **CLAUDE)
-    page = open_page(browser, tmp_path, script.events, facts=Facts(title="T" * 300, session="s" * 300))
+    page = open_page(browser, tmp_path, script.events, facts=ReplayHeading(title="T" * 300, session="s" * 300))
     page.size(width, height)
     page.run(OPEN_ALL)
     page.run(FILL)
@@ -254,7 +254,7 @@ def test_no_width_scrolls_sideways(browser: Browser, tmp_path: Path, width: int,
 
 @pytest.mark.parametrize("width", [688, 1000])
 def test_a_printed_page_has_all_within_its_edges(browser: Browser, tmp_path: Path, width: int) -> None:
-    """On paper nothing scrolls or waits to be asked for: each box and each long text is whole; there is no toolbar."""
+    """On paper nothing scrolls or is hidden: each box and each long text is whole, and there is no toolbar."""
     script = Script()
     for event in plausible():
         script.add(event.src, event.kind, lane=event.lane, **event.fields)
@@ -276,7 +276,7 @@ def test_a_printed_page_has_all_within_its_edges(browser: Browser, tmp_path: Pat
 
 
 def test_without_script_the_summary_stands(browser: Browser, tmp_path: Path) -> None:
-    """With scripts switched off the page still tells verdict, counts, gaps and submission, and says what is missing."""
+    """With scripts disabled the page still shows verdict, counts, gaps and submission, and says what is missing."""
     file = tmp_path / "replay.html"
     file.write_bytes(b"".join(find("html").export(from_opened(plausible()))))
     page = browser.page()
@@ -285,13 +285,13 @@ def test_without_script_the_summary_stands(browser: Browser, tmp_path: Path) -> 
     text = page.run("document.body.innerText")
     assert "This page proves nothing by itself" in text
     assert "recording was paused: the doorbell" in text
-    assert "The timeline needs this page's own script, which is switched off, and so do the links into it" in text
+    assert "Scripts are switched off. The timeline and the links into it need this page's own script" in text
     assert "`" not in page.run("document.getElementById('timeline').innerText")
 
 
 @pytest.mark.parametrize("before", ["", "a"])
 def test_a_long_text_is_not_cut_within_a_character(browser: Browser, tmp_path: Path, before: str) -> None:
-    """An emoji at the end of what is shown at first is whole or not there; it is no unseen character."""
+    """An emoji at the end of what is shown at first is whole or left out; it is never shown as an unseen character."""
     script = Script()
     script.add("candidate", "note", text=before + "\U0001f600" * 5000)
     page = open_page(browser, tmp_path, script.events)

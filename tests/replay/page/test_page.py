@@ -20,7 +20,7 @@ from tests.helpers.plausible import plausible
 from tests.helpers.sessions import CLAUDE, Script, frozen
 
 from promptster.replay.exporters import find
-from promptster.replay.loading import Facts, from_bundle, from_opened
+from promptster.replay.loading import ReplayHeading, from_bundle, from_opened
 from promptster.replay.page.markup import element, escaped, island, visible
 from promptster.replay.page.rows import Budget, rows
 from promptster.replay.timeline import build
@@ -113,7 +113,7 @@ class Reader(HTMLParser):
 
 def page(events: Any, **facts: str) -> str:
     """The page of a session."""
-    return b"".join(find("html").export(from_opened(events, facts=Facts(**facts)))).decode()
+    return b"".join(find("html").export(from_opened(events, facts=ReplayHeading(**facts)))).decode()
 
 
 def _digest(text: str) -> str:
@@ -135,7 +135,7 @@ def test_the_policy_allows_exactly_this_style_and_this_script() -> None:
 
 
 def test_nothing_in_the_page_points_outside_or_runs_by_itself() -> None:
-    """No address but the page's own places, no handler, no inline style."""
+    """There is no address but the page's own places, no handler, and no inline style."""
     read = Reader(page(plausible()))
     for tag, attrs in read.elements:
         assert tag in ALLOWED
@@ -181,14 +181,14 @@ def test_unseen_characters_are_shown_by_their_code() -> None:
 
 
 def test_the_file_itself_holds_nothing_unseen() -> None:
-    """Opened in an editor or a pager the file looks like what it is, in its data too, and the data are the same."""
+    """In an editor or a pager the file looks like what it is, in its data too, and the data are the same."""
     hostile = "".join(chr(code) for code in [*range(0x20), *range(0x7F, 0xA0), 0x61C, 0x200B, 0x200E, 0x2028, 0xFEFF])
     hostile += "".join(chr(code) for code in [*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xE0041, 0x1BCA0])
     script = Script()
     script.add("proxy", "prompt", lane=1, text=f"a{hostile}b", agent=hostile, agent_session="s")
     script.add("candidate", "paused", reason=f"a{hostile}b")
     for export in ("html", "jsonl"):
-        opened = from_opened(script.events, facts=Facts(title=hostile, organisation=hostile, session="s"))
+        opened = from_opened(script.events, facts=ReplayHeading(title=hostile, organisation=hostile, session="s"))
         text = b"".join(find(export).export(opened)).decode()
         assert not [hex(ord(sign)) for sign in set(text) - {"\n"} if sign in hostile and sign not in " \t"], export
         assert "\t" not in text or export == "html"
@@ -215,7 +215,7 @@ def test_full_request_bodies_are_not_in_the_page() -> None:
 
 
 def test_a_very_long_text_is_cut_and_says_so() -> None:
-    """The cut names how much it left out; beyond the page's budget every further text is cut short."""
+    """The cut names how much it left out; beyond the page's limit every further text is cut short."""
     budget = Budget(200_000)
     cut = budget.fit("a" * 100_000 + "end")
     assert len(cut) < 50_000
@@ -227,20 +227,20 @@ def test_a_very_long_text_is_cut_and_says_so() -> None:
 
 
 def test_the_summary_needs_no_script() -> None:
-    """Verdict, claim, counts, who saw what, gaps and what was handed in are there before any script runs."""
+    """Verdict, claim, counts, who saw what, gaps and the submission are in the page before any script runs."""
     bundler = Bundler()
     replay = from_bundle(bundler.bundle(plausible()), bundler.certified.keys.fingerprints)
     static = b"".join(find("html").export(replay)).decode().split("<script", 1)[0]
     for words in (
         "said: verified;", "They prove custody, not truth", "recording was paused: the doorbell", "limiter.py",
         "added, hash only, binary", "Claude Code, subagent Explore", "not the candidate&#x27;s work",
-        "80 events on the wire", bundler.certified.session,
+        "80 events: proxy", bundler.certified.session,
     ):  # fmt: skip
         assert words in static
 
 
 def test_silence_absence_and_doubtful_times_are_read_without_a_click() -> None:
-    """Beside a good verdict: the notes in a list; silence and what is absent among the gaps, and as bands."""
+    """Even with a good verdict, notes are in a list, and silence and absences are among the gaps and as bands."""
     bundler = Bundler()
     replay = from_bundle(bundler.bundle(frozen().events), bundler.certified.keys.fingerprints)
     static = b"".join(find("html").export(replay)).decode().split("<script", 1)[0]
@@ -281,14 +281,14 @@ TONES: dict[str, tuple[str, ...]] = {
 
 
 def _altered(bundle: bytes) -> bytes:
-    """A bundle in which one byte of what was signed is another one."""
+    """A bundle in which one signed byte was changed."""
     data = bytearray(bundle)
     data[data.index(b"Yes. But write the tests first")] ^= 1
     return bytes(data)
 
 
 def test_no_verdict_stands_on_the_page_as_if_the_page_could_prove_it() -> None:
-    """Anyone can change a page: no badge, no seal, nothing green; in words what was checked, and how to check."""
+    """Anyone can change a page, so there is no badge or seal, only what was checked and how to check it."""
     style = files("promptster.replay.page").joinpath("page.css").read_text(encoding="utf-8")
     assert "--good" not in style
     for name, replay in _verdicts().items():
@@ -309,7 +309,7 @@ def test_no_verdict_stands_on_the_page_as_if_the_page_could_prove_it() -> None:
 
 
 def test_head_tables_and_lists_count_the_same() -> None:
-    """Each number is one number: prompts that nobody typed and housekeeping are left out everywhere, or nowhere."""
+    """Every count is the same everywhere: prompts that no one typed and housekeeping are left out of all of them."""
     for events in (plausible(), _with_notifications(), _recorded_before()):
         timeline = build(events)
         text = page(events)
@@ -329,7 +329,7 @@ def test_head_tables_and_lists_count_the_same() -> None:
         listed = [int(number.replace(",", "")) for number in LANE.findall(static)]
         by_lane = Counter(row.lane for row in found if not row.role)
         assert listed == [by_lane[lane.number] for lane in timeline.lanes]
-        assert f"{sum(source.events for source in timeline.sources):,} events on the wire" in static
+        assert f"{sum(source.events for source in timeline.sources):,} events: " in static
 
 
 TILE = re.compile(r"<li><b>([\d,]+)</b> <span>([a-z ]+)</span>")
@@ -357,7 +357,7 @@ def _recorded_before() -> list[OpenedEvent]:
 
 
 def test_the_work_is_in_reach_whatever_else_there_is() -> None:
-    """What was handed in is linked from the top and stands before every list; long lists are folded."""
+    """The submission is linked from the top and comes before every list; long lists are folded."""
     script = Script()
     for number in range(60):
         who: dict[str, Any] = {**CLAUDE, "agent_id": f"s{number}"}
@@ -367,7 +367,7 @@ def test_the_work_is_in_reach_whatever_else_there_is() -> None:
     script.add("workspace", "submission_final", manifest=manifest, diff="@@ -0,0 +1 @@\n+x")
     static = page(script.events).split("<script", 1)[0]
     top, timeline, aside = re.split("<main|<aside", static)
-    assert "Submitted: 300 files, +1 −0</a>" in top  # noqa: RUF001 - a minus sign beside a plus sign
+    assert "Submitted: 300 files, +1 −0</a>" in top  # noqa: RUF001 - a minus sign next to a plus sign
     assert 'href="#submitted"' in top
     assert aside.index('id="submitted"') < aside.index("Who saw what") < aside.index("Conversations")
     folded = re.sub(r"<details>.*?</details>", "", aside, flags=re.DOTALL)
@@ -379,7 +379,7 @@ def test_the_work_is_in_reach_whatever_else_there_is() -> None:
 
 
 def test_a_cut_difference_keeps_its_kinds() -> None:
-    """Where the middle of a long difference is left out, the lines behind it are still what they were."""
+    """If the middle of a long difference is left out, the lines after it keep their kinds."""
     diff = "@@ -1,9000 +1,9000 @@\n" + "--- x\n" * 9000 + "+++ y\n" * 9000
     text, kinds = Budget(0).fit_diff(diff.rstrip("\n"))
     lines = text.split("\n")
@@ -391,7 +391,7 @@ def test_a_cut_difference_keeps_its_kinds() -> None:
 
 
 def test_each_action_is_one_row_with_its_parts_and_each_gap_one_band() -> None:
-    """Rows hold every wire event exactly once, so that each can be linked to; a pause takes its event's place."""
+    """Rows have every wire event exactly once, so that each can be linked to; a pause takes its event's place."""
     timeline = build(plausible())
     found = list(rows(timeline))
     seqs = [seq for row in found for seq in row.seqs]
@@ -403,7 +403,7 @@ def test_each_action_is_one_row_with_its_parts_and_each_gap_one_band() -> None:
 
 
 def test_a_page_without_a_proved_event_says_so() -> None:
-    """No counts of nought, no "none reported": an unreadable file shows its verdict, and that nothing is proved."""
+    """Without counts of zero or a "none reported", an unreadable file shows its verdict, and that nothing is proved."""
     text = b"".join(find("html").export(from_bundle(b"PK", ()))).decode()
     assert "Nothing in this file could be proved" in text
     assert "said: unreadable;" in text
@@ -412,7 +412,7 @@ def test_a_page_without_a_proved_event_says_so() -> None:
 
 
 def test_bands_stand_where_their_event_does() -> None:
-    """A gap that is reported late, with an early beginning, holds no other one back."""
+    """A gap that is reported late, with an early beginning, does not delay any other."""
     script = Script()
     script.add("candidate", "note", text="one")
     script.add("candidate", "paused")

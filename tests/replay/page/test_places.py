@@ -1,4 +1,4 @@
-"""The reader's place in a real browser: hundreds of filters tried at random, and links that lead to what they name."""
+"""The reader's place in a real browser: hundreds of filters tried at random, and links that open what they name."""
 
 from __future__ import annotations
 
@@ -129,12 +129,13 @@ def _results(page: Page, tries: list[dict[str, Any]]) -> list[Any]:
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (390, 844)])
 def test_no_filter_ever_moves_the_place(browser: Browser, tmp_path: Path, width: int, height: int) -> None:
-    """Of seventy tries at each width none ends more than two pixels off.
+    """Of seventy tries at each width none ends more than two pixels away.
 
-    Each filter makes the list anew, so that each is set and taken off while rows are still being built. Only a search
+    Each filter makes the list anew, so that each is set and removed while rows are still being built. Only a search
     begins with a whole list: until the typing has paused the browser itself keeps the place, by whole pixels each time
-    that rows come in. Between setting a filter and taking it off, the entry that was read stands where it stood if it
-    is shown, else the one nearest in time below the toolbar, unless the filtered page begins or ends before that.
+    that rows come in. Between setting a filter and removing it, the entry that was read keeps its position if it is
+    shown; otherwise the entry nearest in time below the toolbar does, unless the filtered page begins or ends before
+    that.
     """
     events = _large()
     page = open_page(browser, tmp_path, events, (width, height))
@@ -165,7 +166,7 @@ def test_no_filter_ever_moves_the_place(browser: Browser, tmp_path: Path, width:
 
 @pytest.mark.parametrize("by", [-2, -1, 1, 2])
 def test_a_touch_between_two_filters_is_kept(browser: Browser, tmp_path: Path, by: int) -> None:
-    """Scrolled by hardly anything after a filter was taken off, the reader is not put back by the next one."""
+    """The next filter keeps the position of a small scroll that followed the removal of the first one."""
     page = open_page(browser, tmp_path, _large(), (1280, 900))
     seen = page.run(f"""{TRIES.split("const results")[0]}
       const results = [];
@@ -184,7 +185,7 @@ def test_a_touch_between_two_filters_is_kept(browser: Browser, tmp_path: Path, b
 
 @pytest.mark.parametrize("left", [12.2, 12.6, 13.2])
 def test_an_entry_of_which_little_is_left_stays_where_it_is(browser: Browser, tmp_path: Path, left: float) -> None:
-    """The end of an entry just below the toolbar is as much of it after a filter as before."""
+    """The end of an entry just below the toolbar shows as much of it after a filter as before."""
     page = open_page(browser, tmp_path, _large(), (1280, 900))
     seen = page.run(f"""{TRIES.split("const results")[0]}
       const results = [];
@@ -210,7 +211,7 @@ def test_an_entry_of_which_little_is_left_stays_where_it_is(browser: Browser, tm
 
 
 def test_open_all_and_back_keeps_what_is_read(browser: Browser, tmp_path: Path) -> None:
-    """Entries change their height all over the page; the one that is read does not move."""
+    """Entries change their height all over the page, but the one that is read does not move."""
     page = open_page(browser, tmp_path, _large(), (1280, 900))
     chance = random.Random(7)  # noqa: S311 - tries, not secrets
     tries = [
@@ -225,7 +226,7 @@ def test_open_all_and_back_keeps_what_is_read(browser: Browser, tmp_path: Path) 
 
 
 def test_whoever_scrolls_is_let_go(browser: Browser, tmp_path: Path) -> None:
-    """The place is held against a page that grows, never against its reader; a filter then goes by the new place."""
+    """The place is kept while the page grows, but not against the reader; a filter then uses the new place."""
     events = _large()
     page = open_page(browser, tmp_path, events, (1280, 900), fragment=f"#s{len(events) // 2}")
     settle(page)
@@ -246,7 +247,7 @@ def test_whoever_scrolls_is_let_go(browser: Browser, tmp_path: Path) -> None:
 
 
 def test_a_closed_entry_shows_its_head_alone(browser: Browser, tmp_path: Path) -> None:
-    """Opened and closed again it is as high as before, and what was in it cannot be seen."""
+    """Opened and closed again it is as high as before, and its content cannot be seen."""
     page = open_page(browser, tmp_path, plausible(), (1280, 900))
     page.run("window.one = [...document.querySelectorAll('.row')].find((row) => row.querySelector('button.head'))")
     page.run("one.scrollIntoView()")
@@ -291,7 +292,7 @@ def _landed(page: Page) -> None:
 def test_a_link_to_the_difference_opens_it(
     browser: Browser, tmp_path: Path, size: tuple[int, int], link: str, by: str
 ) -> None:
-    """By mouse and by keyboard, and again once it was closed or filtered away: open, below the toolbar."""
+    """By mouse and by keyboard, also after it was closed or filtered out, it is open and below the toolbar."""
     page = open_page(browser, tmp_path, _large(), size)
 
     enter: dict[str, Any] = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}
@@ -319,7 +320,7 @@ def test_a_link_to_the_difference_opens_it(
 
 @pytest.mark.parametrize("size", SIZES)
 def test_an_address_with_the_difference_opens_it(browser: Browser, tmp_path: Path, size: tuple[int, int]) -> None:
-    """Whoever is sent the address with its fragment sees what was meant; the same for an entry in the middle."""
+    """An address with a fragment shows the difference; the same holds for an entry in the middle."""
     events = _large()
     last = next(event.seq for event in events if event.kind == "submission_final")
     _landed(open_page(browser, tmp_path, events, size, fragment=f"#s{last}"))

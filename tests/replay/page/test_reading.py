@@ -1,4 +1,4 @@
-"""Reading the page in a real browser: filters keep the place, nothing hides under the toolbar, all is in reach."""
+"""Reading the page in a real browser: filters keep the place, the toolbar hides nothing, all can be reached."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _read(page: Page) -> list[int]:
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_filter_keeps_the_moment(browser: Browser, tmp_path: Path, width: int) -> None:
-    """The row that is read stays where it is, or the nearest in time takes its place; taken off, all is as before."""
+    """The row that is read keeps its position, or the nearest in time takes it; without the filter all is as before."""
     events = long_session(200).events
     page = open_page(browser, tmp_path, events, (width, 900))
     index = _index(page)
@@ -82,7 +82,7 @@ def test_a_filter_keeps_the_moment(browser: Browser, tmp_path: Path, width: int)
 
 
 def test_a_search_keeps_the_moment_also_when_it_finds_nothing(browser: Browser, tmp_path: Path) -> None:
-    """What is found closest to it comes into view; when the words are gone, the reader is where they were."""
+    """The closest match comes into view; when the search is cleared, the reader is back at the same place."""
     events = long_session(200).events
     page = open_page(browser, tmp_path, events)
     page.run(f"location.hash = '#s{_middle(events)}'")
@@ -100,7 +100,7 @@ def test_a_search_keeps_the_moment_also_when_it_finds_nothing(browser: Browser, 
 
 
 def test_what_was_opened_and_marked_stays_so_through_a_filter(browser: Browser, tmp_path: Path) -> None:
-    """The row that a link opened is still open, the marked row still marked, and the next step goes on from there."""
+    """The row that a link opened is still open, the marked row still marked, and the next step starts from there."""
     events = long_session(200).events
     page = open_page(browser, tmp_path, events)
     page.run(f"location.hash = '#s{_middle(events)}'")
@@ -138,7 +138,7 @@ def test_no_step_ends_under_the_toolbar(browser: Browser, tmp_path: Path, size: 
 def test_a_step_back_to_a_tall_entry_ends_at_its_beginning(
     browser: Browser, tmp_path: Path, size: tuple[int, int]
 ) -> None:
-    """Where an entry is taller than the window, k shows how it begins, as j does."""
+    """If an entry is taller than the window, k shows its beginning, as j does."""
     script = Script()
     for number in range(6):
         script.prompt(f"prompt {number}")
@@ -201,7 +201,7 @@ def test_only_changes_are_painted_as_changes(browser: Browser, tmp_path: Path) -
 
 
 def test_the_work_is_one_step_from_the_top(browser: Browser, tmp_path: Path) -> None:
-    """With sixty subagents before it: the list in the first window of a desktop, a link to it at every width."""
+    """After sixty subagents the list is still in the first window of a desktop, with a link to it at every width."""
     script = Script()
     for number in range(60):
         who: dict[str, Any] = {**CLAUDE, "agent_id": f"s{number}"}
@@ -223,7 +223,7 @@ def test_the_work_is_one_step_from_the_top(browser: Browser, tmp_path: Path) -> 
 
 
 def test_a_conversation_shows_as_many_rows_as_its_list_says(browser: Browser, tmp_path: Path) -> None:
-    """The number beside a conversation is the number above the timeline once it alone is shown."""
+    """The number next to a conversation equals the number above the timeline when only it is shown."""
     page = open_page(browser, tmp_path, plausible())
     listed = page.run("[...document.querySelectorAll('.lanes small')].map((each) => Number(each.textContent))")
     shown = page.run(
@@ -248,7 +248,7 @@ CONTRASTS = """[...document.querySelectorAll("mark")].map((mark) => {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_what_was_searched_for_can_be_read_wherever_it_stands(browser: Browser, tmp_path: Path, scheme: str) -> None:
-    """In prompts, subjects, notes, marks, code and changes, by day and by night: at least 4.5 to 1."""
+    """In prompts, subjects, notes, marks, code and changes the contrast is at least 4.5 to 1, by day and by night."""
     page = open_page(browser, tmp_path, plausible())
     page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
     page.run(TYPE.format("e"))
@@ -262,7 +262,7 @@ def test_what_was_searched_for_can_be_read_wherever_it_stands(browser: Browser, 
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_place_inside_a_tall_entry_is_kept(browser: Browser, tmp_path: Path, width: int) -> None:
-    """Whoever reads far down in a long prompt does so still when a filter shows it too, or is taken off."""
+    """A reader far down in a long prompt keeps the place when a filter shows it too, or is removed."""
     script = Script()
     for number in range(60):
         script.wait(30_000)

@@ -1,4 +1,4 @@
-"""The picture of activity: bars where something happened, marks under prompts, shades where nothing was recorded."""
+"""The picture of activity: bars where something happened, marks under prompts, shades for times without a recording."""
 
 from __future__ import annotations
 

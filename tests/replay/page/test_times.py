@@ -1,4 +1,4 @@
-"""Times on the page: the reader's own where its script runs, UTC that says so where it does not."""
+"""Times on the page: the reader's own if its script runs, otherwise UTC with a note."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _bundled() -> bytes:
 
 
 def test_every_time_is_the_readers_own(abroad: tuple[str, Browser], tmp_path: Path) -> None:
-    """Start, end and consent as a terminal there tells them; the zone stands in the head and in every tooltip."""
+    """Start, end and consent are as in a terminal there; the zone is in the head and in every tooltip."""
     zone, browser = abroad
     file = tmp_path / "replay.html"
     file.write_bytes(_bundled())
@@ -86,7 +86,7 @@ def test_every_time_is_the_readers_own(abroad: tuple[str, Browser], tmp_path: Pa
 def test_all_months_and_both_halves_of_the_year_are_told_as_in_a_terminal(
     abroad: tuple[str, Browser], tmp_path: Path
 ) -> None:
-    """Every month's name, midnights, and clocks that were put forward and back."""
+    """This holds for every month's name, midnights, and clocks that were put forward and back."""
     zone, browser = abroad
     file = tmp_path / "replay.html"
     file.write_bytes(_bundled())
@@ -98,7 +98,7 @@ def test_all_months_and_both_halves_of_the_year_are_told_as_in_a_terminal(
 
 
 def test_without_script_times_are_in_utc_and_say_so(browser: Browser, tmp_path: Path) -> None:
-    """The text that stands in the file is right by itself."""
+    """The text in the file is correct without the script."""
     file = tmp_path / "replay.html"
     file.write_bytes(_bundled())
     page = browser.page()
@@ -113,7 +113,7 @@ def test_without_script_times_are_in_utc_and_say_so(browser: Browser, tmp_path: 
 
 
 def test_the_same_session_makes_the_same_page_in_every_zone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not a byte depends on where the page is made."""
+    """No byte depends on where the page is made."""
     pages: set[bytes] = set()
     bundler = Bundler()
     bundle = bundler.bundle(plausible())
@@ -129,7 +129,7 @@ def test_the_same_session_makes_the_same_page_in_every_zone(monkeypatch: pytest.
 
 
 def test_a_page_without_a_timeline_tells_its_times_too(abroad: tuple[str, Browser], tmp_path: Path) -> None:
-    """A bundle that nobody could open still says when it was closed, in the reader's time."""
+    """A bundle that cannot be opened still says when it was closed, in the reader's time."""
     zone, browser = abroad
     bundler = Bundler()
     bundle = bundler.bundle(plausible(), leave_out=frozenset(range(20)))
@@ -149,7 +149,7 @@ def test_a_page_without_a_timeline_tells_its_times_too(abroad: tuple[str, Browse
 def test_an_entry_at_a_time_that_no_calendar_holds_is_shown_with_all_others(
     browser: Browser, tmp_path: Path, ms: int
 ) -> None:
-    """Its tooltip has the number; a clock gone wild costs the reader nothing else."""
+    """Its tooltip has the number; an impossible time costs the reader nothing else."""
     script = Script()
     script.prompt("as it should be")
     script.now_ms = ms - 40
@@ -170,5 +170,5 @@ def test_an_entry_at_a_time_that_no_calendar_holds_is_shown_with_all_others(
 
 @pytest.mark.parametrize("ms", [-(10**17), 10**17, 10**30])
 def test_a_time_that_no_calendar_holds_is_a_number(ms: int) -> None:
-    """No machine's time is made up for it."""
+    """No other time is shown in its place."""
     assert instant(ms) == f"{ms} ms after 1970"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.helpers.launching import desk
+from tests.helpers.launching import recording_session
 from tests.helpers.terminal import Terminal
 
 from promptster.system.inside_agent import MARK
@@ -21,7 +21,7 @@ from promptster.system.inside_agent import MARK
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.helpers.launching import Desk
+    from tests.helpers.launching import RecordingSession
 
 AGENT = """\
 #!{python} -IS
@@ -55,18 +55,18 @@ for line in sys.stdin:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[Desk]:
+def made(tmp_path: Path) -> Iterator[RecordingSession]:
     """A session that a real process finds, and an agent that runs what the test asks for."""
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "claude"
     python = Path(sys.executable).resolve()
     program.write_text(AGENT.format(python=python, mark=MARK))
     program.chmod(0o755)
-    with desk(tmp_path) as one:
+    with recording_session(tmp_path) as one:
         yield one
 
 
-def _environ(made: Desk) -> dict[str, str]:
+def _environ(made: RecordingSession) -> dict[str, str]:
     root = made.workspace.parent
     return made.environ(PATH=f"{root / 'bin'}:/usr/bin:/bin", HOME=str(root / "home"), TERM="dumb", PS1="$ ")
 
@@ -78,7 +78,7 @@ def _words() -> list[str]:
 class _Piped:
     """An agent with pipes as streams, ended with its block: one that stays open would fail whichever test runs next."""
 
-    def __init__(self, made: Desk, stack: ExitStack) -> None:
+    def __init__(self, made: RecordingSession, stack: ExitStack) -> None:
         started = subprocess.Popen(
             _words(), env=_environ(made), cwd=made.workspace, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
@@ -104,7 +104,7 @@ class _Piped:
 
 
 @pytest.fixture
-def start(made: Desk) -> Iterator[Callable[[], _Piped]]:
+def start(made: RecordingSession) -> Iterator[Callable[[], _Piped]]:
     """Starts agents with pipes as streams, and ends them: one that stays open would fail whichever test runs next."""
     with ExitStack() as stack:
         yield lambda: _Piped(made, stack)
@@ -136,7 +136,7 @@ def test_signals_from_others_are_passed_on(start: Callable[[], _Piped]) -> None:
     os.close(agent)
 
 
-def test_the_agent_is_marked_and_listed_while_it_runs(made: Desk, start: Callable[[], _Piped]) -> None:
+def test_the_agent_is_marked_and_listed_while_it_runs(made: RecordingSession, start: Callable[[], _Piped]) -> None:
     """Its environment marks it as an agent; the list of agents names the process next to it until it ends."""
     piped = start()
     piped.type("mark")
@@ -168,7 +168,7 @@ def test_it_holds_no_pipe_of_the_agents(start: Callable[[], _Piped]) -> None:
     assert piped.end() == 0
 
 
-def test_a_terminal_sees_one_job(made: Desk) -> None:
+def test_a_terminal_sees_one_job(made: RecordingSession) -> None:
     """In a shell with job control, Ctrl-C reaches the agent once, Ctrl-Z stops the job, and ``fg`` continues it."""
     program = f"{sys.executable} -m promptster run claude"
     with Terminal(["/bin/bash", "--norc", "-i"], environ=_environ(made), cwd=made.workspace) as terminal:

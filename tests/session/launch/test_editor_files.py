@@ -6,12 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.helpers.launching import TICKET, desk
+from tests.helpers.launching import TICKET, recording_session
 
 from promptster.agents.cursor import hook_events
 from promptster.agents.cursor.editor import check_cursor
 from promptster.agents.editor_files import changed_entries
 from promptster.errors import UsageError, WorkspaceError
+from promptster.protocol.events.kinds import CaptureConfigChanged
 from promptster.session.current import Current
 from promptster.session.launch.editor_files import (
     agree_later,
@@ -23,26 +24,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.helpers.launching import Desk
+    from tests.helpers.launching import RecordingSession
 
 _FILES = {"claude": ".claude/settings.local.json", "cursor": ".cursor/hooks.json"}
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[Desk]:
+def made(tmp_path: Path) -> Iterator[RecordingSession]:
     """A session whose recorder gives tickets."""
-    with desk(tmp_path) as one:
+    with recording_session(tmp_path) as one:
         yield one
 
 
-def _write(made: Desk, relative: str, data: bytes) -> None:
+def _write(made: RecordingSession, relative: str, data: bytes) -> None:
     path = made.workspace / relative
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(data)
 
 
 @pytest.mark.parametrize("ide", ["claude", "cursor"])
-def test_a_new_file_comes_and_goes(made: Desk, ide: str) -> None:
+def test_a_new_file_comes_and_goes(made: RecordingSession, ide: str) -> None:
     """If there was no file, ours is made and later removed, with its folder."""
     current = Current(made.folder)
     assert prepare_ide(current, ide) == [made.workspace / _FILES[ide]]
@@ -53,7 +54,7 @@ def test_a_new_file_comes_and_goes(made: Desk, ide: str) -> None:
     assert list(made.workspace.iterdir()) == []
 
 
-def test_half_a_letter_in_an_own_file_stays(made: Desk) -> None:
+def test_half_a_letter_in_an_own_file_stays(made: RecordingSession) -> None:
     """A lone surrogate, which JSON allows and UTF-8 does not, stays as its escape, also after the candidate's edit."""
     _write(made, _FILES["claude"], b'{"half": "\\ud83d"}')
     current = Current(made.folder)
@@ -65,7 +66,7 @@ def test_half_a_letter_in_an_own_file_stays(made: Desk) -> None:
     assert json.loads(path.read_bytes()) == {"mine": 1, "half": "\ud83d"}
 
 
-def test_claudes_own_entries_stay(made: Desk) -> None:
+def test_claudes_own_entries_stay(made: RecordingSession) -> None:
     """Permissions, variables and hooks of others stay next to ours; afterwards the bytes are as before."""
     before = b'{\n    "permissions": {"allow": ["Bash(ls)"]},\n "env": {"A": "\xc3\xa9"},\n\t'
     before += b'"hooks": {"Stop": [{"hooks": []}]}}'
@@ -82,7 +83,7 @@ def test_claudes_own_entries_stay(made: Desk) -> None:
     assert (made.workspace / _FILES["claude"]).read_bytes() == before
 
 
-def test_cursors_own_entries_stay(made: Desk) -> None:
+def test_cursors_own_entries_stay(made: RecordingSession) -> None:
     """A hook of another program keeps its place before ours, with all its fields."""
     theirs = {"command": "mine.sh", "matcher": "Shell", "failClosed": True, "loop_limit": 3, "timeout": 0.5}
     asked = {"type": "prompt", "prompt": "Is it done?", "model": "m", "loop_limit": None}
@@ -99,7 +100,7 @@ def test_cursors_own_entries_stay(made: Desk) -> None:
 
 
 @pytest.mark.parametrize("ide", ["claude", "cursor"])
-def test_preparing_again_renews_and_adds_nothing(made: Desk, ide: str) -> None:
+def test_preparing_again_renews_and_adds_nothing(made: RecordingSession, ide: str) -> None:
     """A second time, as after a reboot, the file is made from its content before ours."""
     current = Current(made.folder)
     prepare_ide(current, ide)
@@ -133,7 +134,7 @@ def test_preparing_again_renews_and_adds_nothing(made: Desk, ide: str) -> None:
         ("claude", b'{"env":[]}'),
     ],
 )
-def test_a_file_that_its_agent_would_refuse_is_left_alone(made: Desk, ide: str, before: bytes) -> None:
+def test_a_file_that_its_agent_would_refuse_is_left_alone(made: RecordingSession, ide: str, before: bytes) -> None:
     """One invalid entry disables every hook of the file, so it is reported and not one byte changes."""
     _write(made, _FILES[ide], before)
     for look in (lambda: prepare_ide(Current(made.folder), ide), lambda: check_ide(made.workspace, ide)):
@@ -143,7 +144,7 @@ def test_a_file_that_its_agent_would_refuse_is_left_alone(made: Desk, ide: str, 
     assert (made.workspace / _FILES[ide]).read_bytes() == before
 
 
-def test_a_file_behind_a_link_is_found_before_the_start(made: Desk) -> None:
+def test_a_file_behind_a_link_is_found_before_the_start(made: RecordingSession) -> None:
     """It could not be written later, so it is refused before anything has begun."""
     check_ide(made.workspace, "claude")
     (made.workspace / "elsewhere").mkdir()
@@ -153,14 +154,14 @@ def test_a_file_behind_a_link_is_found_before_the_start(made: Desk) -> None:
     assert caught.value.code == "touched_link"
 
 
-def test_an_unknown_editor_is_refused(made: Desk) -> None:
+def test_an_unknown_editor_is_refused(made: RecordingSession) -> None:
     """Only editors whose file is known can be prepared."""
     with pytest.raises(UsageError, match="vim"):
         prepare_ide(Current(made.folder), "vim")
 
 
 @pytest.mark.parametrize("ide", ["claude", "cursor"])
-def test_lost_entries_are_noticed(made: Desk, ide: str) -> None:
+def test_lost_entries_are_noticed(made: RecordingSession, ide: str) -> None:
     """If our entries or the whole file are removed, an event names the file and the place."""
     prepare_ide(Current(made.folder), ide)
     path = made.workspace / _FILES[ide]
@@ -169,14 +170,13 @@ def test_lost_entries_are_noticed(made: Desk, ide: str) -> None:
     content["hooks"][name] = []
     path.write_text(json.dumps(content))
     (event,) = changed_entries(made.workspace, ide, TICKET)
-    assert event["kind"] == "capture_config_changed"
-    assert event["fields"] == {"path_name": _FILES[ide], "detail": f"changed: hooks.{name}"}
+    assert event == CaptureConfigChanged(path_name=_FILES[ide], detail=f"changed: hooks.{name}")
     path.unlink()
     (gone,) = changed_entries(made.workspace, ide, TICKET)
-    assert "missing" in gone["fields"]["detail"]
+    assert gone == CaptureConfigChanged(path_name=_FILES[ide], detail="missing or unreadable")
 
 
-def test_a_later_yes_is_remembered(made: Desk) -> None:
+def test_a_later_yes_is_remembered(made: RecordingSession) -> None:
     """An editor that the candidate agrees to after the start is prepared now and again after a reboot."""
     current = Current(made.folder)
     agree_later(current, "cursor")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
-from tests.helpers.launching import TICKET, desk
+from tests.helpers.launching import TICKET, recording_session
 from tests.helpers.terminal import Terminal
 
 from promptster.agents.hook_command import hook_command
@@ -19,17 +19,20 @@ from promptster.agents.registry import launches, plugins, program_facts
 from promptster.commands import run
 from promptster.errors import LaunchError
 from promptster.protocol.agents import PROGRAMS as NAMES
+from promptster.protocol.events import Source
+from promptster.protocol.events.kinds import CaptureDegraded
 from promptster.protocol.policy import AGENTS, make_policy
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
 from promptster.session.allowed_agents import allowed_names
 from promptster.session.launch.launcher import SHIMS_VARIABLE, become, find_program, prepare
+from promptster.session_folder.control_calls import SentEvent
 from promptster.session_folder.folder import SessionState
 from promptster.times import soon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tests.helpers.launching import Desk
+    from tests.helpers.launching import RecordingSession
 
 
 def _install(folder: Path, name: str, text: str = "#!/bin/sh\nexit 0\n", mode: int = 0o755) -> Path:
@@ -42,6 +45,12 @@ def _install(folder: Path, name: str, text: str = "#!/bin/sh\nexit 0\n", mode: i
 
 def _environ(root: Path, **more: str) -> dict[str, str]:
     return {"PATH": f"{root / 'bin'}:/usr/bin:/bin", "HOME": str(root / "home"), **more}
+
+
+def _detail(sent: SentEvent) -> str:
+    """What an event says about the recording's quality."""
+    assert isinstance(sent.event, CaptureDegraded)
+    return sent.event.detail or ""
 
 
 def test_each_name_has_a_recipe() -> None:
@@ -57,7 +66,7 @@ def test_policies_name_the_agents_that_there_are(tmp_path: Path) -> None:
         usual = {provider: upstream.base_url for provider, upstream in DEFAULT_UPSTREAMS.items()}
         policy = make_policy(organisation="Acme", title="A task", providers=usual, agents=[agent])
         (tmp_path / name).mkdir()
-        with desk(tmp_path / name, answering=False, policy=policy) as made:
+        with recording_session(tmp_path / name, answering=False, policy=policy) as made:
             assert allowed_names(made.folder) == (name,)
     assert len(AGENTS) == len(NAMES)
 
@@ -65,14 +74,16 @@ def test_policies_name_the_agents_that_there_are(tmp_path: Path) -> None:
 def test_an_agent_whose_provider_the_policy_does_not_name_is_not_started(tmp_path: Path) -> None:
     """Its calls would be recorded although nobody agreed to where they go."""
     only = {"anthropic": "https://api.anthropic.com"}
-    with desk(tmp_path, answering=False, policy=make_policy(organisation="Acme", title="T", providers=only)) as made:
+    with recording_session(
+        tmp_path, answering=False, policy=make_policy(organisation="Acme", title="T", providers=only)
+    ) as made:
         assert allowed_names(made.folder) == ("claude", "cursor-agent")
 
 
 def test_where_no_agent_here_is_allowed_the_team_is_asked(tmp_path: Path) -> None:
     """A policy may name only agents that a later version records; the message then says to ask the team."""
     policy = make_policy(organisation="Acme", title="A task", providers={}, agents=["later-agent"])
-    with desk(tmp_path, policy=policy) as made, pytest.raises(LaunchError) as caught:
+    with recording_session(tmp_path, policy=policy) as made, pytest.raises(LaunchError) as caught:
         prepare("claude", (), made.paths, _environ(tmp_path))
     assert (caught.value.code, caught.value.exit_code) == ("agent_not_allowed", 125)
     assert caught.value.hint == "Ask the hiring team: it allows no agent that can be recorded here."
@@ -125,7 +136,7 @@ def test_the_hook_command_is_absolute(tmp_path: Path) -> None:
 def test_without_a_session_nothing_starts(tmp_path: Path) -> None:
     """Without a session, after its end, or without a recorder, the start is refused by name with 125."""
     _install(tmp_path / "bin", "claude")
-    with desk(tmp_path, answering=False) as made:
+    with recording_session(tmp_path, answering=False) as made:
         with pytest.raises(LaunchError) as unreachable:
             prepare("claude", (), made.paths, _environ(tmp_path))
         made.folder.update(state=SessionState.CLOSED)
@@ -142,10 +153,10 @@ def test_without_a_session_nothing_starts(tmp_path: Path) -> None:
 def test_events_about_the_launch_are_recorded(tmp_path: Path) -> None:
     """The recipe's events are recorded before the agent starts."""
     _install(tmp_path / "bin", "claude")
-    with desk(tmp_path) as made:
+    with recording_session(tmp_path) as made:
         prepared = prepare("claude", ("--bare",), made.paths, _environ(tmp_path))
-    assert [event["kind"] for event in made.recorded] == ["capture_degraded"]
-    assert made.recorded[0]["src"] == "launcher"
+    assert [sent.event.kind for sent in made.recorded] == ["capture_degraded"]
+    assert made.recorded[0].src is Source.LAUNCHER
     assert prepared.program == tmp_path / "bin" / "claude"
 
 
@@ -153,7 +164,7 @@ def test_a_recorder_that_does_not_know_the_agent_is_reported(tmp_path: Path) -> 
     """A recorder of an earlier version has no address for a newer agent: the error says what to do about it."""
     _install(tmp_path / "bin", "codex")
     ticket = replace(TICKET, base_urls={"claude": TICKET.base_urls["claude"]})
-    with desk(tmp_path, ticket=ticket) as made, pytest.raises(LaunchError) as raised:
+    with recording_session(tmp_path, ticket=ticket) as made, pytest.raises(LaunchError) as raised:
         prepare("codex", (), made.paths, _environ(tmp_path))
     assert raised.value.code == "recorder_answer"
     assert raised.value.message == "the recorder's answer cannot be read (base_urls: codex)"
@@ -165,21 +176,21 @@ def test_a_company_provider_is_refused_unless_the_candidate_agreed(tmp_path: Pat
     _install(tmp_path / "bin", "claude")
     environ = _environ(tmp_path, ANTHROPIC_BASE_URL="https://gateway.example")
     (tmp_path / "refused").mkdir()
-    with desk(tmp_path / "refused") as made:
+    with recording_session(tmp_path / "refused") as made:
         with pytest.raises(LaunchError, match=r"gateway\.example") as caught:
             prepare("claude", (), made.paths, environ)
         assert caught.value.code == "company_provider"
     (tmp_path / "agreed").mkdir()
-    with desk(tmp_path / "agreed", choices={"hooks_only": "claude,codex"}) as made:
+    with recording_session(tmp_path / "agreed", choices={"hooks_only": "claude,codex"}) as made:
         prepare("claude", (), made.paths, environ)
-    assert "hooks only" in made.recorded[-1]["fields"]["detail"]
+    assert "hooks only" in _detail(made.recorded[-1])
 
 
 def test_an_agent_started_after_the_time_is_told_that_nothing_is_recorded(tmp_path: Path) -> None:
     """It starts with a line that names the time, and nothing about the launch is recorded either."""
     _install(tmp_path / "bin", "claude")
-    with desk(tmp_path) as made:
-        assert prepare("claude", ("--bare",), made.paths, _environ(tmp_path)).launch.drafts
+    with recording_session(tmp_path) as made:
+        assert prepare("claude", ("--bare",), made.paths, _environ(tmp_path)).launch.events
         told = len(made.recorded)
         made.folder.update(record_until=1)
         late = prepare("claude", ("--bare",), made.paths, _environ(tmp_path))
@@ -192,11 +203,11 @@ def test_an_agent_started_after_the_time_is_told_that_nothing_is_recorded(tmp_pa
 def test_a_repositorys_base_url_is_no_company(tmp_path: Path) -> None:
     """A base URL in the project's own settings does not stop the launch: it is overridden and recorded."""
     _install(tmp_path / "bin", "claude")
-    with desk(tmp_path) as made:
+    with recording_session(tmp_path) as made:
         (made.workspace / ".claude").mkdir()
         (made.workspace / ".claude" / "settings.json").write_text('{"env":{"ANTHROPIC_BASE_URL":"http://evil"}}')
         prepare("claude", (), made.paths, _environ(tmp_path))
-    assert [event["kind"] for event in made.recorded] == ["capture_config_changed"]
+    assert [sent.event.kind for sent in made.recorded] == ["capture_config_changed"]
 
 
 def test_cursor_needs_its_workspace_file(tmp_path: Path) -> None:
@@ -205,7 +216,7 @@ def test_cursor_needs_its_workspace_file(tmp_path: Path) -> None:
     With ``-p`` it fires no hooks for prompts and answers; a message says so, and that is recorded.
     """
     _install(tmp_path / "bin", "cursor-agent")
-    with desk(tmp_path) as made:
+    with recording_session(tmp_path) as made:
         with pytest.raises(LaunchError) as caught:
             prepare("cursor-agent", ("x",), made.paths, _environ(tmp_path))
         (made.workspace / ".cursor").mkdir()
@@ -214,10 +225,10 @@ def test_cursor_needs_its_workspace_file(tmp_path: Path) -> None:
         printing = prepare("cursor-agent", ("-p", "x"), made.paths, _environ(tmp_path))
     assert caught.value.code == "cursor_hooks_missing"
     assert prepared.launch.arguments == ("x",)
-    assert "only source" in made.recorded[0]["fields"]["detail"]
+    assert "only source" in _detail(made.recorded[0])
     assert prepared.launch.notes == ()
     assert "no prompts and no answers" in printing.launch.notes[0]
-    assert "neither prompts nor answers" in made.recorded[-1]["fields"]["detail"]
+    assert "neither prompts nor answers" in _detail(made.recorded[-1])
 
 
 def test_the_process_becomes_the_agent(tmp_path: Path) -> None:
@@ -233,7 +244,7 @@ def test_the_process_becomes_the_agent(tmp_path: Path) -> None:
 
     program = _install(tmp_path / "bin", "claude")
     before = signal.getsignal(signal.SIGPIPE)
-    with desk(tmp_path) as made:
+    with recording_session(tmp_path) as made:
         prepared = prepare("claude", ("-p", "x"), made.paths, _environ(tmp_path))
     try:
         with contextlib.suppress(ReplacedError):
@@ -248,7 +259,9 @@ def test_the_process_becomes_the_agent(tmp_path: Path) -> None:
     assert environ == _environ(tmp_path)
 
 
-def _run(made: Desk, *words: str, given: bytes = b"", cwd: Path | None = None) -> subprocess.CompletedProcess[bytes]:
+def _run(
+    made: RecordingSession, *words: str, given: bytes = b"", cwd: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
     environ = made.environ(**_environ(made.workspace.parent))
     return subprocess.run(
         [sys.executable, "-P", "-m", "promptster", "run", *words],
@@ -261,13 +274,13 @@ def _run(made: Desk, *words: str, given: bytes = b"", cwd: Path | None = None) -
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[Desk]:
+def made(tmp_path: Path) -> Iterator[RecordingSession]:
     """A session that a real process finds."""
-    with desk(tmp_path) as one:
+    with recording_session(tmp_path) as one:
         yield one
 
 
-def test_streams_and_exit_code_are_the_agents_own(tmp_path: Path, made: Desk) -> None:
+def test_streams_and_exit_code_are_the_agents_own(tmp_path: Path, made: RecordingSession) -> None:
     """In a real ``promptster run``, streams, arguments and exit code pass unchanged; one ``--`` is dropped."""
     script = '#!/bin/sh\nshift 2\nprintf "out:%s|" "$@"\ncat\necho err >&2\nexit 42\n'
     _install(tmp_path / "bin", "claude", script)
@@ -277,7 +290,7 @@ def test_streams_and_exit_code_are_the_agents_own(tmp_path: Path, made: Desk) ->
     assert done.returncode == 42
 
 
-def test_our_own_failures_have_the_shells_codes(tmp_path: Path, made: Desk) -> None:
+def test_our_own_failures_have_the_shells_codes(tmp_path: Path, made: RecordingSession) -> None:
     """The codes are 127 for not installed, 126 for not executable (or a broken interpreter line), 125 for ours."""
     assert _run(made, "claude").returncode == 127
     _install(tmp_path / "bin", "claude", mode=0o600)
@@ -298,7 +311,9 @@ def test_help_is_ours_only_before_the_agents_name(capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(("typed", "code"), [("yes", 0), ("no", 3)])
-def test_cursors_file_is_made_only_after_a_typed_yes(tmp_path: Path, made: Desk, typed: str, code: int) -> None:
+def test_cursors_file_is_made_only_after_a_typed_yes(
+    tmp_path: Path, made: RecordingSession, typed: str, code: int
+) -> None:
     """At a terminal ``run cursor-agent`` asks; anything but yes changes nothing and starts nothing."""
     _install(tmp_path / "bin", "cursor-agent", "#!/bin/sh\necho started\n")
     words = [sys.executable, "-m", "promptster", "run", "cursor-agent", "hello"]

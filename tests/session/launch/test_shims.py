@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.helpers.launching import desk
+from tests.helpers.launching import recording_session
 
 from promptster.errors import LaunchError
 from promptster.protocol.agents import PROGRAMS as NAMES
@@ -78,7 +78,7 @@ def test_the_real_command_opens_the_shell_and_returns(tmp_path: Path) -> None:
     program.parent.mkdir()
     program.write_text('#!/bin/sh\nshift 2\necho "real $@"\n')
     program.chmod(0o755)
-    with desk(tmp_path) as made:
+    with recording_session(tmp_path) as made:
         home = str(tmp_path / "home")
         environ = made.environ(PATH=f"{program.parent}:/usr/bin:/bin", HOME=home, SHELL="/bin/sh")
         done = subprocess.run(

@@ -40,7 +40,7 @@ EVENTS = plausible()
 
 
 @dataclass
-class Desk:
+class SubmittedSession:
     """A submitted session, its copy without a log, and a collector that gives the answers a test sets."""
 
     folder: Path
@@ -101,84 +101,84 @@ def _proof(proof: LogProof) -> dict[str, Any]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def submitted(tmp_path: Path) -> Iterator[SubmittedSession]:
     """A session and its collector."""
     with Answering() as server:
-        yield Desk(tmp_path, server)
+        yield SubmittedSession(tmp_path, server)
 
 
-def test_log_proofs_are_added_later(desk: Desk) -> None:
+def test_log_proofs_are_added_later(submitted: SubmittedSession) -> None:
     """The events stay byte for byte, the copy verifies, and the file is complete and private."""
-    desk.say()
-    done = desk.complete()
-    assert (done.verification.verdict, done.changed, done.size) == ("verified", True, desk.file.stat().st_size)
-    assert desk.file.read_bytes() == write_bundle(desk.parts)
-    assert desk.file.stat().st_mode & 0o077 == 0
-    asked = [(request.method, request.path) for request in desk.server.asked]
-    assert asked == [("GET", f"/v1/sessions/{desk.certified.session}/evidence")]
-    assert desk.server.asked[0].headers["authorization"] == f"Bearer {desk.certified.secrets.access_token}"
+    submitted.say()
+    done = submitted.complete()
+    assert (done.verification.verdict, done.changed, done.size) == ("verified", True, submitted.file.stat().st_size)
+    assert submitted.file.read_bytes() == write_bundle(submitted.parts)
+    assert submitted.file.stat().st_mode & 0o077 == 0
+    asked = [(request.method, request.path) for request in submitted.server.asked]
+    assert asked == [("GET", f"/v1/sessions/{submitted.certified.session}/evidence")]
+    assert submitted.server.asked[0].headers["authorization"] == f"Bearer {submitted.certified.secrets.access_token}"
 
 
-def test_a_complete_copy_is_left_alone(desk: Desk) -> None:
+def test_a_complete_copy_is_left_alone(submitted: SubmittedSession) -> None:
     """The collector is not asked, and nothing is written."""
-    data = desk.keep(desk.parts)
-    done = desk.complete()
+    data = submitted.keep(submitted.parts)
+    done = submitted.complete()
     assert (done.verification.verdict, done.changed, done.size) == ("verified", False, len(data))
-    assert desk.server.asked == []
+    assert submitted.server.asked == []
 
 
-def test_what_is_there_is_added_even_if_it_is_not_all(desk: Desk) -> None:
+def test_what_is_there_is_added_even_if_it_is_not_all(submitted: SubmittedSession) -> None:
     """Two of four proofs are added; the next call adds the rest."""
-    note, proofs = desk.certified.logged(desk.parts.receipts[:2])
-    desk.say(checkpoint=note, proofs=proofs)
-    done = desk.complete()
+    note, proofs = submitted.certified.logged(submitted.parts.receipts[:2])
+    submitted.say(checkpoint=note, proofs=proofs)
+    done = submitted.complete()
     assert (done.verification.verdict, done.verification.exit_code, done.changed) == ("incomplete", 11, True)
     assert done.verification.log is not None
     assert [(span.first, span.last) for span in done.verification.log.missing] == [(2, 3)]
-    desk.say()
-    assert desk.complete().verification.verdict == "verified"
+    submitted.say()
+    assert submitted.complete().verification.verdict == "verified"
 
 
-def test_checks_and_the_end_are_added_too(desk: Desk) -> None:
+def test_checks_and_the_end_are_added_too(submitted: SubmittedSession) -> None:
     """A copy that was made before the collector had checked anything is completed."""
-    desk.keep(replace(desk.stripped, checks=(), close=None))
-    desk.say()
-    assert desk.complete().verification.verdict == "verified"
+    submitted.keep(replace(submitted.stripped, checks=(), close=None))
+    submitted.say()
+    assert submitted.complete().verification.verdict == "verified"
 
 
-def test_nothing_new_is_said_and_changes_nothing(desk: Desk) -> None:
+def test_nothing_new_is_said_and_changes_nothing(submitted: SubmittedSession) -> None:
     """The exit code is 11, and the hint has the command for later."""
-    desk.say(checkpoint=None, proofs=())
-    error = desk.refused()
+    submitted.say(checkpoint=None, proofs=())
+    error = submitted.refused()
     assert isinstance(error, StillIncompleteError)
     assert (error.code, error.exit_code) == ("still_incomplete", 11)
-    assert error.hint == f"Nothing was changed. Try again later: promptster export {desk.file}"
+    assert error.hint == f"Nothing was changed. Try again later: promptster export {submitted.file}"
 
 
-def _fewer_receipts(desk: Desk) -> None:
-    desk.say(receipts=desk.parts.receipts[:2])
+def _fewer_receipts(submitted: SubmittedSession) -> None:
+    submitted.say(receipts=submitted.parts.receipts[:2])
 
 
-def _proofs_that_lead_elsewhere(desk: Desk) -> None:
-    desk.say(proofs=tuple(replace(proof, index=0) for proof in desk.parts.proofs))
+def _proofs_that_lead_elsewhere(submitted: SubmittedSession) -> None:
+    submitted.say(proofs=tuple(replace(proof, index=0) for proof in submitted.parts.proofs))
 
 
-def _a_checkpoint_that_is_none(desk: Desk) -> None:
-    desk.say(checkpoint="nothing")
+def _a_checkpoint_that_is_none(submitted: SubmittedSession) -> None:
+    submitted.say(checkpoint="nothing")
 
 
-def _nothing_at_all(desk: Desk) -> None:
-    desk.say(receipts=(), checks=(), close=None, checkpoint=None, proofs=())
+def _nothing_at_all(submitted: SubmittedSession) -> None:
+    submitted.say(receipts=(), checks=(), close=None, checkpoint=None, proofs=())
 
 
-def _fewer_proofs(desk: Desk) -> None:
-    note, proofs = desk.certified.logged(desk.parts.receipts[:2])
-    desk.keep(replace(desk.parts, checkpoint=note, proofs=proofs))
-    desk.say(checkpoint=None, proofs=())
+def _fewer_proofs(submitted: SubmittedSession) -> None:
+    note, proofs = submitted.certified.logged(submitted.parts.receipts[:2])
+    submitted.keep(replace(submitted.parts, checkpoint=note, proofs=proofs))
+    submitted.say(checkpoint=None, proofs=())
 
 
-def _a_strangers_receipts(desk: Desk) -> None:
-    desk.say(receipts=read_bundle(Bundler(Certified(seed=7)).bundle(EVENTS)).receipts)
+def _a_strangers_receipts(submitted: SubmittedSession) -> None:
+    submitted.say(receipts=read_bundle(Bundler(Certified(seed=7)).bundle(EVENTS)).receipts)
 
 
 @pytest.mark.parametrize(
@@ -192,10 +192,12 @@ def _a_strangers_receipts(desk: Desk) -> None:
         _a_strangers_receipts,
     ],
 )
-def test_a_worse_bundle_never_replaces_the_copy(desk: Desk, change: Callable[[Desk], None]) -> None:
+def test_a_worse_bundle_never_replaces_the_copy(
+    submitted: SubmittedSession, change: Callable[[SubmittedSession], None]
+) -> None:
     """With fewer receipts or proofs, invalid ones, or a stranger's, the copy is kept and the candidate is warned."""
-    change(desk)
-    assert desk.refused().code == "does_not_fit"
+    change(submitted)
+    assert submitted.refused().code == "does_not_fit"
 
 
 @pytest.mark.parametrize(
@@ -209,72 +211,72 @@ def test_a_worse_bundle_never_replaces_the_copy(desk: Desk, change: Callable[[De
         (Answer(cut=True), "collector_unreachable"),
     ],
 )
-def test_a_collector_that_does_not_help_costs_nothing(desk: Desk, answer: Answer, code: str) -> None:
+def test_a_collector_that_does_not_help_costs_nothing(submitted: SubmittedSession, answer: Answer, code: str) -> None:
     """Each refusal has its code and says what to do; the file is unchanged."""
-    desk.server.answer = answer
-    error = desk.refused()
+    submitted.server.answer = answer
+    error = submitted.refused()
     assert error.code == code
     assert error.hint
 
 
-def test_without_the_access_token_nobody_is_asked(desk: Desk) -> None:
+def test_without_the_access_token_nobody_is_asked(submitted: SubmittedSession) -> None:
     """The collector is not asked if the token was deleted by a withdrawal or with the keyring."""
-    FileStore(desk.current.folder.secrets_file).delete(desk.certified.session)
-    assert desk.refused().code == "token_gone"
-    assert desk.server.asked == []
+    FileStore(submitted.current.folder.secrets_file).delete(submitted.certified.session)
+    assert submitted.refused().code == "token_gone"
+    assert submitted.server.asked == []
 
 
-def test_what_was_withdrawn_is_asked_for_no_more(desk: Desk) -> None:
+def test_what_was_withdrawn_is_asked_for_no_more(submitted: SubmittedSession) -> None:
     """The message does not send the candidate to the organisation for a copy that it destroyed."""
-    desk.current.folder.update(state=SessionState.WITHDRAWN)
-    FileStore(desk.current.folder.secrets_file).delete(desk.certified.session)
-    error = desk.refused()
+    submitted.current.folder.update(state=SessionState.WITHDRAWN)
+    FileStore(submitted.current.folder.secrets_file).delete(submitted.certified.session)
+    error = submitted.refused()
     assert (error.code, error.message) == ("session_gone", "Acme no longer has this session")
-    assert desk.server.asked == []
+    assert submitted.server.asked == []
 
 
-def test_the_next_command_can_be_pasted(desk: Desk) -> None:
+def test_the_next_command_can_be_pasted(submitted: SubmittedSession) -> None:
     """A name with a space in it stays one argument of the shell."""
-    desk.file = desk.file.rename(desk.folder / "my copy.promptster")
-    desk.say(checkpoint=None, proofs=())
-    hint = desk.refused().hint or ""
-    assert shlex.split(hint.partition("promptster export ")[2]) == [str(desk.file)]
+    submitted.file = submitted.file.rename(submitted.folder / "my copy.promptster")
+    submitted.say(checkpoint=None, proofs=())
+    hint = submitted.refused().hint or ""
+    assert shlex.split(hint.partition("promptster export ")[2]) == [str(submitted.file)]
 
 
-def test_an_altered_file_is_evidence_and_is_not_replaced(desk: Desk) -> None:
+def test_an_altered_file_is_evidence_and_is_not_replaced(submitted: SubmittedSession) -> None:
     """Nothing is added to a copy that was changed, so that the change stays visible."""
-    desk.keep(replace(desk.stripped, events=desk.parts.events[1:] + desk.parts.events[:1]))
-    desk.say()
-    assert desk.refused().code == "bundle_altered"
+    submitted.keep(replace(submitted.stripped, events=submitted.parts.events[1:] + submitted.parts.events[:1]))
+    submitted.say()
+    assert submitted.refused().code == "bundle_altered"
 
 
-def test_a_link_to_the_copy_stays_a_link(desk: Desk) -> None:
+def test_a_link_to_the_copy_stays_a_link(submitted: SubmittedSession) -> None:
     """The link's target is completed."""
-    link = desk.folder / "link.promptster"
-    link.symlink_to(desk.file)
-    desk.say()
-    complete(desk.current, link, link.read_bytes(), desk.config)
+    link = submitted.folder / "link.promptster"
+    link.symlink_to(submitted.file)
+    submitted.say()
+    complete(submitted.current, link, link.read_bytes(), submitted.config)
     assert link.is_symlink()
-    assert desk.file.read_bytes() == write_bundle(desk.parts)
+    assert submitted.file.read_bytes() == write_bundle(submitted.parts)
 
 
-def test_a_copy_is_known_by_its_certificate(desk: Desk) -> None:
+def test_a_copy_is_known_by_its_certificate(submitted: SubmittedSession) -> None:
     """A copy is recognised anywhere; a stranger's bundle is not, even if it has the same session's name."""
-    check = partial(verify_bundle, trusted=desk.certified.keys.fingerprints)
-    own = find_own(desk.paths, check(desk.file.read_bytes()))
+    check = partial(verify_bundle, trusted=submitted.certified.keys.fingerprints)
+    own = find_own(submitted.paths, check(submitted.file.read_bytes()))
     assert own is not None
-    assert own.facts.session == desk.certified.session
+    assert own.facts.session == submitted.certified.session
     stranger = Certified(seed=7, limits={"log": 1})
-    assert find_own(desk.paths, check(Bundler(stranger).bundle(EVENTS))) is None
+    assert find_own(submitted.paths, check(Bundler(stranger).bundle(EVENTS))) is None
     other = Certified(limits={"log": 1}, record_until=1)
-    assert other.session == desk.certified.session
-    assert find_own(desk.paths, check(Bundler(other).bundle(EVENTS))) is None
-    assert find_own(desk.paths, check(b"nothing")) is None
+    assert other.session == submitted.certified.session
+    assert find_own(submitted.paths, check(Bundler(other).bundle(EVENTS))) is None
+    assert find_own(submitted.paths, check(b"nothing")) is None
 
 
-def test_only_what_a_collector_may_have_is_offered(desk: Desk) -> None:
+def test_only_what_a_collector_may_have_is_offered(submitted: SubmittedSession) -> None:
     """Completing is offered for a missing proof, but not for a copy that is complete, altered, or cut off for good."""
-    check = partial(verify_bundle, trusted=desk.certified.keys.fingerprints)
-    assert may_be_completed(check(write_bundle(desk.stripped)))
-    assert not may_be_completed(check(write_bundle(desk.parts)))
-    assert not may_be_completed(check(write_bundle(replace(desk.stripped, headers=desk.parts.headers[::-1]))))
+    check = partial(verify_bundle, trusted=submitted.certified.keys.fingerprints)
+    assert may_be_completed(check(write_bundle(submitted.stripped)))
+    assert not may_be_completed(check(write_bundle(submitted.parts)))
+    assert not may_be_completed(check(write_bundle(replace(submitted.stripped, headers=submitted.parts.headers[::-1]))))

@@ -35,7 +35,7 @@ EVENTS = plausible()
 
 
 @dataclass
-class Desk:
+class SealedSession:
     """A session with its batches on disk, and a collector that gives the answers a test sets."""
 
     folder: Path
@@ -95,10 +95,10 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def ended(tmp_path: Path) -> Iterator[SealedSession]:
     """A session and its collector."""
     with Answering() as server:
-        yield Desk(tmp_path, server)
+        yield SealedSession(tmp_path, server)
 
 
 def codes(copy: OwnCopy) -> set[str]:
@@ -107,7 +107,9 @@ def codes(copy: OwnCopy) -> set[str]:
 
 
 @pytest.mark.parametrize(("zone", "shift_h"), [("Asia/Tokyo", 9), ("America/New_York", -5)])
-def test_a_copy_is_named_as_an_export_is(desk: Desk, zone: str, shift_h: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_is_named_as_an_export_is(
+    ended: SealedSession, zone: str, shift_h: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The name has the day in the candidate's time zone, and a title's letters without their accents."""
     midnight_ms = 1_796_083_200_000 - shift_h * 3_600_000  # 1 December 2026 there
     try:
@@ -115,37 +117,37 @@ def test_a_copy_is_named_as_an_export_is(desk: Desk, zone: str, shift_h: int, mo
             patch.setenv("TZ", zone)
             time.tzset()
             for created_ms, day in ((midnight_ms - 1, "2026-11-30"), (midnight_ms, "2026-12-01")):
-                desk.current.folder.update(title="F\u00fcnf: a/b", created_ms=created_ms)
-                assert copy_path(Current(desk.current.folder), desk.config).name.startswith(f"{day}-funf-a-b-")
+                ended.current.folder.update(title="F\u00fcnf: a/b", created_ms=created_ms)
+                assert copy_path(Current(ended.current.folder), ended.config).name.startswith(f"{day}-funf-a-b-")
     finally:
         time.tzset()
 
 
-def test_a_copy_of_everything_verifies(desk: Desk) -> None:
+def test_a_copy_of_everything_verifies(ended: SealedSession) -> None:
     """All events and receipts are in one private file whose name says what it is."""
-    copy = desk.write()
+    copy = ended.write()
     assert (copy.verification.verdict, copy.received, copy.complete) == ("verified", len(EVENTS), True)
-    assert copy.path == copy_path(desk.current, desk.config)
-    assert copy.path.name == f"2026-11-25-take-home-{desk.certified.session[:8]}.promptster"
+    assert copy.path == copy_path(ended.current, ended.config)
+    assert copy.path.name == f"2026-11-25-take-home-{ended.certified.session[:8]}.promptster"
     assert copy.path.stat().st_mode & 0o077 == 0
 
 
-def test_a_check_that_failed_is_said_and_stops_nothing(desk: Desk) -> None:
+def test_a_check_that_failed_is_said_and_stops_nothing(ended: SealedSession) -> None:
     """The copy contains the batch that the collector could not open, and verification names the span."""
-    sign = desk.certified.collector_key.sign
-    desk.evidence["checks"][1] = sign(check_of(desk.receipts[1], ok=False)).to_json()
-    copy = desk.write()
+    sign = ended.certified.collector_key.sign
+    ended.evidence["checks"][1] = sign(check_of(ended.receipts[1], ok=False)).to_json()
+    copy = ended.write()
     assert (copy.verification.verdict, copy.complete) == ("incomplete", True)
     assert len(read_bundle(copy.path.read_bytes()).events) == len(EVENTS)
 
 
-def test_a_closing_batch_that_failed_is_not_waited_for(desk: Desk) -> None:
+def test_a_closing_batch_that_failed_is_not_waited_for(ended: SealedSession) -> None:
     """The collector will not sign the end then, so the copy is made at once, however long the limit is."""
-    sign = desk.certified.collector_key.sign
-    desk.evidence["checks"][-1] = sign(check_of(desk.receipts[-1], ok=False)).to_json()
-    desk.evidence |= {"close": None, "checkpoint": "x", "proofs": [_proof(receipt.n) for receipt in desk.receipts]}
-    desk.server.answer = Answer(body=json.dumps(desk.evidence).encode())
-    copy = write_copy(desk.current, desk.config, patience_s=3600.0)
+    sign = ended.certified.collector_key.sign
+    ended.evidence["checks"][-1] = sign(check_of(ended.receipts[-1], ok=False)).to_json()
+    ended.evidence |= {"close": None, "checkpoint": "x", "proofs": [_proof(receipt.n) for receipt in ended.receipts]}
+    ended.server.answer = Answer(body=json.dumps(ended.evidence).encode())
+    copy = write_copy(ended.current, ended.config, patience_s=3600.0)
     assert "open_ended" in codes(copy)
     assert copy.path.is_file()
 
@@ -157,67 +159,67 @@ def _proof(n: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "answer", [Answer(cut=True), Answer(status=503), Answer(body=b"[]"), Answer(body=b"{}"), Answer(status=410)]
 )
-def test_without_the_collector_the_receipts_here_are_used(desk: Desk, answer: Answer) -> None:
+def test_without_the_collector_the_receipts_here_are_used(ended: SealedSession, answer: Answer) -> None:
     """With no answer, a refusal or an invalid answer, the copy still proves what was acknowledged before."""
-    desk.keep_receipts()
-    desk.server.answer = answer
-    copy = write_copy(desk.current, desk.config, patience_s=0.0)
+    ended.keep_receipts()
+    ended.server.answer = answer
+    copy = write_copy(ended.current, ended.config, patience_s=0.0)
     assert (copy.verification.verdict, copy.received, copy.complete) == ("incomplete", len(EVENTS), True)
 
 
-def test_what_was_never_received_is_in_the_copy_too(desk: Desk) -> None:
+def test_what_was_never_received_is_in_the_copy_too(ended: SealedSession) -> None:
     """If a collector ended the session early, the rest does not count as an alteration."""
     for name in ("receipts", "checks"):
-        desk.evidence[name] = desk.evidence[name][:2]
-    desk.evidence["close"] = desk.close(LAPSED, batches=2).to_json()
-    copy = desk.write()
+        ended.evidence[name] = ended.evidence[name][:2]
+    ended.evidence["close"] = ended.close(LAPSED, batches=2).to_json()
+    copy = ended.write()
     assert (copy.verification.verdict, copy.complete) == ("incomplete", False)
     assert copy.received == 40
     assert copy.verification.events == len(EVENTS)
 
 
-def test_a_damaged_batch_is_missing_and_the_rest_is_there(desk: Desk) -> None:
+def test_a_damaged_batch_is_missing_and_the_rest_is_there(ended: SealedSession) -> None:
     """A flipped bit on the candidate's disk costs one span."""
-    path = desk.current.folder.batches / "00000001.batch"
+    path = ended.current.folder.batches / "00000001.batch"
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    copy = desk.write()
+    copy = ended.write()
     assert copy.verification.verdict != "verified"
     assert 0 < copy.verification.events < len(EVENTS)
 
 
-def test_newer_keys_of_the_collector_are_taken_over(desk: Desk) -> None:
+def test_newer_keys_of_the_collector_are_taken_over(ended: SealedSession) -> None:
     """Receipts by a successor of the invite's key verify, and the session trusts that key from now on."""
-    old, new = desk.certified.collector_key, SigningKey.generate(desk.certified.named("new"))
+    old, new = ended.certified.collector_key, SigningKey.generate(ended.certified.named("new"))
     records = [first_key(old, created_ms=NOW_MS), next_key(old, new.public_key, created_ms=NOW_MS)]
-    desk.evidence["keys"] = keyfile_object(records)
-    assert desk.write().verification.verdict == "verified"
-    assert trusted_keys(desk.current.folder).find(new.kid) == new.public_key
+    ended.evidence["keys"] = keyfile_object(records)
+    assert ended.write().verification.verdict == "verified"
+    assert trusted_keys(ended.current.folder).find(new.kid) == new.public_key
 
 
-def test_keys_in_front_of_the_invites_make_nothing_trusted(desk: Desk) -> None:
+def test_keys_in_front_of_the_invites_make_nothing_trusted(ended: SealedSession) -> None:
     """Evidence signed by a forger's key that names the invite's key as its successor is not believed."""
-    forger = SigningKey.generate(desk.certified.named("forger"))
-    pinned = desk.certified.collector_key
+    forger = SigningKey.generate(ended.certified.named("forger"))
+    pinned = ended.certified.collector_key
     records = [first_key(forger, created_ms=NOW_MS), next_key(forger, pinned.public_key, created_ms=NOW_MS)]
-    desk.evidence["keys"] = keyfile_object(records)
-    desk.evidence["receipts"] = [forger.sign(_by(receipt, forger)).to_json() for receipt in desk.receipts]
-    copy = desk.write()
+    ended.evidence["keys"] = keyfile_object(records)
+    ended.evidence["receipts"] = [forger.sign(_by(receipt, forger)).to_json() for receipt in ended.receipts]
+    copy = ended.write()
     assert copy.verification.verdict == "consistent"
     assert copy.verification.signer is not None
     assert not copy.verification.signer.trusted
 
 
-def test_keys_that_contradict_the_known_ones_are_left_out(desk: Desk) -> None:
+def test_keys_that_contradict_the_known_ones_are_left_out(ended: SealedSession) -> None:
     """The copy has the keys that the session trusts, and verification shows what other keys signed."""
-    stranger = SigningKey.generate(desk.certified.named("stranger"))
-    desk.evidence["keys"] = keyfile_object([first_key(stranger, created_ms=NOW_MS)])
-    desk.evidence["receipts"] = [stranger.sign(_by(receipt, stranger)).to_json() for receipt in desk.receipts]
-    copy = desk.write()
+    stranger = SigningKey.generate(ended.certified.named("stranger"))
+    ended.evidence["keys"] = keyfile_object([first_key(stranger, created_ms=NOW_MS)])
+    ended.evidence["receipts"] = [stranger.sign(_by(receipt, stranger)).to_json() for receipt in ended.receipts]
+    copy = ended.write()
     assert copy.verification.verdict == "altered"
     assert "foreign_signer" in codes(copy)
-    assert read_bundle(copy.path.read_bytes()).keys == desk.certified.keyfile
+    assert read_bundle(copy.path.read_bytes()).keys == ended.certified.keyfile
 
 
 def _by(receipt: Receipt, key: SigningKey) -> Receipt:
@@ -225,13 +227,13 @@ def _by(receipt: Receipt, key: SigningKey) -> Receipt:
 
 
 @pytest.fixture
-def logged(tmp_path: Path) -> Iterator[Desk]:
+def logged(tmp_path: Path) -> Iterator[SealedSession]:
     """The same session with a certificate that promises the log."""
     with Answering() as server:
-        yield Desk(tmp_path, server, Certified(limits={"log": 1}))
+        yield SealedSession(tmp_path, server, Certified(limits={"log": 1}))
 
 
-def test_log_proofs_are_in_the_copy_when_they_are_there(logged: Desk) -> None:
+def test_log_proofs_are_in_the_copy_when_they_are_there(logged: SealedSession) -> None:
     """There are no findings and no next step."""
     note, proofs = logged.certified.logged([logged.certified.collector_key.sign(each) for each in logged.receipts])
     logged.evidence |= {
@@ -245,7 +247,7 @@ def test_log_proofs_are_in_the_copy_when_they_are_there(logged: Desk) -> None:
     assert (copy.verification.verdict, copy.settled, copy.log_is_late("Acme")) == ("verified", True, [])
 
 
-def test_a_late_log_is_waited_for_a_while_and_told(logged: Desk) -> None:
+def test_a_late_log_is_waited_for_a_while_and_told(logged: SealedSession) -> None:
     """If only proofs are missing, the copy is written after their own limit, however long the other limits are."""
     logged.server.answer = Answer(body=json.dumps(logged.evidence).encode())
     copy = write_copy(logged.current, logged.config, patience_s=3600.0, proofs_s=0.0)
@@ -258,7 +260,7 @@ def test_a_late_log_is_waited_for_a_while_and_told(logged: Desk) -> None:
     ]
 
 
-def test_a_late_log_is_not_all_that_can_be_missing(logged: Desk) -> None:
+def test_a_late_log_is_not_all_that_can_be_missing(logged: SealedSession) -> None:
     """With a check missing too, the session is not settled, and the message does not say that only the log is late."""
     logged.evidence["checks"] = logged.evidence["checks"][1:]
     copy = logged.write()

@@ -4,7 +4,7 @@ Payloads have the shapes of https://cursor.com/docs/hooks (text of 2026) and of 
 (``@cursor/sdk`` 1.0.32; the command line agent of September 2026 is the same). Where the two differ, both are read.
 
 Several hook events may tell of one action: ``preToolUse`` and ``beforeShellExecution`` of one call,
-``afterShellExecution`` (output) and ``postToolUse`` (exit code) of one command. They name each other's twin.
+``afterShellExecution`` (output) and ``postToolUse`` (exit code) of one command. They have the same pairing key.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ class CursorHooks(ReadsHooks):
         return [path] if path and call.name in _EDITORS else []
 
     @override
-    def twin(self, call: ToolUse) -> tuple[str, ...]:
-        return _twin(call)
+    def pairing_key(self, call: ToolUse) -> tuple[str, ...]:
+        return _pairing_key(call)
 
     @override
     def read(self, payload: Mapping[str, Json]) -> HookReport:
@@ -121,7 +121,7 @@ def _report(
     *findings: AgentEvent,
     stage: Stage = "other",
     call: ToolUse | None = None,
-    twin: tuple[str, ...] = (),
+    pairing_key: tuple[str, ...] = (),
 ) -> HookReport:
     return HookReport(
         event=event,
@@ -129,7 +129,7 @@ def _report(
         findings=findings,
         stage=stage,
         tool_use_id=call.id if call else "",
-        twin=twin,
+        pairing_key=pairing_key,
         call=call,
     )
 
@@ -142,7 +142,7 @@ def _call(payload: Mapping[str, Json]) -> ToolUse:
     )
 
 
-def _twin(call: ToolUse) -> tuple[str, ...]:
+def _pairing_key(call: ToolUse) -> tuple[str, ...]:
     """What every event about one action says alike; the events of files and commands do not carry the call's id."""
     given = mapping(call.input)
     if call.name in _SHELLS:
@@ -163,14 +163,14 @@ def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> Hook
 def _tool_call(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     call = _call(payload)
     finding = actions.tool_call(tool_use_id=call.id, name=call.name, given=call.input)
-    return _report(event, identity, finding, stage="call", call=call, twin=_twin(call))
+    return _report(event, identity, finding, stage="call", call=call, pairing_key=_pairing_key(call))
 
 
 def _before_shell(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     given = {"command": text_of(payload.get("command")), "cwd": text_of(payload.get("cwd"))}
     call = ToolUse(id=text_of(payload.get("tool_use_id")), name="Shell", input=given)
     finding = actions.tool_call(tool_use_id=call.id, name=call.name, given=call.input)
-    return _report(event, identity, finding, stage="call", call=call, twin=_twin(call))
+    return _report(event, identity, finding, stage="call", call=call, pairing_key=_pairing_key(call))
 
 
 def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
@@ -191,7 +191,7 @@ def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) ->
     ]
     if is_refused:
         findings.insert(0, actions.permission(decision="denied", call=call))
-    report = _report(event, identity, *findings, stage="result", call=call, twin=_twin(call))
+    report = _report(event, identity, *findings, stage="result", call=call, pairing_key=_pairing_key(call))
     return replace(report, ended=ended)
 
 
@@ -220,7 +220,7 @@ def _after_shell(event: str, identity: Identity, payload: Mapping[str, Json]) ->
         is_error=None if exit_code is None else exit_code != 0,
         duration_ms=_duration(payload),
     )
-    report = _report(event, identity, finding, call=call, twin=_twin(call))
+    report = _report(event, identity, finding, call=call, pairing_key=_pairing_key(call))
     return replace(report, awaits_end=exit_code is None)
 
 
@@ -237,7 +237,7 @@ def _file_edit(event: str, identity: Identity, payload: Mapping[str, Json]) -> H
     else:
         finding = actions.replaced_passages(tool_use_id=tool_use_id, path=path, pairs=pairs or [("", "")])
     call = ToolUse(id=tool_use_id, name="Write", input={"file_path": path})
-    return _report(event, identity, finding, call=call, twin=_twin(call))
+    return _report(event, identity, finding, call=call, pairing_key=_pairing_key(call))
 
 
 def _is_whole_file(pairs: list[tuple[str, str]]) -> bool:

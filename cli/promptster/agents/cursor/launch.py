@@ -11,7 +11,7 @@ from typing import cast
 
 from typing_extensions import override
 
-from promptster.agents.launching import EditorFileMissingError, Launch, Launches, LaunchRequest, draft, split_options
+from promptster.agents.launching import EditorFileMissingError, Launch, Launches, LaunchRequest, split_options
 from promptster.protocol.events.kinds import CaptureDegraded
 from promptster.system.plain_files import read_regular
 
@@ -35,11 +35,11 @@ class CursorLaunch(Launches):
         """
         if not _hooked(request):
             raise EditorFileMissingError(
-                "cursor-agent can be recorded only by hooks in .cursor/hooks.json of the workspace",
+                "cursor-agent can be recorded only through hooks in .cursor/hooks.json in the workspace",
                 agent="cursor",
-                question="Cursor's agent can be recorded only by .cursor/hooks.json of the workspace, put back at the "
-                "end. Make it?",
-                hint="Run it at a terminal and say yes, or start with --ide cursor. The file is put back at the end.",
+                question="cursor-agent can be recorded only through .cursor/hooks.json in the workspace. The file is "
+                "put back at the end. Create it?",
+                hint="Run it in a terminal and answer yes, or start with --ide cursor. It is put back at the end.",
                 code="cursor_hooks_missing",
             )
         options, _ = split_options(request.arguments)
@@ -54,7 +54,7 @@ class CursorLaunch(Launches):
             arguments=request.arguments,
             environ=request.environ,
             notes=tuple(notes),
-            drafts=tuple(draft(CaptureDegraded(detail=detail)) for detail in details),
+            events=tuple(CaptureDegraded(detail=detail) for detail in details),
         )
 
 

@@ -19,7 +19,7 @@ from promptster.capture import actions
 from promptster.capture.agent import SAME_WITHIN_MS
 from promptster.capture.hook_side.pairing import HookPairing
 from promptster.capture.providers.interface import ToolUse, canonical
-from promptster.capture.tool_calls import marks_of
+from promptster.capture.tool_calls import argument_digests
 from promptster.protocol.events import kinds
 from promptster.protocol.events.base import fields_of
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from promptster.capture.draft_writer import DraftWriter, Stamp
     from promptster.capture.lanes import Lanes
     from promptster.capture.readers import AgentReaders
-    from promptster.capture.tool_calls import KnownCall, ToolCalls
+    from promptster.capture.tool_calls import CallGroup, ToolCalls
     from promptster.protocol.events.kinds import AgentEvent
 
 HOLD_MS = 2000
@@ -115,8 +115,8 @@ class HookQueue:
 
     def learn_call(self, identity: Identity, call: ToolUse) -> None:
         """Restore from the journal that a hook reported a call."""
-        if twin := self._agents.hooks(identity.agent).twin(call):
-            self._pairing.begin(_place(identity), twin, call.id)
+        if pairing_key := self._agents.hooks(identity.agent).pairing_key(call):
+            self._pairing.begin(_place(identity), pairing_key, call.id)
 
     def learn_end(self, identity: Identity, tool_use_id: str) -> None:
         """Restore from the journal that a hook reported what a call did."""
@@ -132,7 +132,7 @@ class HookQueue:
         known = self._tool_calls.find(report.identity, report.tool_use_id, report.call)
         if known is None or report.call is None:
             return False
-        return any(call.partner is None for call in known.by_proxy) or known.hooks_call(report.call) is not None
+        return any(call.partner is None for call in known.by_proxy) or known.repeated_call(report.call) is not None
 
     def _record(self, report: HookReport, at: Stamp) -> None:
         report = self._named(report)
@@ -176,9 +176,9 @@ class HookQueue:
             return ()
         known = self._tool_calls.entry(report.identity, report.tool_use_id, report.call)
         if report.stage == "call":
-            known.asks_as, known.identity = _permission_key(report), report.identity
+            known.permission_key, known.identity = _permission_key(report), report.identity
             return ()
-        was_asked, known.is_asked, known.asks_as = known.is_asked, False, ""
+        was_asked, known.is_asked, known.permission_key = known.is_asked, False, ""
         return (actions.permission(decision="allowed", call=report.call),) if was_asked and report.call else ()
 
     def _named(self, report: HookReport) -> HookReport:
@@ -186,9 +186,9 @@ class HookQueue:
         place = _place(report.identity)
         if report.stage == "result" and report.tool_use_id:
             self._pairing.end(place, report.tool_use_id)
-        if not report.twin or report.stage == "call" or report.tool_use_id:
+        if not report.pairing_key or report.stage == "call" or report.tool_use_id:
             return report
-        identifier = self._pairing.take(place, report.twin)
+        identifier = self._pairing.take(place, report.pairing_key)
         if not identifier:
             return report
         findings = [_of_call(finding, identifier) for finding in report.findings]
@@ -208,21 +208,21 @@ class HookQueue:
         return (outer.seq,) if outer else ()
 
     def _is_repeated(self, report: HookReport, at: Stamp) -> bool:
-        if report.tool_use_id and report.twin and report.stage == "other":
+        if report.tool_use_id and report.pairing_key and report.stage == "other":
             return False
         if report.tool_use_id and report.stage != "other":
             known = self._tool_calls.entry(report.identity, report.tool_use_id, report.call)
             is_repeated = _repeats_call(known, report)
         else:
             is_repeated = self._repeats_other(report, at)
-        if report.twin and report.stage == "call" and not is_repeated:
-            self._pairing.begin(_place(report.identity), report.twin, report.tool_use_id)
+        if report.pairing_key and report.stage == "call" and not is_repeated:
+            self._pairing.begin(_place(report.identity), report.pairing_key, report.tool_use_id)
         return is_repeated
 
     def _repeats_other(self, report: HookReport, at: Stamp) -> bool:
         """Whether a report that names no call repeats another one; it is remembered."""
         place = _place(report.identity)
-        if report.twin and report.stage == "call" and self._pairing.confirm(place, report.twin):
+        if report.pairing_key and report.stage == "call" and self._pairing.confirm(place, report.pairing_key):
             return True
         key = (*place, *(report.key or (report.event, _digest(report))))
         last = self._keys.get(key)
@@ -237,26 +237,26 @@ class HookQueue:
             self._keys.popitem(last=False)
 
 
-def _repeats_call(known: KnownCall, report: HookReport) -> bool:
+def _repeats_call(known: CallGroup, report: HookReport) -> bool:
     """Whether a report of a call, or of its result, repeats another one; it is remembered."""
     use = report.call or ToolUse(id=report.tool_use_id, name=known.name, input=None)
     if report.stage == "call":
-        if known.hooks_call(use) is not None:
+        if known.repeated_call(use) is not None:
             return True
-        known.tell("hook", use, None)
+        known.add("hook", use, None)
         return False
-    call = known.hooks_result(use)
+    call = known.call_of_result(use)
     if call is None and known.by_hook:
         return True
-    call = call or known.tell("hook", use, None)
+    call = call or known.add("hook", use, None)
     call.is_answered = True
     return False
 
 
-def _seq_of(known: KnownCall, report: HookReport) -> int | None:
+def _seq_of(known: CallGroup, report: HookReport) -> int | None:
     """The event of the call whose result is reported: the hook's own, else the proxy's."""
-    marks = marks_of(report.call)
-    same = [call for call in known.by_hook if call.marks == marks] or known.by_hook
+    arguments = argument_digests(report.call)
+    same = [call for call in known.by_hook if call.arguments == arguments] or known.by_hook
     answered = [call for call in same if call.is_answered]
     call = next(reversed(answered or same), None)
     if call is None:

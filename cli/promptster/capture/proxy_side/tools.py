@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptster.capture import actions
-from promptster.capture.providers.interface import ToolResult, ToolUse
+from promptster.capture.providers.interface import ToolReturn, ToolUse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from promptster.capture.proxy_side.conversation import Answered, Turn
     from promptster.capture.proxy_side.subagents import Subagents
     from promptster.capture.silent_hooks import SilentHooks
-    from promptster.capture.tool_calls import KnownCall, ReportedCall, ToolCalls
+    from promptster.capture.tool_calls import CallGroup, ReportedCall, ToolCalls
     from promptster.protocol.events.kinds import AgentEvent
 
 
@@ -50,7 +50,7 @@ class ProxyTools:
         known.name, known.identity = use.name, identity
         self._disk.look(agent.touches(use))
         finding = actions.tool_call(tool_use_id=use.id, name=use.name, given=use.input)
-        call = known.tell("proxy", use, self._write(identity, finding, after))
+        call = known.add("proxy", use, self._write(identity, finding, after))
         self._latest.setdefault(identity, []).append((use.id, call))
         if agent.tools and use.name not in agent.tools and not use.name.startswith("mcp__"):
             self._writer.counts["tool_unknown"] += 1
@@ -59,14 +59,14 @@ class ProxyTools:
             self._subagents.expect(identity, spawned, use.id, call.seq)
         return call
 
-    def ran_there(self, identity: Identity, ran: Sequence[ToolUse | ToolResult], response: int | None) -> None:
+    def ran_there(self, identity: Identity, ran: Sequence[ToolUse | ToolReturn], response: int | None) -> None:
         """Record the tools that the provider ran itself; calls and results refer to the response that has them."""
         for item in ran:
             known = self._tool_calls.own(identity, item.id)
             if isinstance(item, ToolUse):
                 known.name = item.name
                 finding = actions.tool_call(tool_use_id=item.id, name=item.name, given=item.input)
-                known.tell("proxy", item, self._write(identity, finding, response))
+                known.add("proxy", item, self._write(identity, finding, response))
                 continue
             call = known.waiting("proxy")
             if call is not None:
@@ -105,7 +105,7 @@ class ProxyTools:
         if is_work:
             self._latest.pop(identity, None)
 
-    def _renamed(self, identity: Identity, answer: Answered, uses: Mapping[str, Sequence[ToolUse]]) -> KnownCall | None:
+    def _renamed(self, identity: Identity, answer: Answered, uses: Mapping[str, Sequence[ToolUse]]) -> CallGroup | None:
         """The group of a call that an agent sends back with its own id in place of the provider's."""
         use, name = answer.use, answer.result.id
         if use is None or not name or not answer.is_in_tail:
@@ -134,7 +134,7 @@ class ProxyTools:
         self._write(identity, finding, call.seq)
         for action in agent.actions(use, result):
             self._write_action(identity, action, call.seq)
-        if agent.hooks_tell(use, result):
+        if agent.reported_by_hooks(use, result):
             self._silent_hooks.expect(identity, call, result.id)
 
     def _write_action(self, identity: Identity, action: AgentEvent, call: int | None) -> None:

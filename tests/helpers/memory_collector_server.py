@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from promptster.client import RefusedError
+from promptster.client import CollectorRefusedError
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.signing import Envelope
@@ -18,14 +18,14 @@ from promptster.protocol.signing import Envelope
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from tests.helpers.recorders import Shelf
+    from tests.helpers.recorders import MemoryCollector
 
 
-class ShelfServer:
+class MemoryCollectorServer:
     """Serves one collector in memory."""
 
-    def __init__(self, shelf: Shelf, *, lost: float, chance: random.Random) -> None:
-        self.shelf = shelf
+    def __init__(self, memory_collector: MemoryCollector, *, lost: float, chance: random.Random) -> None:
+        self.memory_collector = memory_collector
         self.lost = lost
         """Share of answers that never arrive."""
         self.chance = chance
@@ -38,31 +38,40 @@ class ShelfServer:
     def wait_for(self, events: int, *, seconds: float = 60.0) -> None:
         """Return when this many events were received."""
         with self.changed:
-            assert self.changed.wait_for(lambda: self.shelf.events >= events, seconds), "events did not arrive"
+            assert self.changed.wait_for(lambda: self.memory_collector.events >= events, seconds), (
+                "events did not arrive"
+            )
 
     def put(self, n: int, wire: bytes, earlier: str | None) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of the answer."""
         with self.changed:
             try:
-                receipt = self.shelf.take(n, wire, b64u_decode(earlier) if earlier else None)
-            except RefusedError as error:
+                receipt = self.memory_collector.take(n, wire, b64u_decode(earlier) if earlier else None)
+            except CollectorRefusedError as error:
                 return error.status or 500, {}, json.dumps(dict(error.problem)).encode()
             self.changed.notify_all()
-        return 200, {"promptster-checked": str(len(self.shelf.stored) - 1)}, receipt
+        return 200, {"promptster-checked": str(len(self.memory_collector.stored) - 1)}, receipt
 
     def get(self, path: str) -> dict[str, Any]:
         """The answer to a question about the session."""
         with self.changed:
             if path == "/v1/keys":
-                document: dict[str, Any] = json.loads(self.shelf.keyfile or self.shelf.certified.keyfile)
+                document: dict[str, Any] = json.loads(
+                    self.memory_collector.keyfile or self.memory_collector.certified.keyfile
+                )
                 return document
             if path.endswith("/head"):
-                checked = len(self.shelf.stored) - 1
-                return {"state": "open", "next": checked + 1, "events": self.shelf.events, "checked": checked}
-            return {"receipts": [Envelope.decode(receipt).to_json() for _, receipt in self.shelf.stored]}
+                checked = len(self.memory_collector.stored) - 1
+                return {
+                    "state": "open",
+                    "next": checked + 1,
+                    "events": self.memory_collector.events,
+                    "checked": checked,
+                }
+            return {"receipts": [Envelope.decode(receipt).to_json() for _, receipt in self.memory_collector.stored]}
 
 
-def _handler(server: ShelfServer) -> type[BaseHTTPRequestHandler]:
+def _handler(server: MemoryCollectorServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -104,11 +113,13 @@ class _Quiet(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(shelf: Shelf, *, lost: float = 0.0, chance: random.Random | None = None) -> Generator[ShelfServer]:
+def serving(
+    memory_collector: MemoryCollector, *, lost: float = 0.0, chance: random.Random | None = None
+) -> Generator[MemoryCollectorServer]:
     """A running server."""
     from tests.helpers.disk import seeded  # noqa: PLC0415 - only for its dice
 
-    server = ShelfServer(shelf, lost=lost, chance=chance or seeded(0))
+    server = MemoryCollectorServer(memory_collector, lost=lost, chance=chance or seeded(0))
     http = _Quiet(("127.0.0.1", 0), _handler(server))
     server.url = f"http://127.0.0.1:{http.server_address[1]}"
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
