@@ -21,9 +21,9 @@ from tests.helpers.answering import Answer, Answering
 from promptster.client import (
     AsyncCollectorClient,
     CollectorClient,
-    RefusedError,
+    CollectorRefusedError,
+    CollectorUnreachableError,
     SignInRejectedError,
-    UnreachableError,
 )
 from promptster.errors import CollectorError, ConfigurationError, NotSignedInError
 from promptster.network import Network
@@ -101,7 +101,7 @@ def test_a_problem_document_becomes_one_error(server: Answering, client: Collect
     """The error has its message, its code, its hint and all its members."""
     server.answer = problem(409, detail="There is a gap.", code="gap", hint="send 3 first", expected=3)
     server.answer.headers["retry-after"] = "5"
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(CollectorRefusedError) as caught:
         client.put_batch(SESSION, 4, b"")
     error = caught.value
     assert (error.message, error.code, error.hint, error.status) == ("there is a gap", "gap", "send 3 first", 409)
@@ -112,7 +112,7 @@ def test_a_problem_document_becomes_one_error(server: Answering, client: Collect
 def test_a_refusal_without_a_problem_document_still_has_words(server: Answering, client: CollectorClient) -> None:
     """A proxy in between may answer with HTML."""
     server.answer = Answer(status=503, body=b"<html>")
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(CollectorRefusedError) as caught:
         client.evidence(SESSION)
     assert (caught.value.code, caught.value.status) == ("collector_refused", 503)
     assert "503" in caught.value.message
@@ -130,7 +130,7 @@ def test_what_is_not_found_is_hinted_at_by_what_was_asked_for(server: Answering,
         "Check the address": client.me,
     }
     for words, call in calls.items():
-        with pytest.raises(RefusedError) as caught:
+        with pytest.raises(CollectorRefusedError) as caught:
             call()
         assert words in (caught.value.hint or "")
 
@@ -144,7 +144,7 @@ def test_who_may_not_is_told_who_may(server: Answering, client: CollectorClient)
         "Ask an owner or a reviewer.": lambda: client.bundle(SESSION),
     }
     for words, call in calls.items():
-        with pytest.raises(RefusedError) as caught:
+        with pytest.raises(CollectorRefusedError) as caught:
             call()
         assert caught.value.hint == words
 
@@ -194,7 +194,7 @@ def test_a_reader_waits_for_a_session_that_is_being_prepared(server: Answering, 
 def test_a_reader_does_not_wait_without_end(server: Answering, client: CollectorClient, after: str | None) -> None:
     """It waits neither without a time to ask again, nor for one that is far away."""
     server.answer = _not_ready(after)
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(CollectorRefusedError) as caught:
         client.bundle(SESSION)
     assert caught.value.code == "reading_failed"
     assert len(server.asked) == 1
@@ -205,7 +205,7 @@ def test_a_token_that_is_not_accepted_means_sign_in_again(server: Answering, cli
     server.answer = problem(401, detail="no", code="unauthorised")
     with pytest.raises(NotSignedInError):
         client.me()
-    with pytest.raises(RefusedError):
+    with pytest.raises(CollectorRefusedError):
         client.get_invite("ID", SECRET)
     with CollectorClient(server.url) as stranger, pytest.raises(NotSignedInError):
         stranger.sessions()
@@ -239,12 +239,12 @@ def test_an_endless_answer_is_cut_off(
 def test_no_answer_is_unreachable(server: Answering, client: CollectorClient) -> None:
     """After a closed port, a cut connection or an unknown name nothing is lost, and a retry is possible."""
     server.answer = Answer(cut=True)
-    with pytest.raises(UnreachableError) as caught:
+    with pytest.raises(CollectorUnreachableError) as caught:
         client.keys()
     assert caught.value.status is None
     assert caught.value.message == f"cannot reach {client.url}: the connection was cut"
     assert "Nothing is lost" in (caught.value.hint or "")
-    with CollectorClient("http://127.0.0.1:9") as nobody, pytest.raises(UnreachableError) as refused:
+    with CollectorClient("http://127.0.0.1:9") as nobody, pytest.raises(CollectorUnreachableError) as refused:
         nobody.keys()
     assert refused.value.message == "cannot reach http://127.0.0.1:9: connection refused"
 
@@ -252,7 +252,7 @@ def test_no_answer_is_unreachable(server: Answering, client: CollectorClient) ->
 def test_redirects_are_not_followed(server: Answering, client: CollectorClient) -> None:
     """A bearer token is sent to no other place."""
     server.answer = Answer(status=302, headers={"location": "http://127.0.0.1:9/elsewhere"})
-    with pytest.raises(RefusedError):
+    with pytest.raises(CollectorRefusedError):
         client.me()
     assert len(server.asked) == 1
 
@@ -271,7 +271,7 @@ def test_a_proxy_is_used_for_everything_beyond_loopback(server: Answering) -> No
     server.answer = Answer(status=502)
     network = Network(proxy_url=server.url)
     client = CollectorClient("https://collector.example", token="pt_x", network=network)
-    with client, pytest.raises(UnreachableError):
+    with client, pytest.raises(CollectorUnreachableError):
         client.me()
     (asked,) = server.asked
     assert (asked.method, asked.path) == ("CONNECT", "collector.example:443")
@@ -296,11 +296,11 @@ def test_the_uploaders_client_tells_the_same_errors(server: Answering) -> None:
             assert (answer.receipt, answer.checked) == (b"receipt", 2)
             server.answer = problem(429, detail="slow down", code="rate")
             server.answer.headers["retry-after"] = "3"
-            with pytest.raises(RefusedError) as refused:
+            with pytest.raises(CollectorRefusedError) as refused:
                 await client.head(SESSION)
             assert refused.value.retry_after_s == 3.0
             server.answer = Answer(cut=True)
-            with pytest.raises(UnreachableError):
+            with pytest.raises(CollectorUnreachableError):
                 await client.evidence(SESSION)
         finally:
             await client.aclose()
@@ -371,7 +371,7 @@ def test_a_companys_own_authority_is_trusted_when_named(tmp_path: Path) -> None:
     """It is not trusted otherwise."""
     context, authority = certified(tmp_path)
     with Answering(context) as server:
-        with CollectorClient(server.url) as client, pytest.raises(UnreachableError):
+        with CollectorClient(server.url) as client, pytest.raises(CollectorUnreachableError):
             client.keys()
         with CollectorClient(server.url, network=Network(ca_files=(authority,))) as client:
             assert client.keys() == b"{}"
@@ -404,7 +404,7 @@ def test_the_recorder_asks_for_keys_without_a_token(server: Answering) -> None:
 def test_a_refusals_words_stay_on_one_line() -> None:
     """A collector cannot write a line that looks like one of ours; bytes that are not text are replaced."""
     problem = {"detail": "No\r\nSubmitted at 09:12.", "hint": "Wait.\nerror: run this", "code": "x"}
-    refused = RefusedError(status=409, problem=problem)
+    refused = CollectorRefusedError(status=409, problem=problem)
     assert (refused.message, refused.hint) == ("no Submitted at 09:12", "Wait. error: run this")
-    odd = RefusedError(status=429, problem={"detail": ["a"], "title": "\n", "hint": " "})
+    odd = CollectorRefusedError(status=429, problem={"detail": ["a"], "title": "\n", "hint": " "})
     assert (odd.message, odd.hint) == ("the collector answered with status 429", "Wait a moment, then try again.")

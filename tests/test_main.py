@@ -148,6 +148,8 @@ def test_every_command_explains_itself_in_80_columns(
     (text,) = shown
     assert text.startswith(f"Usage: promptster {' '.join(words)} ")
     assert "-h, --help" in text
+    assert not {"<", ">"} & set(text), "a type of Python is nothing to a reader"
+    assert "{" not in text.splitlines()[0]
     assert max(len(line) for line in text.splitlines()) <= 80
 
 

@@ -18,7 +18,7 @@ def test_a_deadline_is_local_and_says_what_is_left() -> None:
     """The day is shown only if it is not today; afterwards it says how long ago it was."""
     assert times.until(_NOW + 84 * _MINUTE, _NOW, zone=_BERLIN) == "until 09:31 (84 min left)"
     assert times.until(_NOW + 2 * _DAY, _NOW, zone=_BERLIN) == "until 2 December, 08:07 (48 h left)"
-    assert times.until(_NOW - 5 * _MINUTE, _NOW, zone=_BERLIN) == "until 08:02 (over for 5 min)"
+    assert times.until(_NOW - 5 * _MINUTE, _NOW, zone=_BERLIN) == "until 08:02 (5 min ago)"
 
 
 def test_a_moment_of_another_year_says_its_year() -> None:

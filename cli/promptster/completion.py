@@ -107,7 +107,7 @@ class Parameter(Protocol):
     param_type_name: str
 
 
-class Command(Protocol):
+class ParserCommand(Protocol):
     """A command as typer's parser represents it; a group also has ``commands``."""
 
     params: list[Parameter]
@@ -138,7 +138,7 @@ def typed(words: Sequence[str]) -> list[str]:
 
 
 def of_command(
-    command: Command, words: Sequence[str], values: Mapping[str, Callable[[], Iterable[str]]] | None = None
+    command: ParserCommand, words: Sequence[str], values: Mapping[str, Callable[[], Iterable[str]]] | None = None
 ) -> list[str]:
     """Return the lines that complete the last word of a command line.
 
@@ -147,7 +147,7 @@ def of_command(
         words: everything after its name; the word at the cursor is the last.
         values: functions that list the values of an argument or option, by metavar.
     """
-    commands: Mapping[str, Command] | None = getattr(command, "commands", None)
+    commands: Mapping[str, ParserCommand] | None = getattr(command, "commands", None)
     if commands is None:
         return _of_parameters(command.params, typed(words), values or {})
     words = typed(words)

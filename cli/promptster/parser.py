@@ -62,6 +62,8 @@ def run(app: typer.Typer, words: Sequence[str], program: str) -> int:
     command, rest = get_command(app), list(words)
     while rest and rest[0] in (below := getattr(command, "commands", {})):  # a group would read options and cost time
         program, command = f"{program} {rest[0]}", below[rest.pop(0)]
+    if asks_for_help(rest):
+        _drop_types(command)
     try:
         code = command.main(args=rest, prog_name=program, standalone_mode=False, help_option_names=list(HELP_OPTIONS))
     except typer.TyperException as error:
@@ -71,6 +73,17 @@ def run(app: typer.Typer, words: Sequence[str], program: str) -> int:
     if code == InterruptError.exit_code:
         raise InterruptError
     return code if isinstance(code, int) else 0
+
+
+def _drop_types(command: object) -> None:
+    """Show arguments in help as a person writes them, ``FILE`` and not ``{FILE} <list[Path]>``."""
+    for parameter in getattr(command, "params", ()):
+        shown = vars(parameter)
+        shown["_get_number_range_help_str"] = lambda: None  # the parameter's own words say it
+        if getattr(parameter, "param_type_name", "") == "argument":
+            name = f"{parameter.display_name_raw}{'...' if parameter.nargs != 1 else ''}"
+            shown["display_type_rich"] = lambda ctx: None  # noqa: ARG005 - the library names it
+            shown["_usage_display_name"] = lambda name=name, needed=parameter.required: name if needed else f"[{name}]"
 
 
 def asks_for_help(words: Sequence[str]) -> bool:

@@ -103,7 +103,7 @@ def span(ms: int) -> str:
 
 
 def until(ms: int, now_ms: int, *, zone: tzinfo | None = None) -> str:
-    """``until 09:31 (84 min left)``, or ``until 09:31 (over for 5 min)`` once it has passed."""
+    """``until 09:31 (84 min left)``, or ``until 09:31 (5 min ago)`` once it has passed."""
     left = ms - now_ms
-    rest = f"{span(left)} left" if left > 0 else f"over for {span(-left)}"
+    rest = f"{span(left)} left" if left > 0 else f"{span(-left)} ago"
     return f"until {soon(ms, now_ms, zone=zone)} ({rest})"

@@ -81,7 +81,8 @@ def _web_address(url: str) -> SplitResult:
     hint = "--public-url looks like https://HOST."
     with contextlib.suppress(ValueError):
         parts = urlsplit(url)
-        if parts.port != 0 and url.isprintable() and " " not in url:
+        named = not url or (parts.scheme and parts.hostname)
+        if named and parts.port != 0 and url.isprintable() and " " not in url:
             return parts
     raise OptionError(f"not a web address: {url!r}", hint=hint, code="public_url")
 

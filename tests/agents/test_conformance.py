@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.helpers.capturing import AGENTS, CaptureBench, pieces, play
 from tests.helpers.launching import TICKET, TOKEN, request_for
+from tests.helpers.served_calls import served_calls
 
 import promptster
+from promptster.agents.launching import EditorFileMissingError
 from promptster.agents.registry import http_hooked, plugin, readers
 from promptster.capture.providers import provider_of
 from promptster.protocol.agents import BY_ID, BY_PROGRAM, CATALOGUE, IDS
@@ -99,6 +101,22 @@ def model_calls(agent: AgentPlugin) -> list[Step]:
     return [each for each in asked if provider_of(each["method"], each["target"].partition("?")[0])]
 
 
+def naming_field(agent: AgentPlugin) -> tuple[str, set[str]]:
+    """The field in which its payloads name their event, and the events of its recordings."""
+    payloads: list[dict[str, Any]] = [step["payload"] for step in of_agent(agent) if "hook" in step]
+    if agent.hooks is None:
+        return "hook_event_name", set()
+    events = [agent.hooks().read(payload).event for payload in payloads]
+    shared = set[str].intersection(
+        *(
+            {name for name, value in payload.items() if value == event}
+            for payload, event in zip(payloads, events, strict=True)
+        )
+    )
+    assert len(shared) == 1, "each recorded payload names its event in the same field"
+    return shared.pop(), set(events)
+
+
 def fields_of(request: Mapping[str, Any]) -> dict[str, str]:
     """A request's header fields, names in lower case."""
     return {name.lower(): value for name, value in request["headers"]}
@@ -117,14 +135,28 @@ def test_its_line_and_its_folder_are_of_one_agent(agent: AgentPlugin) -> None:
     assert agent.requests is not None or agent.hooks is not None
 
 
+def imported_by(node: ast.AST) -> list[str]:
+    """The modules that a node imports; a name that is imported from a package may be one of them."""
+    if isinstance(node, ast.ImportFrom):
+        return [f"{node.module or ''}.{alias.name}" for alias in node.names]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+
+
+def test_each_form_of_import_is_seen() -> None:
+    """The search below finds an agent's folder however it is imported."""
+    lines = ("import promptster.agents.x.y", "from promptster.agents.x.y import z", "from promptster.agents import x")
+    found = [name for line in lines for node in ast.walk(ast.parse(line)) for name in imported_by(node)]
+    assert len(found) == 3
+    assert all(f"{name}.".startswith("promptster.agents.x.") for name in found)
+
+
 @every_agent
 def test_it_knows_no_other_agent(agent: AgentPlugin) -> None:
     """Its modules import none of another agent's, so that each can be changed alone."""
     others = {f"promptster.agents.{other}" for other in IDS if other != agent.id}
-    for path in (SOURCES / "agents" / agent.id).glob("*.py"):
+    for path in (SOURCES / "agents" / agent.id).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names = imported_by(node)
             assert not [name for name in names if any(f"{name}.".startswith(f"{other}.") for other in others)], path
 
 
@@ -155,6 +187,8 @@ def test_its_requests_are_recognised_as_its_own(agent: AgentPlugin) -> None:
 @every_agent
 def test_its_hooks_name_it(agent: AgentPlugin) -> None:
     """Each payload belongs to a conversation of this agent, whichever hook delivered it if it has its own mark."""
+    if agent.hooks is None:
+        pytest.skip("it has no hooks")
     sessions = set[str]()
     for step in of_agent(agent):
         if "hook" in step:
@@ -173,10 +207,11 @@ def test_its_hooks_name_it(agent: AgentPlugin) -> None:
 def test_a_hook_that_it_does_not_know_is_kept_as_it_came(agent: AgentPlugin) -> None:
     """An event of a later version is neither lost nor an exception."""
     bench = CaptureBench()
-    payload = {"hook_event_name": "somethingNew", "session_id": "s", "conversation_id": "s", "told": {"a": [1]}}
+    naming, known = naming_field(agent)
+    payload = {naming: "somethingNew", "session_id": "s", "conversation_id": "s", "told": {"a": [1]}}
     bench.hook(agent.id, **payload)
-    for broken in ({"hook_event_name": 7}, {"hook_event_name": "PreToolUse"}, {"hook_event_name": "preToolUse"}):
-        bench.hook(agent.id, **broken)
+    for broken in (7, "PreToolUse", "preToolUse", *sorted(known)):
+        bench.hook(agent.id, **{naming: broken})
     (kept,) = [draft for draft in bench.kinds("agent_other") if "told" in str(draft.fields)]
     assert kept.fields["raw_kind"] == "somethingNew"
 
@@ -196,7 +231,9 @@ def test_its_turns_are_recorded(agent: AgentPlugin) -> None:
 def test_both_sources_saw_the_same_words(recording: Recording) -> None:
     """The candidate's prompts are the same from both sides; a line for the shell is the agent's own and has no hook."""
     bench = played(recording.steps)
-    assert [text for text in bench.texts("proxy") if not text.startswith("! ")] == bench.texts("hook")
+    sent = [text for text in bench.texts("proxy") if not text.startswith("! ")]
+    assert sent
+    assert bench.texts("hook") == (sent if plugin(recording.agent).is_hooked else [])
 
 
 @every_recording
@@ -234,25 +271,17 @@ def test_every_served_answer_is_an_attempt(recording: Recording) -> None:
 @every_conversation
 def test_every_served_tool_call_is_recorded_unchanged(recording: Recording) -> None:
     """The tool calls of complete answers are in the order of the script, with the provider's ids."""
-    served = [
-        json.loads(line.removeprefix("data: "))
-        for step in recording.steps
-        if "response_to" in step
-        for line in step["body"].splitlines()
-        if line.startswith("data: ")
-    ]
-    expected = [
-        found["content_block"]["id"]
-        for found in served
-        if found["type"] == "content_block_start" and found["content_block"]["type"] == "tool_use"
-    ] + [
-        found["item"]["call_id"]
-        for found in served
-        if found["type"] == "response.output_item.done" and "call_id" in found["item"]
-    ]
+    expected = [call for step in recording.steps if "response_to" in step for call in _served(recording, step)]
     recorded = [draft.fields["tool_use_id"] for draft in played(recording.steps).kinds("tool_call", src="proxy")]
     assert set(expected) <= set(recorded)
     assert [call for call in recorded if call in expected] == expected
+
+
+def _served(recording: Recording, answer: Step) -> list[str]:
+    """The tool calls in a recorded answer; none if it is not a model's."""
+    request = recording.steps[answer["response_to"]]["request"]
+    api = provider_of(request["method"], request["target"].partition("?")[0])
+    return served_calls(answer["body"], api) if api is not None else []
 
 
 @every_conversation
@@ -268,11 +297,12 @@ def test_cuts_of_the_bytes_change_nothing(recording: Recording) -> None:
 
 @every_conversation
 def test_silent_hooks_are_noticed(recording: Recording) -> None:
-    """If the proxy sees tools run and no hook reports them, there is one event; with hooks there is none."""
+    """If the proxy sees tools run and no hook reports them, there is one event; an agent without hooks has none."""
     assert not played(recording.steps).kinds("capture_hook_silent")
     silent = played(recording.steps, without_hooks=True)
     if any(draft.kind in {"command", "file_edit"} for draft in silent.drafts):
-        assert {draft.kind for draft in silent.kinds("capture_hook_silent")} == {"capture_hook_silent"}
+        is_expected = plugin(recording.agent).is_hooked
+        assert [draft.kind for draft in silent.kinds("capture_hook_silent")] == ["capture_hook_silent"] * is_expected
 
 
 @every_conversation
@@ -370,6 +400,23 @@ def test_it_is_started_with_the_way_to_the_recorder(agent: AgentPlugin, tmp_path
 
 
 @every_agent
+def test_it_is_not_started_unrecorded(agent: AgentPlugin, tmp_path: Path) -> None:
+    """If only its workspace file records it, it is not started without our entries there, and says how to continue."""
+    if agent.requests is not None or agent.editor is None:
+        pytest.skip("it can be recorded without a workspace file")
+    file = tmp_path / "workspace" / agent.facts.editor_file
+    for content in (None, "{}", json.dumps({**agent.editor().empty}), "not JSON"):
+        if content is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content)
+        with pytest.raises(EditorFileMissingError) as raised:
+            agent.launch().prepare(request_for(tmp_path, program=tmp_path / agent.facts.program, environ={}))
+        assert raised.value.agent == agent.id
+        assert agent.facts.editor_file in raised.value.question
+        assert f"--ide {agent.id}" in (raised.value.hint or "")
+
+
+@every_agent
 def test_its_own_words_for_going_on_are_known(agent: AgentPlugin) -> None:
     """The person who ends it reads how to continue the conversation, recorded."""
     assert agent.launch().resume_words
@@ -384,7 +431,7 @@ def test_its_editor_file_is_accepted(agent: AgentPlugin) -> None:
     entries = file.entries(TICKET)
     assert file.refusal({**file.empty}) is None
     assert file.refusal({**file.empty, **entries}) is None
-    assert file.refusal({**file.empty, "hooks": 7}) is not None
+    assert any(file.refusal({**file.empty, **entries, name: 7}) for name in entries)
     assert (TOKEN in json.dumps(entries)) == file.holds_token
 
 

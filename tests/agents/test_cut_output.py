@@ -17,7 +17,7 @@ from tests.helpers.capturing import (
     tool_block,
 )
 
-from promptster.replay.model import Role
+from promptster.replay.model import EntryRole
 from promptster.replay.timeline import build
 
 CODEX = {"originator": "codex_exec", "session-id": "s1", "thread-id": "s1"}
@@ -32,7 +32,7 @@ LONG = (
 
 def _marks(bench: CaptureBench, kind: str = "command") -> list[tuple[Any, tuple[str, ...]]]:
     timeline = build(bench.recorded())
-    assert all(entry.role is Role.ROUTINE for entry in timeline.entries if entry.kind == "agent_other")
+    assert all(entry.role is EntryRole.ROUTINE for entry in timeline.entries if entry.kind == "agent_other")
     name = {"command": "output", "tool_result": "content"}[kind]
     return [(entry.fields.get(name), entry.marks) for entry in timeline.entries if entry.kind == kind]
 

@@ -1,23 +1,19 @@
 """Another agent is a folder, its recordings and a line in the catalogue: nothing else names it, and all of it works.
 
-A folder here that has a ``catalogue_line.txt`` is an agent that is not in the tree. A copy of the tree is made, its
-``plugin`` is put into an agent's folder, its line at the end of the catalogue, and the programs of that copy run.
+A folder here that has a ``catalogue_line.txt`` is an agent that is not in the tree; one of them has a ``program.py``
+and can be started. A copy of the tree is made, its ``plugin`` is put into an agent's folder, its line at the end of the
+catalogue, and the programs of that copy run.
 ``docs/adding-an-agent.md`` describes the same steps.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import subprocess
 import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.helpers.added_agents import FOLDERS, Tree, files_that_name, tree_with
 from tests.helpers.chromium import chromium, find_chromium
 from tests.helpers.collector import collector
 from tests.helpers.hiring import Hiring
@@ -29,49 +25,19 @@ from tests.helpers.running import kill_and_wait, pid_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.helpers.hiring import Invited
 
-ROOT = Path(__file__).resolve().parents[2]
-(FOLDER,) = (line.parent for line in (ROOT / "tests" / "agents").glob("*/catalogue_line.txt"))
+(FOLDER,) = (folder for folder in FOLDERS if (folder / "program.py").is_file())
 ID = FOLDER.name
-END = ")  # fmt: skip\n"
 PATIENCE_S = 60.0
-
-
-@dataclass(frozen=True)
-class Tree:
-    """A copy of the tree in which the agent can be recorded."""
-
-    root: Path
-
-    @property
-    def environ(self) -> dict[str, str]:
-        """The environment with which Python imports its packages from here."""
-        return {"PYTHONPATH": os.pathsep.join(str(self.root / name) for name in ("cli", "collector", "hooks"))}
-
-
-def _add(root: Path) -> None:
-    """Do what ``docs/adding-an-agent.md`` says."""
-    shutil.copytree(FOLDER / "plugin", root / "cli" / "promptster" / "agents" / ID)
-    catalogue = root / "cli" / "promptster" / "protocol" / "agents.py"
-    text = catalogue.read_text(encoding="utf-8")
-    assert text.count(END) == 1
-    catalogue.write_text(
-        text.replace(END, (FOLDER / "catalogue_line.txt").read_text(encoding="utf-8") + END), encoding="utf-8"
-    )
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     """The copy; it has what was in the tree, the folder and the line."""
-    root = tmp_path_factory.mktemp("tree")
-    without = shutil.ignore_patterns("__pycache__", "*.pyc")
-    for name in ("cli", "collector", "hooks", "tests"):
-        shutil.copytree(ROOT / name, root / name, ignore=without)
-    shutil.copy(ROOT / "pyproject.toml", root / "pyproject.toml")
-    _add(root)
-    return Tree(root)
+    return tree_with([FOLDER], tmp_path_factory.mktemp("tree"))
 
 
 @pytest.fixture
@@ -88,37 +54,17 @@ def hiring(tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 def test_no_other_file_names_it() -> None:
     """Neither a table nor a test nor a document has to know it."""
-    named = re.compile(re.escape(ID.encode()), re.IGNORECASE)
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    )
-    paths = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
-    found = [
-        path for path in paths if path.is_file() and FOLDER not in path.parents and named.search(path.read_bytes())
-    ]
-    assert found == []
+    assert files_that_name(ID, outside=FOLDER) == []
 
 
 def test_the_conformance_suite_runs_on_it(tree: Tree) -> None:
     """The suite uses its recordings, together with those of the earlier agents."""
-    words = [sys.executable, "-m", "pytest", "tests/agents/test_conformance.py", "-q", "-p", "no:randomly", "-k", ID]
-    environ = {**os.environ, **tree.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(words, cwd=tree.root, env=environ, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-    counted = re.search(r"(\d+) passed", done.stdout)
-    assert counted is not None
-    assert int(counted[1]) >= 15
+    assert tree.run_conformance_suite(ID) >= 15
 
 
 def test_its_folder_fits_the_types(tree: Tree) -> None:
     """The Protocols are what it implements: a capability that was misspelled would be found."""
-    folder = tree.root / "cli" / "promptster" / "agents" / ID
-    words = [sys.executable, "-m", "mypy", "--follow-imports", "silent", str(folder)]
-    done = subprocess.run(words, cwd=tree.root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    tree.check_types(ID)
 
 
 def test_help_and_completion_name_it(tree: Tree, tmp_path: Path) -> None:

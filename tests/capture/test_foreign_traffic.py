@@ -52,7 +52,7 @@ def _conversation(path: Path) -> list[tuple[str, list[dict[str, Any]]]]:
 
 
 @needs_transcripts
-@pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", TRANSCRIPTS, ids=[path.stem for path in TRANSCRIPTS])
 @pytest.mark.parametrize("restarts", [False, True])
 def test_a_transcript_played_as_requests(path: Path, restarts: bool) -> None:  # noqa: FBT001 - a parameter
     """Each answer is asked for with its whole history: words, calls and results are recorded once, in order."""
@@ -84,7 +84,7 @@ def _answer(target: str, body: bytes, cuts: list[int]) -> Answer:
 
 
 @needs_streams
-@pytest.mark.parametrize("path", STREAMS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", STREAMS, ids=[path.stem for path in STREAMS])
 def test_a_recorded_stream_cut_anywhere(path: Path) -> None:
     """Streams of real providers are read completely, and the same however they are cut."""
     yaml = pytest.importorskip("yaml", reason="the recorded streams are YAML files")

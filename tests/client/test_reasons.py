@@ -14,7 +14,7 @@ import httpx
 import pytest
 from tests.helpers.certificates import make_server
 
-from promptster.client import AsyncCollectorClient, CollectorClient, UnreachableError
+from promptster.client import AsyncCollectorClient, CollectorClient, CollectorUnreachableError
 from promptster.client.reasons import why_unreachable
 from promptster.errors import PromptsterError, reason_of
 from promptster.network import Network
@@ -29,7 +29,7 @@ JARGON = re.compile(r"Errno|\[|_ssl|0x|Error\b")
 def said_by(url: str, network: Network | None = None) -> tuple[str, str]:
     """What a command prints about an address without an answer, and the hint."""
     client = CollectorClient(url, network=network, timeout=httpx.Timeout(0.2))
-    with client, pytest.raises(UnreachableError) as caught:
+    with client, pytest.raises(CollectorUnreachableError) as caught:
         client.keys()
     assert caught.value.code == "collector_unreachable"
     assert not JARGON.search(f"{caught.value.message} {caught.value.hint}")
@@ -79,7 +79,7 @@ def test_the_recorder_says_the_same() -> None:
     async def ask() -> str:
         client = AsyncCollectorClient("http://127.0.0.1:9")
         try:
-            with pytest.raises(UnreachableError) as caught:
+            with pytest.raises(CollectorUnreachableError) as caught:
                 await client.keys()
         finally:
             await client.aclose()

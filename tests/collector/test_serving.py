@@ -53,6 +53,13 @@ def test_links_name_no_plain_address(url: str, settings: Settings) -> None:
     assert caught.value.code == "public_url"
 
 
+@pytest.mark.parametrize("url", ["collector.example", "collector", "https://"])
+def test_a_public_address_that_is_none_is_named(url: str, settings: Settings) -> None:
+    """What was typed is shown, so that nobody looks for an option that is there."""
+    with pytest.raises(SetupError, match=f"not a web address: '{url}'"):
+        serve(Settings(data=settings.data, public_url=url), Listening(host="127.0.0.1", port=0), tell=print)
+
+
 @pytest.mark.parametrize("url", ["https://a.example/x?y=1", "https://a.example#x", "https://me@a.example"])
 def test_links_can_be_made_of_the_public_address(url: str, settings: Settings) -> None:
     """A URL with a query or a fragment would make links that cannot be opened."""

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from tests.helpers.candidate import Candidate, bearer, new_assessment, new_invite, secret_header, started
 from tests.helpers.site import Site, Template, running_site
 
-from promptster.client import RefusedError
+from promptster.client import CollectorRefusedError
 from promptster.protocol.batch import MAX_BODY, join_wire, parse_batch
 from promptster.protocol.confirmation import confirmation_code
 from promptster.protocol.encoding import b64u_encode
@@ -156,7 +156,7 @@ def test_invites_an_hour_are_counted_by_token(template: Template, data: Path) ->
         problem = answers[-1].json()
         assert problem["code"] == "too_many_invites"
         assert answers[-1].headers["retry-after"] == "1200"
-        told = RefusedError(status=429, problem=problem, path=path)  # what ``promptster invite`` prints then
+        told = CollectorRefusedError(status=429, problem=problem, path=path)  # what ``promptster invite`` prints then
         assert told.message == "3 invites were made with this sign-in within an hour"
         assert told.hint == "They are all valid. Try again in 1200 s."
         other = site.client.post("/v1/tokens", headers=bearer(site.token), json={"role": "recruiter"}).json()["token"]

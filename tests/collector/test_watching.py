@@ -13,7 +13,7 @@ from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.merkle import leaf_hash, verify_consistency
 from promptster.protocol.signing import SigningKey
 from promptster.protocol.transparency_log import Checkpoint, sign_checkpoint
-from promptster_collector.ingest.transparency_log import Standing
+from promptster_collector.ingest.transparency_log import CheckpointStanding
 from promptster_collector.store.schema import Alarm, LogCheckpoint, LogOrigin
 
 
@@ -104,19 +104,19 @@ def test_how_a_foreign_checkpoint_stands_to_the_log(site: Site) -> None:
     key, log = site.store.identity.log_signer, site.services.bundles.log
     first, second = _grow(site, 2)
 
-    def standing(note: str) -> Standing:
+    def standing(note: str) -> CheckpointStanding:
         return log.ask(lambda connection: log.standing(connection, note))
 
     def signed(size: int, root: bytes, origin: str = first.origin, key: SigningKey = key) -> str:
         return sign_checkpoint(origin=origin, size=size, root=root, key=key)
 
-    assert [standing(note.note) for note in (first, second)] == [Standing.KNOWN, Standing.KNOWN]
-    assert standing(signed(3, bytes(32))) is Standing.NEWER
-    assert standing(signed(1, first.root, origin=f"{first.origin}7")) is Standing.NEWER
-    assert standing(signed(1, second.root)) is Standing.CONTRADICTED
+    assert [standing(note.note) for note in (first, second)] == [CheckpointStanding.KNOWN, CheckpointStanding.KNOWN]
+    assert standing(signed(3, bytes(32))) is CheckpointStanding.NEWER
+    assert standing(signed(1, first.root, origin=f"{first.origin}7")) is CheckpointStanding.NEWER
+    assert standing(signed(1, second.root)) is CheckpointStanding.CONTRADICTED
     other = SigningKey.generate(lambda size: bytes(range(size)))
-    assert standing(signed(1, first.root, key=other)) is Standing.FOREIGN
-    assert standing("nothing") is Standing.FOREIGN
+    assert standing(signed(1, first.root, key=other)) is CheckpointStanding.FOREIGN
+    assert standing("nothing") is CheckpointStanding.FOREIGN
 
 
 def test_a_fork_that_comes_to_light_starts_another_origin(site: Site) -> None:

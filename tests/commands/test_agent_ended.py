@@ -161,7 +161,7 @@ def test_a_session_that_was_submitted_meanwhile_is_told_in_plain_words(invited: 
     )  # fmt: skip
     assert late.returncode == 125
     assert late.stderr.splitlines() == [
-        "error: nothing would be recorded: the session was submitted",
+        "error: this session has ended",
         "To work unrecorded, start the agent without promptster.",
     ]
 

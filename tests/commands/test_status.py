@@ -123,7 +123,7 @@ def test_the_last_minutes_and_the_end_of_the_time_name_the_next_step(invited: In
     assert shown.endswith("Next       promptster submit\n")
     folder.update(record_until=SystemClock().wall_ms() - 60_000)
     shown = invited.person.call("status").stdout
-    assert "(over for 1 min); agents are no longer recorded\n" in shown
+    assert "(1 min ago); agents are no longer recorded\n" in shown
     assert shown.startswith("Over ")
     assert shown.endswith("Next       promptster submit\n")
     assert invited.person.call("pause").stdout == (

@@ -14,7 +14,7 @@ from tests.helpers.certified import Certified
 from tests.helpers.disk import MemoryDisk, PowerLossError, seeded
 from tests.helpers.recorders import MemoryCollector, RecorderBench, note
 
-from promptster.client import RefusedError
+from promptster.client import CollectorRefusedError
 from promptster.deliver.limits import SealingLimits
 from promptster.journal.journal import JournalLostError
 from promptster.journal.limits import JournalLimits
@@ -121,12 +121,12 @@ def test_the_collector_in_memory_refuses_what_a_collector_refuses() -> None:
     bench.record(note("a"))
     bench.seal()
     memory_collector = MemoryCollector(certified)
-    with pytest.raises(RefusedError):
+    with pytest.raises(CollectorRefusedError):
         MemoryCollector(certified).take(3, bench.outbox.wire(0))
     memory_collector.take(0, bench.outbox.wire(0))
     other = RecorderBench(certified, MemoryDisk())
     other.record(note("b"))
     other.seal()
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(CollectorRefusedError) as refused:
         memory_collector.take(0, other.outbox.wire(0))
     assert refused.value.code == "conflict"

@@ -10,7 +10,7 @@ from tests.helpers.certified import NOW_MS, Certified
 from tests.helpers.disk import MemoryDisk
 from tests.helpers.recorders import BATCHES, MemoryCollector, RecorderBench, note
 
-from promptster.client import RefusedError, UnreachableError
+from promptster.client import CollectorRefusedError, CollectorUnreachableError
 from promptster.deliver.limits import SealingLimits, UploadTiming
 from promptster.deliver.refusals import Refusals
 from promptster.deliver.uploader import Ended, Halt, Pace, Uploader
@@ -135,16 +135,16 @@ async def test_new_batches_are_noticed() -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        UnreachableError("cut"),
-        RefusedError(status=429, problem={"code": "busy"}, retry_after_s=0.0),
-        RefusedError(status=500, problem={}),
-        RefusedError(status=503, problem={}, retry_after_s=0.001),
-        RefusedError(status=404, problem={}),
-        RefusedError(status=413, problem={}),
-        RefusedError(status=410, problem={}),
-        RefusedError(status=409, problem={"code": "conflict", "header": "!", "receipt": {}}),
-        RefusedError(status=409, problem={"code": "gap", "expected": 99}),
-        RefusedError(status=409, problem={"code": "gap", "expected": "x"}),
+        CollectorUnreachableError("cut"),
+        CollectorRefusedError(status=429, problem={"code": "busy"}, retry_after_s=0.0),
+        CollectorRefusedError(status=500, problem={}),
+        CollectorRefusedError(status=503, problem={}, retry_after_s=0.001),
+        CollectorRefusedError(status=404, problem={}),
+        CollectorRefusedError(status=413, problem={}),
+        CollectorRefusedError(status=410, problem={}),
+        CollectorRefusedError(status=409, problem={"code": "conflict", "header": "!", "receipt": {}}),
+        CollectorRefusedError(status=409, problem={"code": "gap", "expected": 99}),
+        CollectorRefusedError(status=409, problem={"code": "gap", "expected": "x"}),
     ],
     ids=lambda error: f"{error.status}-{error.code}",
 )
@@ -244,7 +244,7 @@ async def test_a_batch_that_is_too_large_is_made_smaller() -> None:
     delivery.bench.record(*(note("x" * 90_000) for _ in range(4)))
     await delivery.bench.sealer.seal_all()
     assert delivery.bench.outbox.sealed == 1
-    delivery.memory_collector.faults = [RefusedError(status=413, problem={"code": "body_size"})]
+    delivery.memory_collector.faults = [CollectorRefusedError(status=413, problem={"code": "body_size"})]
     sealing = asyncio.create_task(delivery.bench.sealer.run())
     task = asyncio.create_task(delivery.uploader.run())
     async with asyncio.timeout(20):
@@ -283,7 +283,7 @@ async def test_a_stranger_s_tombstone_ends_nothing(*, signed: bool) -> None:
     """With another key's tombstone, or none, the session continues, and what was refused is sent on request."""
     delivery, stranger = Delivery(batches=1), Delivery(batches=0, seed=8)
     problem = stranger.ended("withdrawn") if signed else {"code": "withdrawn", "tombstone": None}
-    delivery.memory_collector.faults.append(RefusedError(status=410, problem=problem))
+    delivery.memory_collector.faults.append(CollectorRefusedError(status=410, problem=problem))
     await delivery.send()
     assert delivery.halt() is not None
     delivery.uploader.try_again()
@@ -294,15 +294,15 @@ async def test_a_stranger_s_tombstone_ends_nothing(*, signed: bool) -> None:
 @pytest.mark.parametrize(
     "refusal",
     [
-        RefusedError(status=413, problem={"code": "session_full", "detail": "The session is full."}),
-        RefusedError(status=413, problem={"code": "body_size"}),
-        RefusedError(status=404, problem={"code": "unknown_session"}),
-        RefusedError(status=422, problem={"code": "prev_mismatch"}),
-        RefusedError(status=410, problem={"code": "closed", "close": None}),
+        CollectorRefusedError(status=413, problem={"code": "session_full", "detail": "The session is full."}),
+        CollectorRefusedError(status=413, problem={"code": "body_size"}),
+        CollectorRefusedError(status=404, problem={"code": "unknown_session"}),
+        CollectorRefusedError(status=422, problem={"code": "prev_mismatch"}),
+        CollectorRefusedError(status=410, problem={"code": "closed", "close": None}),
     ],
     ids=lambda error: f"{error.status}-{error.code}",
 )
-async def test_after_a_refusal_for_good_nothing_more_is_sent_until_somebody_asks(refusal: RefusedError) -> None:
+async def test_after_a_refusal_for_good_nothing_more_is_sent_until_asked(refusal: CollectorRefusedError) -> None:
     """The batch is asked about once; everything stays here, and one request sends it all."""
     delivery = Delivery(batches=2)
     wires = [delivery.bench.outbox.wire(n) for n in range(2)]

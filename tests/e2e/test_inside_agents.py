@@ -277,7 +277,7 @@ def test_the_conversation_goes_on_as_it_is_told(agent: str, participants: Partic
             words = (PROMPTSTER, "run", *_WORDS[agent])
             with Terminal(words, environ=environ, cwd=candidate.workspace) as terminal:
                 assert terminal.end() == 0, terminal.shown
-            assert f"{agent} ended. Recorded: 1 prompt, 1 tool call, edits to 0 files." in terminal.shown
+            assert f"{agent} ended. Recorded: 1 prompt, 1 tool call, no edits." in terminal.shown
             told = terminal.shown.partition(_HINT[agent])[2].split()[0]
             more = {
                 "claude": ("claude", "--resume", told, *_WORDS[agent][3:], "-p", "And the rest"),
@@ -285,7 +285,7 @@ def test_the_conversation_goes_on_as_it_is_told(agent: str, participants: Partic
             }
             with Terminal((PROMPTSTER, "run", *more[agent]), environ=environ, cwd=candidate.workspace) as terminal:
                 assert terminal.end() == 0, terminal.shown
-            assert f"{agent} ended. Recorded: 1 prompt, 0 tool calls, edits to 0 files." in terminal.shown
+            assert f"{agent} ended. Recorded: 1 prompt, 0 tool calls, no edits." in terminal.shown
             assert terminal.shown.partition(_HINT[agent])[2].split()[0] == told
             candidate.submit()
         lines = participants.recruiter.lines(candidate.session)

@@ -1,4 +1,4 @@
-"""A disk in memory that forgets what was not synced, tears writes, and fails on request: ``record.files.Files``.
+"""A ``promptster.journal.disk.Files`` in memory: forgets what was not synced, tears writes, fails on request.
 
 Reads see everything that was written, as through a page cache. ``crash`` gives the disk that a machine finds after its
 power came back: per file, what was synced and a random part of the rest; per folder, the names that were synced and a

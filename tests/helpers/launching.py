@@ -87,7 +87,12 @@ def _policy() -> Policy:
 
 @contextlib.contextmanager
 def recording_session(
-    root: Path, *, answering: bool = True, choices: Mapping[str, Any] | None = None, policy: Policy | None = None
+    root: Path,
+    *,
+    answering: bool = True,
+    choices: Mapping[str, Any] | None = None,
+    policy: Policy | None = None,
+    ticket: LaunchTicket = TICKET,
 ) -> Generator[RecordingSession]:
     """A session below ``root``, active; with ``answering`` its control socket gives tickets and takes drafts."""
     paths = Paths(config=root / "config", data=root / "data", state=root / "promptster")
@@ -113,19 +118,19 @@ def recording_session(
     save_secrets(FileStore(folder.secrets_file), session, SessionSecrets.generate(session))
     made = RecordingSession(paths=paths, folder=folder, workspace=workspace)
     try:
-        with _control(made) if answering else contextlib.nullcontext():
+        with _control(made, ticket) if answering else contextlib.nullcontext():
             yield made
     finally:
         shutil.rmtree(folder.run)  # it may be outside root, since socket paths must be short
 
 
 @contextlib.contextmanager
-def _control(made: RecordingSession) -> Generator[None]:
+def _control(made: RecordingSession, ticket: LaunchTicket) -> Generator[None]:
     """The recorder's own control server on a thread, with two operations of this module."""
 
     async def answer(call: ControlCall) -> Reply:
         if isinstance(call, LaunchCall):
-            return TICKET
+            return ticket
         assert isinstance(call, RecordCall)
         made.recorded.extend(dict(draft) for draft in call.drafts)
         return Recorded(seqs=tuple(range(len(call.drafts))))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from promptster.client import RefusedError
+from promptster.client import CollectorRefusedError
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.signing import Envelope
@@ -47,7 +47,7 @@ class MemoryCollectorServer:
         with self.changed:
             try:
                 receipt = self.memory_collector.take(n, wire, b64u_decode(earlier) if earlier else None)
-            except RefusedError as error:
+            except CollectorRefusedError as error:
                 return error.status or 500, {}, json.dumps(dict(error.problem)).encode()
             self.changed.notify_all()
         return 200, {"promptster-checked": str(len(self.memory_collector.stored) - 1)}, receipt

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.helpers.chromium import Browser, Page
 
     from promptster.protocol.events import OpenedEvent
-    from promptster.replay.loading import Facts
+    from promptster.replay.loading import ReplayHeading
 
 
 def open_page(
@@ -26,7 +26,7 @@ def open_page(
     size: tuple[int, int] = (1280, 900),
     *,
     fragment: str = "",
-    facts: Facts | None = None,
+    facts: ReplayHeading | None = None,
 ) -> Page:
     """The page of a session, opened at a size in CSS pixels and with an address that ends in ``fragment``."""
     file = folder / "replay.html"

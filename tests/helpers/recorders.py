@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from tests.helpers.certified import NOW_MS
 
-from promptster.client import PutAnswer, RefusedError
+from promptster.client import CollectorRefusedError, PutAnswer
 from promptster.deliver.limits import SealingLimits
 from promptster.deliver.outbox import Outbox
-from promptster.deliver.sealer import Sealer
+from promptster.deliver.sealer import BatchSealer
 from promptster.journal.journal import Journal
 from promptster.journal.limits import JournalLimits
 from promptster.journal.writer import JournalWriter
@@ -107,7 +107,7 @@ class RecorderBench:
             limits=self.limits,
         )
         self.recovered = list(self.recorder.recovered())
-        self.sealer = Sealer(
+        self.sealer = BatchSealer(
             recorder=self.recorder,
             outbox=self.outbox,
             session=certified.session,
@@ -159,7 +159,7 @@ class MemoryCollector:
         assert session == self.certified.session
         self.calls.append((n, earlier_receipt is not None))
         fault = self.faults.pop(0) if self.faults else None
-        if isinstance(fault, RefusedError):
+        if isinstance(fault, CollectorRefusedError):
             raise fault
         receipt = self.take(n, wire, earlier_receipt)
         if fault is not None:
@@ -171,7 +171,7 @@ class MemoryCollector:
         batch = parse_batch(wire)
         verify_batch_signature(batch, self.certified.secrets.signing_key.public_key)
         if self.ended is not None:
-            raise RefusedError(status=410, problem=self.ended)
+            raise CollectorRefusedError(status=410, problem=self.ended)
         if n < len(self.stored):
             known, receipt = self.stored[n]
             if known.header_bytes == batch.header_bytes:
@@ -181,13 +181,13 @@ class MemoryCollector:
                 "header": b64u_encode(known.header_bytes),
                 "receipt": Envelope.decode(receipt).to_json(),
             }
-            raise RefusedError(status=409, problem=problem)
+            raise CollectorRefusedError(status=409, problem=problem)
         if n > len(self.stored):
-            raise RefusedError(status=409, problem={"code": "gap", "expected": len(self.stored)})
+            raise CollectorRefusedError(status=409, problem={"code": "gap", "expected": len(self.stored)})
         prev = self.stored[-1][0].header_sha256 if self.stored else self.certified.certificate.sha256
         first = self.events
         if (batch.header.prev, batch.header.first) != (prev, first):
-            raise RefusedError(status=422, problem={"code": "prev_mismatch"})
+            raise CollectorRefusedError(status=422, problem={"code": "prev_mismatch"})
         receipt = earlier or self.receipt(batch)
         self.stored.append((batch, receipt))
         return receipt

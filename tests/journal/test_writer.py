@@ -132,8 +132,9 @@ def test_after_the_time_limit_nothing_of_agents_is_recorded(kind: str) -> None:
     """The recorder keeps the certificate's end and reports it once; the session's own events continue."""
     bench = RecorderBench(Certified(record_until=NOW_MS + 10), MemoryDisk())
     draft = Draft(src="proxy", event=event_of(kind, {}), ms=NOW_MS, mono_ms=1)
+    bench.clock.pass_by(10)
     assert bench.recorder.append(draft) == 0
-    bench.clock.pass_by(11)
+    bench.clock.pass_by(1)
     assert bench.recorder.append(draft) == bench.recorder.append(draft) == NOT_RECORDED
     bench.record(note("still mine"))
     assert kinds(bench) == [kind, "capture_degraded", "note"]
@@ -228,9 +229,12 @@ def test_memory_is_bounded_while_the_disk_refuses() -> None:
     disk = MemoryDisk()
     bench = RecorderBench(Certified(), disk, limits=JournalLimits(pending=20_000))
     disk.on_call = failing(disk, errno.EIO, times=1)
+    left_out_at: list[int] = []
     for number in range(8):
-        bench.recorder.append(call(number, "x" * 4000))
-    assert bench.recorder.dropped["overload"] > 0
+        bench.clock.pass_by(1)
+        if bench.recorder.append(call(number, "x" * 4000)) == NOT_RECORDED:
+            left_out_at.append(bench.clock.wall_ms())
+    assert len(left_out_at) == bench.recorder.dropped["overload"] > 1
     bench.clock.pass_by(5000)
     assert bench.recorder.append(note("mine")) != NOT_RECORDED
     assert not bench.recorder.commit()
@@ -239,7 +243,7 @@ def test_memory_is_bounded_while_the_disk_refuses() -> None:
     assert kinds(bench)[-2:] == ["capture_degraded", "capture_gap"]
     gap = list(bench.recorder.events())[-1].open().fields
     assert (gap["source"], gap["lost"]) == ("recorder", bench.recorder.dropped["overload"])
-    assert (gap["from_ms"], gap["to_ms"]) == (NOW_MS, NOW_MS + 5000)
+    assert (gap["from_ms"], gap["to_ms"]) == (left_out_at[0], NOW_MS + 5008)
 
 
 def test_the_session_s_own_events_stay_whole() -> None:
@@ -331,3 +335,59 @@ def test_own_notes_are_stamped_by_the_clock() -> None:
     bench.recorder.commit()
     parsed = next(iter(bench.recorder.events())).parsed
     assert (parsed.src, parsed.ms, parsed.mono_ms) == ("recorder", 5, 7)
+
+
+def test_an_event_does_not_refer_to_itself() -> None:
+    """A ref to its own place, which the draft could only guess, falls away like one to the future."""
+    bench = RecorderBench(Certified(), MemoryDisk())
+    bench.record(note("a"))
+    draft = note("b")
+    bench.record(Draft(src=draft.src, event=draft.event, ms=draft.ms, mono_ms=draft.mono_ms, refs=(0, 1, 2, -1)))
+    assert list(bench.recorder.events())[-1].parsed.refs == (0,)
+
+
+def test_a_group_is_written_and_the_rest_waits() -> None:
+    """More than a group's bytes takes more than one commit, and nothing falls between two of them."""
+    bench = RecorderBench(Certified(), MemoryDisk(), limits=JournalLimits(group=1))
+    for text in ("a", "b", "c"):
+        bench.recorder.append(note(text))
+    for count in (1, 2, 3):
+        assert bench.recorder.commit()
+        assert bench.recorder.durable_seq == count
+    assert [event.seq for event in bench.recorder.events()] == [0, 1, 2]
+
+
+def test_memory_is_free_again_once_the_disk_has_written() -> None:
+    """Only what waits for the disk counts against the limit, however much was written before."""
+    bench = RecorderBench(Certified(), MemoryDisk(), limits=JournalLimits(pending=10_000))
+    for number in range(20):
+        assert bench.record(call(number, "x" * 2_000)) == [number]
+    assert not bench.recorder.dropped
+
+
+def test_recent_events_make_room_when_they_are_taken() -> None:
+    """A sealer that keeps up never has to read from disk, however long the session."""
+    bench = RecorderBench(Certified(), MemoryDisk(), limits=JournalLimits(recent=5_000))
+    for number in range(20):
+        bench.record(call(number, "x" * 2_000))
+        assert [event.seq for event in bench.recorder.take_recent(number) or []] == [number]
+
+
+async def test_close_writes_what_no_thread_has_written() -> None:
+    """An end before the writer's thread began loses nothing."""
+    disk, certified = MemoryDisk(), Certified()
+    bench = RecorderBench(certified, disk)
+    bench.recorder.append(note("a"))
+    await bench.recorder.close()
+    assert [event.seq for event in RecorderBench(certified, disk).recovered] == [0]
+
+
+def test_recent_events_have_no_hole() -> None:
+    """Once one did not fit, later ones are read from disk too, also when there is room again."""
+    bench = RecorderBench(Certified(), MemoryDisk(), limits=JournalLimits(recent=5_000))
+    for number in range(3):
+        bench.record(call(number, "x" * 2_000))
+    assert [event.seq for event in bench.recorder.take_recent(1) or []] == [1]
+    bench.record(call(3, "x" * 2_000))
+    assert [event.seq for event in bench.recorder.take_recent(1) or []] == [1]
+    assert bench.recorder.take_recent(2) is None

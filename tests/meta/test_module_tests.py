@@ -189,7 +189,7 @@ def lines_of(module: str) -> list[Entry]:
     """The table's entries for a module: its own line, or the one that holds for its whole folder."""
     lines, names = table(), module.split(".")
     folders = [".".join(names[:end]) + ".*" for end in range(len(names) - 1, 0, -1)]
-    return next((lines[key] for key in (module, *folders) if key in lines), [])
+    return next((lines[key] for key in (module, *folders) if key in lines), list[Entry]())
 
 
 def test_every_module_has_tests() -> None:

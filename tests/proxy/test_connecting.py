@@ -15,7 +15,7 @@ from tests.helpers.certificates import make_server
 from tests.proxy.rig import Talk, provider, proxied
 
 from promptster.network import Network
-from promptster.proxy.connecting import UnreachableError, explain
+from promptster.proxy.connecting import ProviderUnreachableError, explain
 from promptster.proxy.reachability import check_reachability
 from promptster.proxy.upstreams import Upstream
 
@@ -211,7 +211,7 @@ async def test_a_certificate_for_another_name_is_refused_through_a_tunnel(tmp_pa
             "no network",
         ),
         (OSError(), "network", "OSError"),
-        (UnreachableError("x", code="proxy"), "proxy", "x"),
+        (ProviderUnreachableError("x", code="proxy"), "proxy", "x"),
     ],
 )
 def test_reasons_are_words(exc: Exception, code: str, text: str) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptster.proxy import http1
-from promptster.proxy.http1 import RefusedError, head_end, read_request, read_response
+from promptster.proxy.http1 import MessageRefusedError, head_end, read_request, read_response
 from promptster.proxy.upstreams import Upstream
 
 HOST = b"Host: 127.0.0.1:4321\r\n"
@@ -70,7 +70,7 @@ HOSTILE_REQUESTS = {
 def test_hostile_request_heads_are_refused(name: str) -> None:
     """Heads that h11 would accept and two readers could understand differently are refused with their status."""
     head, status = HOSTILE_REQUESTS[name]
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(MessageRefusedError) as caught:
         read_request(head)
     assert caught.value.status == status
 
@@ -95,7 +95,7 @@ HOSTILE_RESPONSES = {
 @pytest.mark.parametrize("name", HOSTILE_RESPONSES)
 def test_hostile_response_heads_become_a_bad_gateway(name: str) -> None:
     """A provider's head that cannot be passed on safely is refused as the provider's fault."""
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(MessageRefusedError) as caught:
         read_response(HOSTILE_RESPONSES[name])
     assert (caught.value.status, caught.value.code) == (502, "bad_answer")
 
@@ -112,7 +112,7 @@ def test_a_head_of_64_kib_is_the_limit() -> None:
     }
     for status, heads in too_long.items():
         for head in heads:
-            with pytest.raises(RefusedError) as caught:
+            with pytest.raises(MessageRefusedError) as caught:
                 head_end(head)
             assert caught.value.status == status
 
@@ -134,7 +134,7 @@ def test_the_end_of_a_head_is_found_at_any_cut(cuts: list[int]) -> None:
 )
 def test_a_bare_line_break_is_refused_before_the_head_is_whole(start: bytes) -> None:
     """A wrong head is refused without waiting for its rest."""
-    with pytest.raises(RefusedError, match="CR LF"):
+    with pytest.raises(MessageRefusedError, match="CR LF"):
         head_end(start, len(start) - 1)
 
 
@@ -221,7 +221,7 @@ def test_arbitrary_bytes_are_read_or_refused(data: bytes) -> None:
     """No head, however broken, raises anything but a refusal."""
     for head in (data, b"GET /x HTTP/1.1\r\n" + HOST + data + b"\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + data + b"\r\n\r\n"):
         for read in (read_request, read_response):
-            with contextlib.suppress(RefusedError):
+            with contextlib.suppress(MessageRefusedError):
                 end = head_end(head)
                 if end:
                     read(head[:end])

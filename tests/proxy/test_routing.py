@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptster.proxy.http1 import RefusedError, read_request
+from promptster.proxy.http1 import MessageRefusedError, read_request
 from promptster.proxy.routing import HookRoute, Router, UpstreamRoute
 
 TOKEN = "tT0-_k" * 7
@@ -76,7 +76,7 @@ def test_the_path_prefix_chooses_the_destination(target: str, fields: bytes, ups
 )
 def test_other_requests_are_refused(target: str, fields: bytes, status: int) -> None:
     """A wrong or missing token, a web page, another protocol, an unknown path: each is refused with its status."""
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(MessageRefusedError) as caught:
         _route(target.encode(), fields)
     assert caught.value.status == status
 
@@ -95,7 +95,7 @@ def test_other_requests_are_refused(target: str, fields: bytes, status: int) -> 
 )
 def test_only_the_literal_address_is_a_host(host: bytes) -> None:
     """A name that could be resolved to this machine is refused."""
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(MessageRefusedError) as caught:
         _route(f"/{TOKEN}/anthropic/v1".encode(), host=b"Host: " + host + b"\r\n")
     assert (caught.value.status, caught.value.code) == (421, "wrong_host")
 
@@ -103,6 +103,6 @@ def test_only_the_literal_address_is_a_host(host: bytes) -> None:
 def test_a_hook_is_posted() -> None:
     """POST to the agent's path is routed to the hook receiver; GET has no effect anywhere."""
     assert _route(b"/hooks/claude", SHOWN) == HookRoute("claude")
-    with pytest.raises(RefusedError) as caught:
+    with pytest.raises(MessageRefusedError) as caught:
         _route(b"/hooks/claude", SHOWN, method=b"GET")
     assert caught.value.status == 405

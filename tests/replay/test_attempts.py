@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.helpers.sessions import CLAUDE, Script
 
-from promptster.replay.model import Entry, Role
+from promptster.replay.model import Entry, EntryRole
 from promptster.replay.timeline import build
 
 OVERLOADED: dict[str, Any] = {"outcome": "error", "status": 529, "error": {"type": "overloaded_error"}}
@@ -35,7 +35,7 @@ def test_a_retried_request_is_one_entry_with_numbered_attempts() -> None:
     assert answer.refs == (request.seq,)
     assert request.seqs == (0, 1, 2)
     assert request.marks == ("3 attempts",)
-    assert request.role is Role.STORY
+    assert request.role is EntryRole.STORY
 
 
 def test_a_cut_answer_without_a_later_complete_one_is_its_own_entry_marked_cut() -> None:
@@ -85,11 +85,11 @@ def test_housekeeping_is_kept_and_marked_as_not_the_candidates_work() -> None:
     timeline = build(script.events)
     roles = {entry.fields["purpose"]: entry.role for entry in timeline.entries if entry.kind == "model_request"}
     assert roles == {
-        "title": Role.NOT_CANDIDATE,
-        "classifier": Role.NOT_CANDIDATE,
-        "compaction": Role.NOT_CANDIDATE,
-        "other": Role.ROUTINE,
-        "work": Role.ROUTINE,
+        "title": EntryRole.NOT_CANDIDATE,
+        "classifier": EntryRole.NOT_CANDIDATE,
+        "compaction": EntryRole.NOT_CANDIDATE,
+        "other": EntryRole.ROUTINE,
+        "work": EntryRole.ROUTINE,
     }
     marked = [entry for entry in timeline.entries if "not the candidate's work" in entry.marks]
     assert len(marked) == 6

@@ -11,7 +11,7 @@ from tests.helpers.sessions import Script, frozen
 
 from promptster.protocol.verdict import CLAIM
 from promptster.replay.exporters import find
-from promptster.replay.loading import Facts, from_bundle, from_opened
+from promptster.replay.loading import ReplayHeading, from_bundle, from_opened
 from promptster.replay.model import GapKind
 from promptster.replay.verdict_text import Tone, facts, findings, words
 
@@ -143,7 +143,7 @@ def test_a_running_session_tells_of_silence_and_misses_nothing_yet() -> None:
 def test_a_running_session_is_not_verified_and_says_so() -> None:
     """Without a bundle nothing was checked, and events that do not exist yet are not shown."""
     events = plausible()
-    replay = from_opened(events[:10] + events[12:20], facts=Facts(title="T"))
+    replay = from_opened(events[:10] + events[12:20], facts=ReplayHeading(title="T"))
     assert words(replay.verification).word == "not verified"
     assert facts(replay.verification) == []
     assert [gap.text for gap in replay.timeline.gaps] == ["events 10 to 11 are not in this record"]

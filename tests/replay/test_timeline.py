@@ -7,7 +7,7 @@ from typing import Any
 from tests.helpers.plausible import plausible
 from tests.helpers.sessions import CLAUDE, START_MS, Script
 
-from promptster.replay.model import GapKind, Role
+from promptster.replay.model import EntryRole, GapKind
 from promptster.replay.timeline import build
 
 
@@ -19,7 +19,7 @@ def test_a_whole_session_is_told_once() -> None:
     assert timeline.wire_events == len(events)
     assert timeline.count("prompt") == 5
     assert timeline.count("tool_call") == 8
-    assert all(entry.role is not Role.NOT_CANDIDATE for entry in timeline.story)
+    assert all(entry.role is not EntryRole.NOT_CANDIDATE for entry in timeline.story)
 
 
 def test_an_empty_session_has_an_empty_timeline() -> None:
@@ -82,7 +82,7 @@ def test_marks_say_what_is_special() -> None:
         (),
         ("redacted: output",),
     ]
-    assert entries[3].role is Role.ROUTINE
+    assert entries[3].role is EntryRole.ROUTINE
 
 
 def test_pauses_are_drawn_from_pause_to_resume() -> None:

@@ -282,7 +282,7 @@ def test_a_file_behind_a_link_that_has_no_entries_of_ours_is_said_so(workspace: 
     (workspace / NAME).symlink_to(other)
     with pytest.raises(WorkspaceError) as refused:
         touched_files(workspace).restore()
-    assert f"are not in {other}, where the link leads now" in (refused.value.hint or "")
+    assert f"are not in {other}, which it points to now" in (refused.value.hint or "")
 
 
 def test_an_end_that_cannot_wait_keeps_what_a_file_held(workspace: Path) -> None:

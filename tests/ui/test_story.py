@@ -12,8 +12,8 @@ from tests.helpers.plausible import plausible
 from tests.helpers.sessions import Script, frozen
 
 from promptster.commands.replay import told
-from promptster.commands.source import Begun, Source
-from promptster.replay.loading import Facts, Opening, Replay, from_bundle, from_opened
+from promptster.commands.source import Begun, SessionSource
+from promptster.replay.loading import Opening, Replay, ReplayHeading, from_bundle, from_opened
 from promptster.ui.story import Layout, story, title
 from promptster.ui.wrapping import cells
 
@@ -87,7 +87,7 @@ class _Noting(Opening):
 
 
 def _begun(opening: Opening) -> Begun:
-    return Begun(source=Source(file=Path("ada.promptster"), session=None), opening=opening)
+    return Begun(source=SessionSource(file=Path("ada.promptster"), session=None), opening=opening)
 
 
 def test_the_title_is_there_before_the_rest_is_checked() -> None:
@@ -112,7 +112,7 @@ def test_a_bundle_that_proves_nothing_has_no_title_of_its_own() -> None:
     altered = data[:place] + b"Fake-home" + data[place + 9 :]
     for broken in (b"PK", altered):
         opening = Opening.of(broken, ())
-        assert opening.facts == Facts()
+        assert opening.facts == ReplayHeading()
         assert [block.plain for block in title(opening.facts)] == ["Session"]
     assert next(told(_begun(opening), Layout())).plain == next(story(from_bundle(altered, ()))).plain
 

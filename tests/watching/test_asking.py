@@ -15,8 +15,8 @@ from promptster.protocol import merkle
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.log_consistency import Relation, Shown, View, relate
 from promptster.protocol.transparency_log import Checkpoint, cosign, sign_checkpoint
-from promptster.watching.asking import CONTRADICTIONS, PATIENCE, Kind, Split, remember, watch
-from promptster.watching.kept import MOST, MOST_EVIDENCE, KeptLogs, Standing
+from promptster.watching.asking import CONTRADICTIONS, PATIENCE, LogFault, Split, remember, watch
+from promptster.watching.kept import MOST, MOST_EVIDENCE, KeptLogs, NoteStanding
 
 
 def _watch(config: Config, log: ServedLog, *seen: View) -> tuple[Split, ...]:
@@ -60,7 +60,7 @@ def test_another_root_of_the_same_size_is_named_with_both_notes(config: Config, 
     assert _watch(config, log) == ()
     log.entries = leaves(5, fork=4)
     (split,) = _watch(config, log)
-    assert (split.kind, split.kept, split.shown) == (Kind.EQUIVOCATION, before, log.signed())
+    assert (split.kind, split.kept, split.shown) == (LogFault.EQUIVOCATION, before, log.signed())
     document = _evidence(split)
     assert [document[name] for name in ("kind", "kept", "shown")] == ["equivocation", before, log.signed()]
     for note in (before, log.signed()):
@@ -74,7 +74,7 @@ def test_a_fork_that_grew_cannot_be_proved(config: Config, log: ServedLog) -> No
     log.entries = leaves(9, fork=4)
     for _ in range(2):
         (split,) = _watch(config, log)
-        assert split.kind is Kind.NOT_CONTINUED
+        assert split.kind is LogFault.NOT_CONTINUED
         assert [Checkpoint.parse(note).size for note in (split.kept, split.shown)] == [5, 9]
     log.entries = leaves(11, fork=4)
     assert [Checkpoint.parse(split.shown).size for split in _watch(config, log)] == [9, 11]
@@ -100,7 +100,7 @@ def test_a_bundle_of_a_fork_is_told_before_anything_is_asked(config: Config, log
     assert relate(log.view(), seen) is Relation.EQUIVOCATION
     log.refuse = (503, "busy")
     (split,) = _watch(config, log, seen)
-    assert split.kind is Kind.EQUIVOCATION
+    assert split.kind is LogFault.EQUIVOCATION
     assert [Checkpoint.parse(note).size for note in (split.kept, split.shown)] == [5, 9]
 
 
@@ -110,7 +110,7 @@ def test_a_lying_proof_is_told(config: Config, log: ServedLog, lie: list[bytes])
     _watch(config, log)
     log.entries, log.lie = leaves(8), lie
     (split,) = _watch(config, log)
-    assert split.kind is Kind.NOT_CONTINUED
+    assert split.kind is LogFault.NOT_CONTINUED
     assert _evidence(split)["shown"] == log.signed()
 
 
@@ -119,7 +119,7 @@ def test_a_size_that_was_signed_and_is_denied_is_told(config: Config, log: Serve
     _watch(config, log)
     log.note, log.entries = log.signed(leaves(8)), leaves(7)
     (split,) = _watch(config, log)
-    assert split.kind is Kind.NOT_CONTINUED
+    assert split.kind is LogFault.NOT_CONTINUED
 
 
 def test_a_smaller_log_later_was_put_back(config: Config, log: ServedLog) -> None:
@@ -127,11 +127,11 @@ def test_a_smaller_log_later_was_put_back(config: Config, log: ServedLog) -> Non
     _watch(config, log)
     before, log.entries = log.signed(), leaves(3)
     (split,) = _watch(config, log)
-    assert (split.kind, split.kept, split.shown) == (Kind.ROLLED_BACK, before, log.signed())
+    assert (split.kind, split.kept, split.shown) == (LogFault.ROLLED_BACK, before, log.signed())
     assert log.handed_in == [before]
     log.entries = []
     (split,) = _watch(config, log)
-    assert (split.kind, split.kept, split.shown) == (Kind.ROLLED_BACK, before, "")
+    assert (split.kind, split.kept, split.shown) == (LogFault.ROLLED_BACK, before, "")
 
 
 def test_a_checkpoint_by_another_key_is_no_checkpoint_of_this_log(config: Config, log: ServedLog) -> None:
@@ -140,7 +140,7 @@ def test_a_checkpoint_by_another_key_is_no_checkpoint_of_this_log(config: Config
     stranger = ServedLog(seed="mallory").key
     log.note = sign_checkpoint(origin=log.origin, size=9, root=bytes(32), key=stranger)
     (split,) = _watch(config, log)
-    assert (split.kind, split.shown) == (Kind.FOREIGN_KEY, log.note)
+    assert (split.kind, split.shown) == (LogFault.FOREIGN_KEY, log.note)
     assert _standings(config, log) == [(5, "held")]
 
 
@@ -154,7 +154,7 @@ def test_a_restored_log_is_another_log(config: Config, log: ServedLog) -> None:
     assert _watch(config, log) == ()
     log.number, log.entries = 0, leaves(9)
     (split,) = _watch(config, log)
-    assert split.kind is Kind.ROLLED_BACK
+    assert split.kind is LogFault.ROLLED_BACK
     assert [Checkpoint.parse(note).origin for note in (split.kept, split.shown)] == [
         "promptster.log/acme/1",
         "promptster.log/acme/0",
@@ -172,7 +172,7 @@ def test_a_new_log_that_drops_what_was_known_is_told_once(
     first = leaves(1, fork=0)[0] if known is None else merkle.leaf_hash(log.signed(leaves(known)).encode())
     log.number, log.entries = 1, [first, *leaves(size - 1)]
     (split,) = _watch(config, log)
-    assert (split.kind, split.kept, split.shown) == (Kind.RESTARTED, before, log.signed())
+    assert (split.kind, split.kept, split.shown) == (LogFault.RESTARTED, before, log.signed())
     assert _evidence(split)["kept"] == before
     assert split.kind not in CONTRADICTIONS
     log.entries = [first, *leaves(size)]
@@ -184,9 +184,9 @@ def test_a_new_log_is_asked_about_until_it_answers(config: Config, log: ServedLo
     _watch(config, log)
     log.number, log.entries, log.proofless = 1, leaves(4, fork=0), True
     kinds = [[split.kind for split in _watch(config, log)] for _ in range(PATIENCE)]
-    assert kinds == [[]] * (PATIENCE - 1) + [[Kind.NO_PROOF]]
+    assert kinds == [[]] * (PATIENCE - 1) + [[LogFault.NO_PROOF]]
     log.proofless = False
-    assert [split.kind for split in _watch(config, log)] == [Kind.RESTARTED]
+    assert [split.kind for split in _watch(config, log)] == [LogFault.RESTARTED]
     assert _watch(config, log) == ()
 
 
@@ -200,9 +200,9 @@ def test_a_collector_that_answers_and_never_proves_is_told(config: Config, log: 
         for _ in range(PATIENCE - 1):
             assert _watch(config, log) == ()
         (split,) = _watch(config, log)
-        assert (split.kind, split.kept, split.origin) == (Kind.NO_PROOF, before, log.origin)
+        assert (split.kind, split.kept, split.origin) == (LogFault.NO_PROOF, before, log.origin)
         assert split.shown == ("" if everything else log.signed())
-        assert [split.kind for split in _watch(config, log)] == [Kind.NO_PROOF]
+        assert [split.kind for split in _watch(config, log)] == [LogFault.NO_PROOF]
         log.refuse, log.proofless = None, False
         assert _watch(config, log) == ()
         before, log.entries = log.signed(), leaves(len(log.entries) + 2)
@@ -224,7 +224,7 @@ def test_what_cannot_be_asked_now_is_asked_later(config: Config, log: ServedLog,
     assert _standings(config, log) == [(5, "held"), (7, "new")]
     log.refuse, log.entries = None, leaves(8)
     (split,) = _watch(config, log)
-    assert (split.kind, split.shown) == (Kind.NOT_CONTINUED, log.signed(leaves(7, fork=6)))
+    assert (split.kind, split.shown) == (LogFault.NOT_CONTINUED, log.signed(leaves(7, fork=6)))
     assert _standings(config, log) == [(5, "held"), (7, "split"), (8, "held")]
 
 
@@ -299,7 +299,7 @@ def test_files_are_the_users_own_and_bounded(config: Config, log: ServedLog) -> 
     kept = KeptLogs(config.paths).log(log.key.public_key, log.origin)
     log.entries = leaves(MOST + 10)
     for size in range(1, MOST + 10):
-        kept.keep(log.view(log.entries[:size]), Standing.HELD)
+        kept.keep(log.view(log.entries[:size]), NoteStanding.HELD)
     notes = kept.notes()
     assert [entry.size for entry in notes] == list(range(10, MOST + 10))
     assert {path.stat().st_mode & 0o777 for path in kept.folder.iterdir()} == {0o600}
@@ -318,10 +318,10 @@ def test_a_note_that_is_held_stays_held(config: Config, log: ServedLog) -> None:
     _watch(config, log)
     honest = log.view()
     forked = log.view(leaves(5, fork=3))
-    assert [split.kind for split in _watch(config, log, forked)] == [Kind.EQUIVOCATION]
-    assert [split.kind for split in _watch(config, log, honest)] == [Kind.EQUIVOCATION]
+    assert [split.kind for split in _watch(config, log, forked)] == [LogFault.EQUIVOCATION]
+    assert [split.kind for split in _watch(config, log, honest)] == [LogFault.EQUIVOCATION]
     roots = {kept.standing: kept.view.checkpoint.root for kept in KeptLogs(config.paths).log(*honest.log).notes()}
-    assert roots == {Standing.HELD: honest.checkpoint.root, Standing.SPLIT: forked.checkpoint.root}
+    assert roots == {NoteStanding.HELD: honest.checkpoint.root, NoteStanding.SPLIT: forked.checkpoint.root}
 
 
 def test_notes_that_came_with_other_answers_are_kept_too(config: Config, log: ServedLog) -> None:
@@ -330,7 +330,7 @@ def test_notes_that_came_with_other_answers_are_kept_too(config: Config, log: Se
     assert watch(config, log.url, notes=notes).splits == ()
     assert _standings(config, log) == [(2, "held"), (5, "held")]
     (split,) = watch(config, log.url, notes=[log.signed(leaves(2, fork=1))]).splits
-    assert split.kind is Kind.EQUIVOCATION
+    assert split.kind is LogFault.EQUIVOCATION
 
 
 def test_a_lying_proof_is_kept_with_the_notes(config: Config, log: ServedLog) -> None:
@@ -376,7 +376,7 @@ def test_a_recorder_keeps_what_it_was_shown_on_the_way(config: Config, log: Serv
     assert log.asked == []
     assert _standings(config, log) == [(5, "new")]
     (split,) = _watch(config, log)
-    assert split.kind is Kind.EQUIVOCATION
+    assert split.kind is LogFault.EQUIVOCATION
     kept = config.paths.state / "logs"
     kept.rename(kept.with_name("elsewhere"))
     kept.write_bytes(b"not a folder")

@@ -19,7 +19,7 @@ OFF = frozenset({"", "0", "false", "no", "off"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class CompanyFinding:
     """One reason why an agent's calls would bypass the recorder."""
 
     agent: str
@@ -37,7 +37,7 @@ class Finding:
 class FindsCompanyProvider(Protocol):
     """Finds other providers in an agent's settings."""
 
-    def find(self, workspace: Path, environ: Mapping[str, str], known: Collection[str]) -> list[Finding]:
+    def find(self, workspace: Path, environ: Mapping[str, str], known: Collection[str]) -> list[CompanyFinding]:
         """Search the environment and the settings files.
 
         Args:

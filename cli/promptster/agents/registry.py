@@ -12,6 +12,8 @@ from promptster.errors import LaunchError
 from promptster.protocol.agents import BY_PROGRAM, CATALOGUE, PROGRAMS, one_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from promptster.agents.launching import Launches
     from promptster.agents.plugin import AgentPlugin
     from promptster.capture.readers import AgentReaders
@@ -71,11 +73,22 @@ def http_hooked() -> frozenset[str]:
     return frozenset(each.id for each in plugins() if each.hook_transport is HookTransport.HTTP)
 
 
-def base_urls(port: int, token: str) -> dict[str, str]:
-    """The proxy's base URLs: by an agent's id for its usual provider, and by a provider's name for its other ones."""
+def base_urls(port: int, token: str, agents: Iterable[AgentPlugin] | None = None) -> dict[str, str]:
+    """The base URLs of the agents' providers at the proxy, by the names of ``address_names``."""
     found: dict[str, str] = {}
-    for each in plugins():
+    for each in plugins() if agents is None else agents:
         base = f"http://127.0.0.1:{port}{f'/{token}' if each.token_in_path else ''}"
-        for number, upstream in enumerate(each.facts.upstreams):
-            found[upstream if number else each.id] = f"{base}/{upstream}"
+        for name, upstream in zip(address_names(each), each.facts.upstreams, strict=True):
+            found[name] = f"{base}/{upstream}"
     return found
+
+
+def address_names(agent: AgentPlugin) -> tuple[str, ...]:
+    """The names of an agent's base URLs, one for each of its providers.
+
+    The usual provider's is named after the agent's id, and each other one after its provider. With a token in the path
+    the latter are ``ID/PROVIDER``, because another agent may put the address of the same provider into an argument.
+    """
+    others = agent.facts.upstreams[1:]
+    named = (f"{agent.id}/{upstream}" if agent.token_in_path else upstream for upstream in others)
+    return (agent.id, *named) if agent.facts.upstreams else ()

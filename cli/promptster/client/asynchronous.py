@@ -9,9 +9,9 @@ import httpx
 from promptster.client.calls import (
     EVIDENCE_LIMIT,
     TIMEOUT,
-    Answer,
-    Call,
     Connection,
+    HttpAnswer,
+    HttpCall,
     PutAnswer,
     put_answer,
     put_batch_call,
@@ -40,7 +40,7 @@ class AsyncCollectorClient:
         """Close the connections."""
         await self._http.aclose()
 
-    async def _send(self, call: Call) -> Answer:
+    async def _send(self, call: HttpCall) -> HttpAnswer:
         url = self.url + call.path
         try:
             async with self._http.stream(call.method, url, headers=call.headers(), content=call.content) as raw:
@@ -49,7 +49,7 @@ class AsyncCollectorClient:
                     body += piece
                     if len(body) > call.limit:
                         raise too_long()
-                answer = Answer(status=raw.status_code, headers=raw.headers, body=bytes(body), url=self.url)
+                answer = HttpAnswer(status=raw.status_code, headers=raw.headers, body=bytes(body), url=self.url)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise unreachable(self.url, error) from error
         if not httpx.codes.is_success(answer.status):
@@ -58,7 +58,7 @@ class AsyncCollectorClient:
 
     async def keys(self) -> bytes:
         """The key file's exact bytes."""
-        return (await self._send(Call(method="GET", path="/v1/keys"))).body
+        return (await self._send(HttpCall(method="GET", path="/v1/keys"))).body
 
     async def put_batch(self, session: str, n: int, wire: bytes, *, earlier_receipt: bytes | None = None) -> PutAnswer:
         """Store one sealed batch."""
@@ -67,11 +67,11 @@ class AsyncCollectorClient:
     async def head(self, session: str) -> dict[str, Any]:
         """The state and counts of a session."""
         return (
-            await self._send(Call(method="GET", path=f"/v1/sessions/{session}/head", bearer=self._token))
+            await self._send(HttpCall(method="GET", path=f"/v1/sessions/{session}/head", bearer=self._token))
         ).document()
 
     async def evidence(self, session: str) -> dict[str, Any]:
         """Everything that the collector signed about a session."""
         path = f"/v1/sessions/{session}/evidence"
-        call = Call(method="GET", path=path, bearer=self._token, limit=EVIDENCE_LIMIT)
+        call = HttpCall(method="GET", path=path, bearer=self._token, limit=EVIDENCE_LIMIT)
         return (await self._send(call)).document()

@@ -15,12 +15,12 @@ from promptster.client.calls import (
     EVIDENCE_LIMIT,
     NOTE_LIMIT,
     TIMEOUT,
-    Answer,
     Assessment,
-    Call,
     Connection,
-    InviteAnswer,
+    HttpAnswer,
+    HttpCall,
     PutAnswer,
+    ReceivedInvite,
     RedeemAnswer,
     member,
     optional_text,
@@ -30,7 +30,7 @@ from promptster.client.calls import (
     too_long,
     unreachable,
 )
-from promptster.client.refusals import RefusedError
+from promptster.client.refusals import CollectorRefusedError
 from promptster.errors import CollectorError, NotSignedInError
 from promptster.network import Network
 from promptster.protocol.documents import encode
@@ -87,7 +87,7 @@ class CollectorClient:
         """Close the connections."""
         self._http.close()
 
-    def _send(self, call: Call) -> Answer:
+    def _send(self, call: HttpCall) -> HttpAnswer:
         try:
             with self._http.stream(
                 call.method, self.url + call.path, headers=call.headers(), content=call.content
@@ -97,14 +97,14 @@ class CollectorClient:
                     body += piece
                     if len(body) > call.limit:
                         raise too_long()
-                answer = Answer(status=raw.status_code, headers=raw.headers, body=bytes(body), url=self.url)
+                answer = HttpAnswer(status=raw.status_code, headers=raw.headers, body=bytes(body), url=self.url)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise unreachable(self.url, error) from error
         if not httpx.codes.is_success(answer.status):
             raise refusal(answer, call.path, signed_in=call.bearer is not None and call.bearer == self._token)
         return answer
 
-    def _read(self, call: Call) -> Answer:
+    def _read(self, call: HttpCall) -> HttpAnswer:
         """Send a call that reads a session, and wait while the collector prepares it.
 
         Raises:
@@ -114,7 +114,7 @@ class CollectorClient:
         while True:
             try:
                 return self._send(call)
-            except RefusedError as error:
+            except CollectorRefusedError as error:
                 pause = max(error.retry_after_s or 0.0, _SHORTEST_PAUSE_S)
                 if error.code != _NOT_READY or error.retry_after_s is None or time.monotonic() + pause > until:
                     raise
@@ -125,12 +125,12 @@ class CollectorClient:
 
     def _team(self, method: str, path: str, document: Mapping[str, Any] | None = None) -> dict[str, Any]:
         content = None if document is None else json.dumps(document).encode()
-        answer = self._send(Call(method=method, path=path, bearer=self._signed_in(), content=content))
+        answer = self._send(HttpCall(method=method, path=path, bearer=self._signed_in(), content=content))
         return answer.document() if answer.body else {}
 
     def keys(self) -> bytes:
         """The key file's exact bytes."""
-        return self._send(Call(method="GET", path="/v1/keys")).body
+        return self._send(HttpCall(method="GET", path="/v1/keys")).body
 
     def log_checkpoint(self) -> str:
         """The newest checkpoint of the collector's log, a signed note; not verified here.
@@ -138,7 +138,7 @@ class CollectorClient:
         Raises:
             CollectorError: the answer is not text.
         """
-        body = self._send(Call(method="GET", path="/v1/log/checkpoint", limit=NOTE_LIMIT)).body
+        body = self._send(HttpCall(method="GET", path="/v1/log/checkpoint", limit=NOTE_LIMIT)).body
         try:
             return body.decode()
         except UnicodeDecodeError:
@@ -147,7 +147,7 @@ class CollectorClient:
     def hand_in_checkpoint(self, note: str) -> None:
         """Send the collector a checkpoint that it signed and no longer seems to know."""
         content = json.dumps({"note": note}).encode()
-        self._send(Call(method="POST", path="/v1/log/checkpoint", content=content))
+        self._send(HttpCall(method="POST", path="/v1/log/checkpoint", content=content))
 
     def log_consistency(self, old: int, new: int) -> tuple[str, list[bytes]]:
         """The log's name, and the hashes that prove that its first ``new`` entries begin with its first ``old``.
@@ -155,7 +155,7 @@ class CollectorClient:
         Raises:
             CollectorError: the answer is malformed.
         """
-        call = Call(method="GET", path=f"/v1/log/consistency?from={old}&to={new}", limit=NOTE_LIMIT)
+        call = HttpCall(method="GET", path=f"/v1/log/consistency?from={old}&to={new}", limit=NOTE_LIMIT)
         document = self._send(call).document()
         origin, listed = member(document, "origin", str), member(document, "proof", list)
         try:
@@ -163,13 +163,13 @@ class CollectorClient:
         except (ProtocolError, TypeError, AttributeError):
             raise CollectorError("the collector's proof is not a list of hashes", code="collector_answer") from None
 
-    def get_invite(self, invite_id: str, secret: bytes) -> InviteAnswer:
+    def get_invite(self, invite_id: str, secret: bytes) -> ReceivedInvite:
         """The invite, its policy and the keys that signed it."""
         extra = {POLICY_HEADER: str(NEWEST)}
-        call = Call(method="GET", path=f"/v1/invites/{invite_id}", bearer=b64u_encode(secret), extra=extra)
+        call = HttpCall(method="GET", path=f"/v1/invites/{invite_id}", bearer=b64u_encode(secret), extra=extra)
         document = self._send(call).document()
         assessment = member(document, "assessment", dict)
-        return InviteAnswer(
+        return ReceivedInvite(
             invite=member(document, "invite", dict),
             policy=b64u_decode(member(document, "policy", str)),
             assessment=Assessment(
@@ -184,7 +184,9 @@ class CollectorClient:
     def redeem(self, invite_id: str, secret: bytes, request: bytes) -> RedeemAnswer:
         """Exchange the invite for a certificate; ``request`` is sent unchanged, so that it can be sent again."""
         path = f"/v1/invites/{invite_id}/redeem"
-        document = self._send(Call(method="POST", path=path, bearer=b64u_encode(secret), content=request)).document()
+        document = self._send(
+            HttpCall(method="POST", path=path, bearer=b64u_encode(secret), content=request)
+        ).document()
         return RedeemAnswer(
             certificate=member(document, "certificate", dict), keyfile=encode(member(document, "keys", dict))
         )
@@ -217,14 +219,14 @@ class CollectorClient:
     def withdraw(self, session: str, withdrawal: Mapping[str, Any]) -> dict[str, Any]:
         """Send a signed withdrawal; the answer has the tombstone."""
         content = json.dumps(withdrawal).encode()
-        return self._send(Call(method="POST", path=f"/v1/sessions/{session}/withdraw", content=content)).document()
+        return self._send(HttpCall(method="POST", path=f"/v1/sessions/{session}/withdraw", content=content)).document()
 
     def delete_session(self, session: str) -> dict[str, Any]:
         """Have a session erased, if the token allows it; the answer has the tombstone."""
         return self._team("DELETE", f"/v1/sessions/{session}")
 
-    def _session_call(self, session: str, what: str, *, limit: int = ANSWER_LIMIT) -> Call:
-        return Call(method="GET", path=f"/v1/sessions/{session}/{what}", bearer=self._signed_in(), limit=limit)
+    def _session_call(self, session: str, what: str, *, limit: int = ANSWER_LIMIT) -> HttpCall:
+        return HttpCall(method="GET", path=f"/v1/sessions/{session}/{what}", bearer=self._signed_in(), limit=limit)
 
     def _signed_in(self) -> str:
         if self._token is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from promptster.client.reasons import why_unreachable
-from promptster.client.refusals import RefusedError, SignInRejectedError, UnreachableError
+from promptster.client.refusals import CollectorRefusedError, CollectorUnreachableError, SignInRejectedError
 from promptster.config import collector_url, is_object
 from promptster.errors import CollectorError, NotSignedInError
 from promptster.network import Network
@@ -46,7 +46,7 @@ class Assessment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InviteAnswer:
+class ReceivedInvite:
     """An invite as the collector sends it; not verified here."""
 
     invite: Mapping[str, Any]
@@ -76,7 +76,7 @@ class PutAnswer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class HttpAnswer:
     """An answer as it arrived."""
 
     status: int
@@ -105,7 +105,7 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
+class HttpCall:
     """One request before it is sent."""
 
     method: str
@@ -127,20 +127,20 @@ class Call:
         return headers
 
 
-def put_batch_call(session: str, n: int, wire: bytes, earlier_receipt: bytes | None) -> Call:
+def put_batch_call(session: str, n: int, wire: bytes, earlier_receipt: bytes | None) -> HttpCall:
     """The call that stores one sealed batch, with its earlier receipt if there is one."""
     extra = {} if earlier_receipt is None else {"promptster-receipt": b64u_encode(earlier_receipt)}
     path = f"/v1/sessions/{session}/batches/{n}"
-    return Call(method="PUT", path=path, content=wire, content_type="application/octet-stream", extra=extra)
+    return HttpCall(method="PUT", path=path, content=wire, content_type="application/octet-stream", extra=extra)
 
 
-def put_answer(answer: Answer) -> PutAnswer:
+def put_answer(answer: HttpAnswer) -> PutAnswer:
     """Read the answer to a stored batch."""
     checked = answer.headers.get("promptster-checked", "")
     return PutAnswer(receipt=answer.body, checked=int(checked) if checked.isascii() and checked.isdigit() else None)
 
 
-def refusal(answer: Answer, path: str, *, signed_in: bool) -> CollectorError | NotSignedInError:
+def refusal(answer: HttpAnswer, path: str, *, signed_in: bool) -> CollectorError | NotSignedInError:
     """The error for an unsuccessful answer; ``signed_in`` if the token of a sign-in was sent."""
     try:
         problem = answer.document()
@@ -150,13 +150,13 @@ def refusal(answer: Answer, path: str, *, signed_in: bool) -> CollectorError | N
         return SignInRejectedError(str(problem.get("code", "")))
     after = answer.headers.get("retry-after", "")
     seconds = float(after) if after.isascii() and after.isdigit() else None
-    return RefusedError(status=answer.status, problem=problem, path=path, retry_after_s=seconds)
+    return CollectorRefusedError(status=answer.status, problem=problem, path=path, retry_after_s=seconds)
 
 
-def unreachable(url: str, error: Exception) -> UnreachableError:
+def unreachable(url: str, error: Exception) -> CollectorUnreachableError:
     """The error for a call without an answer."""
     reason, hint = why_unreachable(error)
-    return UnreachableError(f"cannot reach {url}: {reason}", hint=hint)
+    return CollectorUnreachableError(f"cannot reach {url}: {reason}", hint=hint)
 
 
 def too_long() -> CollectorError:

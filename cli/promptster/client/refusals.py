@@ -42,7 +42,7 @@ def _one_line(text: object) -> str:
     return " ".join(text.split()) if isinstance(text, str) else ""
 
 
-class UnreachableError(CollectorError):
+class CollectorUnreachableError(CollectorError):
     """No answer came: name resolution, connection, TLS, a timeout or a cut answer."""
 
     default_code = "collector_unreachable"
@@ -59,7 +59,7 @@ class SignInRejectedError(NotSignedInError):
         self.reason = reason
 
 
-class RefusedError(CollectorError):
+class CollectorRefusedError(CollectorError):
     """The collector answered with a problem document."""
 
     default_code: ClassVar[str] = "collector_refused"

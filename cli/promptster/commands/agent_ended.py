@@ -71,7 +71,7 @@ def _lines(name: str, since: int) -> list[str]:
 def _told(found: RunRecord, *, off: bool) -> str:
     if off and found.empty:
         return "Nothing was recorded."
-    edits = f"edits to {_counted(found.files, 'file')}"
+    edits = f"edits to {_counted(found.files, 'file')}" if found.files else "no edits"
     return f"Recorded: {_counted(found.prompts, 'prompt')}, {_counted(found.tool_calls, 'tool call')}, {edits}."
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING or needed.work:
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptster.completion import Command
+    from promptster.completion import ParserCommand
 
 _FLAGS = {"--help": "show help", "--version": "show the version"}
 
@@ -85,12 +85,12 @@ def _of_program(name: str, words: Sequence[str]) -> list[str]:
     return matching(found, words[0])
 
 
-def _parser_of(name: str) -> Command:
+def _parser_of(name: str) -> ParserCommand:
     from typer.main import get_command  # noqa: PLC0415 - the words before it need no parser
 
     from promptster.__main__ import app_of  # noqa: PLC0415 - likewise
 
-    return cast("Command", get_command(app_of(name, load(name, work=False))))
+    return cast("ParserCommand", get_command(app_of(name, load(name, work=False))))
 
 
 def _sessions() -> list[str]:

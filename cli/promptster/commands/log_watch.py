@@ -14,7 +14,7 @@ from promptster.protocol.errors import LogError
 from promptster.protocol.transparency_log import Checkpoint
 from promptster.replay.formatting import counted
 from promptster.ui.escape import escape_line
-from promptster.watching.asking import CONTRADICTIONS, Kind, watch
+from promptster.watching.asking import CONTRADICTIONS, LogFault, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,20 +28,20 @@ EXIT_CODE: Final = 10
 """The exit code if a collector showed two different histories of its log."""
 _MOST: Final = 3
 _SAID: Final = {
-    Kind.EQUIVOCATION: "showed two different histories of its log",
-    Kind.NOT_CONTINUED: "cannot show that its log continues the one it showed before",
-    Kind.ROLLED_BACK: "shows an older log than one it signed before",
-    Kind.FOREIGN_KEY: "shows a log that is signed with an unknown key",
-    Kind.NO_PROOF: "has answered several times without proving that its log only grew",
-    Kind.RESTARTED: "started a new log, and did not show that it continues the previous one",
+    LogFault.EQUIVOCATION: "showed two different histories of its log",
+    LogFault.NOT_CONTINUED: "cannot show that its log continues the one it showed before",
+    LogFault.ROLLED_BACK: "shows an older log than one it signed before",
+    LogFault.FOREIGN_KEY: "shows a log that is signed with an unknown key",
+    LogFault.NO_PROOF: "has answered several times without proving that its log only grew",
+    LogFault.RESTARTED: "started a new log, and did not show that it continues the previous one",
 }
 _MEANS: Final = {
-    Kind.EQUIVOCATION: "It signed both, and a log that only grows cannot have both.",
-    Kind.NOT_CONTINUED: "Entries may have been changed or removed.",
-    Kind.ROLLED_BACK: "It may have been restored from a backup, and later entries may be lost.",
-    Kind.FOREIGN_KEY: "Someone else may be answering in its place.",
-    Kind.NO_PROOF: "It, or a program between you and it, may be withholding something.",
-    Kind.RESTARTED: "It may have been restored from a backup, and later entries may be lost.",
+    LogFault.EQUIVOCATION: "It signed both, and a log that only grows cannot have both.",
+    LogFault.NOT_CONTINUED: "Entries may have been changed or removed.",
+    LogFault.ROLLED_BACK: "It may have been restored from a backup, and later entries may be lost.",
+    LogFault.FOREIGN_KEY: "Someone else may be answering in its place.",
+    LogFault.NO_PROOF: "It, or a program between you and it, may be withholding something.",
+    LogFault.RESTARTED: "It may have been restored from a backup, and later entries may be lost.",
 }
 
 
@@ -79,7 +79,7 @@ def tell(out: Output, watched: Watched) -> None:
     for split in watched.splits[:_MOST]:
         out.note(f"warning: {escape_line(split.collector)} {_SAID[split.kind]}")
         out.note(f"{_MEANS[split.kind]} The log: {escape_line(split.origin)}")
-        if split.kind is not Kind.NO_PROOF:
+        if split.kind is not LogFault.NO_PROOF:
             out.note(f"  before: {_in_words(split.kept)}")
             out.note(f"  now:    {_in_words(split.shown)}")
         if split.evidence is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Collector, Json
+from promptster.commands.options import Json, TeamCollector
 
 if TYPE_CHECKING or needed.work:
     from promptster.client import CollectorClient, SignInRejectedError
@@ -25,7 +25,7 @@ _PREFIX = "pt_"
 
 def command(
     *,
-    collector: Collector = None,
+    collector: TeamCollector = None,
     token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read the token from standard input.")] = False,
     secrets: Annotated[
         str | None,

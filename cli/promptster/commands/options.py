@@ -62,8 +62,10 @@ def store_kind(text: str | None) -> StoreKind | None:
     return None if text is None else _STORES[text]
 
 
-def read_code(argument: str | None) -> str:
+def read_code(argument: str | None, command: str) -> str:
     """The invite link: from the argument, from a question at the terminal, or from standard input.
+
+    ``command`` is the one that a message about a missing link names.
 
     Raises:
         UsageError: there is none.
@@ -73,11 +75,11 @@ def read_code(argument: str | None) -> str:
     elif argument is None or argument == "-":
         text = sys.stdin.readline()
         if not text and argument is None:
-            raise UsageError("no invite link", hint="Add the link from your invitation: promptster start LINK")
+            raise UsageError("no invite link", hint=f"Add the link from your invitation: promptster {command} LINK")
     else:
         text = argument
     if not text.strip():
-        raise UsageError("the invite is empty", hint="Copy the whole link from your invitation.")
+        raise UsageError("the invite link is empty", hint="Copy the whole link from your invitation.")
     return text.strip()
 
 

@@ -24,9 +24,9 @@ def command(code: Code = None, *, collector: Collector = None, json: Json = Fals
     out = Output(json)
     config = Config.load(Paths.from_environment())
     clock = SystemClock()
-    offer = fetch_offer(read_code(code), collector, config, clock)
+    offer = fetch_offer(read_code(code, "policy"), collector, config, clock)
     out.result(policy_document(offer))
     if not json:
         out.say("\n".join(wrap(policy_page(offer, clock.wall_ms()))))
-        out.say(f"\nsha256:{offer.policy_sha256}")
+        out.say(f"The hash of this policy, for scripts:\nsha256:{offer.policy_sha256}")
         out.say("Nothing was changed. To start: promptster start LINK")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from promptster.commands.source import Begun
     from promptster.replay.loading import Replay
-    from promptster.ui.blocks import Block
+    from promptster.ui.blocks import TextBlock
 
 
 def command(
@@ -60,7 +60,7 @@ def command(
     )
 
 
-def told(begun: Begun, layout: Layout, read: list[Replay] | None = None) -> Iterator[Block]:
+def told(begun: Begun, layout: Layout, read: list[Replay] | None = None) -> Iterator[TextBlock]:
     """The story. Its title, which has a signature of its own, comes before the rest is verified.
 
     Args:

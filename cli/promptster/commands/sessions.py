@@ -103,7 +103,7 @@ def codes(entries: Sequence[tuple[str, Mapping[str, Any]]], now_ms: int) -> Iter
     """The confirmation code of each session that has one, and when its invite was opened."""
     coded = [(name, entry) for name, entry in entries if entry.get("confirmation_code")]
     if coded:
-        yield "Codes: the candidate sees the same code. If not, someone else used the invite."
+        yield "Compare codes with the candidate. If they differ, someone else used the invite."
     for name, entry in coded:
         text = f"  {name}  {escape_line(str(entry['confirmation_code']))}"
         opened, *later = [when(at, now_ms).strip() for at in (entry.get("opened_at"), *_again(entry))]

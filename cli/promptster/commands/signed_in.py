@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from promptster.client import CollectorClient, RefusedError
+from promptster.client import CollectorClient, CollectorRefusedError
 from promptster.config import collector_url
 from promptster.errors import ConfigurationError, NotSignedInError, UsageError
 from promptster.keys import FileStore, KeyringStore, choose_store
@@ -99,7 +99,7 @@ def values_checked(**typed: str) -> Generator[None]:
             raise UsageError(f"--{name} is not valid UTF-8", hint="Use a terminal with UTF-8.")
     try:
         yield
-    except RefusedError as error:
+    except CollectorRefusedError as error:
         if error.status != _INVALID:
             raise
         raise UsageError(error.message, hint=error.hint, code=error.code) from error

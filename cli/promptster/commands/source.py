@@ -47,7 +47,7 @@ class UnreadableError(PromptsterError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class SessionSource:
     """Where to read a session from."""
 
     file: Path | None
@@ -56,7 +56,7 @@ class Source:
     """The id of a session at the collector, or its first characters."""
 
 
-def find_source(text: str) -> Source:
+def find_source(text: str) -> SessionSource:
     """Decide whether the text is a file or a session id; an existing file has priority.
 
     Raises:
@@ -66,9 +66,9 @@ def find_source(text: str) -> Source:
         raise _nothing('""')
     path = Path(text).expanduser()
     if path.exists() and not path.is_dir():  # also a pipe, such as a shell's <(...)
-        return Source(file=path, session=None)
+        return SessionSource(file=path, session=None)
     if _SESSION.fullmatch(text) or _BEGINNING.fullmatch(text):
-        return Source(file=None, session=text)
+        return SessionSource(file=None, session=text)
     if path.is_dir():
         raise UsageError(f"{text} is a folder", hint="Name a bundle: a file that ends in .promptster.", code="folder")
     raise _nothing(text)
@@ -126,7 +126,7 @@ def read_file(path: Path) -> bytes:
         raise PromptsterError(f"cannot read {path}: {reason_of(error)}", code="file") from error
 
 
-def read_bundle_of(source: Source, config: Config, collector: str | None = None) -> bytes:
+def read_bundle_of(source: SessionSource, config: Config, collector: str | None = None) -> bytes:
     """The bytes of the bundle, from the file or from the collector.
 
     Raises:
@@ -148,7 +148,7 @@ def read_bundle_of(source: Source, config: Config, collector: str | None = None)
         return client.bundle(_whole(client, named))
 
 
-def read_replay(source: Source, config: Config, collector: str | None = None) -> Replay:
+def read_replay(source: SessionSource, config: Config, collector: str | None = None) -> Replay:
     """A replay, verified on this computer with the keys pinned here.
 
     Raises:
@@ -162,7 +162,7 @@ def read_replay(source: Source, config: Config, collector: str | None = None) ->
 class Begun:
     """A replay whose heading can be shown while the rest is being verified."""
 
-    source: Source
+    source: SessionSource
     opening: Opening
 
     def replay(self) -> Replay:
@@ -188,7 +188,7 @@ def begin_replay(text: str, config: Config, collector: str | None = None) -> Beg
     return begun
 
 
-def _readable(source: Source, data: bytes, replay: Replay) -> Replay:
+def _readable(source: SessionSource, data: bytes, replay: Replay) -> Replay:
     name = "the collector's answer" if source.file is None else str(source.file)
     if replay.verification is not None:
         require_readable(name, data, replay.verification)

@@ -121,7 +121,7 @@ def command(
         hooks_only=hooks_only,
         accept_providers=tuple(accept_provider or ()),
     )
-    text = read_code(code)
+    text = read_code(code, "start")
     config = Config.load(Paths.from_environment())
     begun = attempts.find_attempt(InviteCode.parse(text), config)
     starting.refuse_second_session(config.paths, except_for=begun.folder if begun else None)

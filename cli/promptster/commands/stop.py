@@ -40,9 +40,7 @@ def command(
     if state.ended:
         raise SessionError(f"nothing to stop: the session {doing(state)}", code="session_over")
     if state is SessionState.CLOSING and not facts.refused:  # otherwise submitting may never end
-        raise SessionError(
-            "the session is being submitted", hint="Run `promptster submit` to finish that.", code="closing"
-        )
+        raise SessionError("the session is being submitted", hint="Run `promptster submit` to finish.", code="closing")
     question = "\n".join(
         [
             "Stop without submitting? You cannot resume this session.",

@@ -97,7 +97,7 @@ def revoke(
     out = Output(json)
     if len(token) < SHORTEST or not _ID.fullmatch(token):
         hint = f"It has at least {SHORTEST} letters and digits. To see them: promptster token list"
-        raise UsageError(f"not a token's id: {token}", hint=hint)
+        raise UsageError(f"not a token id: {token}", hint=hint)
     with team_client(Config.load(Paths.from_environment()), collector) as client:
         named = the_one(token, [str(entry["id"]) for entry in client.tokens().get("tokens", [])], what="token")
         if named is None:

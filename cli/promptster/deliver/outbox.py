@@ -56,7 +56,7 @@ class Adoption:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stored:
+class ChainEntry:
     """One sealed batch, or one adoption, of the chain."""
 
     n: int
@@ -96,7 +96,7 @@ class Outbox:
         """
         self._files, self._folder, self._session = files, folder, session
         self._genesis, self._public_key, self._keys = genesis, session_public_key, keys
-        self.chain: list[Stored] = []
+        self.chain: list[ChainEntry] = []
         """What is sealed, in order."""
         self._received = 0
         self._lock = threading.RLock()
@@ -127,7 +127,7 @@ class Outbox:
         return self.chain[self._received - 1].next_seq if self._received else 0
 
     @property
-    def unsent(self) -> Stored | None:
+    def unsent(self) -> ChainEntry | None:
         """The first batch without a receipt."""
         return self.chain[self._received] if self._received < len(self.chain) else None
 
@@ -245,14 +245,14 @@ class Outbox:
                 self._received = len(self.chain)
         self._aside_from(self.position.n)
 
-    def _examine(self, wire: bytes, position: Position) -> Stored:
+    def _examine(self, wire: bytes, position: Position) -> ChainEntry:
         batch = parse_batch(wire)
         verify_batch_signature(batch, self._public_key)
         header = batch.header
         named = (header.session, header.n, header.first, header.prev)
         if named != (self._session, position.n, position.first, position.prev):
             raise BatchError("a batch does not continue the chain", code="chain", fault="local")
-        return Stored(
+        return ChainEntry(
             n=header.n,
             last=header.n,
             first=header.first,
@@ -260,7 +260,7 @@ class Outbox:
             header_sha256=batch.header_sha256,
         )
 
-    def _has_sound_receipt(self, entry: Stored) -> bool:
+    def _has_sound_receipt(self, entry: ChainEntry) -> bool:
         try:
             self._read_receipt(entry.n, self.receipt(entry.n) or b"", entry.header_sha256)
         except ProtocolError:
@@ -285,7 +285,7 @@ class Outbox:
 
     def _append_adoption(self, adoption: Adoption) -> None:
         self.chain.append(
-            Stored(
+            ChainEntry(
                 n=adoption.n,
                 last=adoption.last,
                 first=self.position.first,

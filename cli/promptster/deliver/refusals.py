@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from promptster.deliver.outbox import Adoption
 from promptster.deliver.receipts import read_ending
 from promptster.deliver.trust import UnknownSignerError
-from promptster.deliver.uploader import Ended, Next
+from promptster.deliver.uploader import Ended, Retry
 from promptster.errors import PromptsterError
 from promptster.protocol import merkle
 from promptster.protocol.batch import BatchHeader, header_sha256
@@ -34,9 +34,9 @@ from promptster.protocol.signing import Envelope
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from promptster.client import RefusedError
+    from promptster.client import CollectorRefusedError
     from promptster.deliver.outbox import Outbox
-    from promptster.deliver.sealer import Sealer
+    from promptster.deliver.sealer import BatchSealer
     from promptster.deliver.trust import TrustedKeys
     from promptster.deliver.uploader import Collector
     from promptster.journal.writer import JournalWriter
@@ -55,7 +55,7 @@ class Refusals:
         *,
         outbox: Outbox,
         recorder: JournalWriter,
-        sealer: Sealer,
+        sealer: BatchSealer,
         collector: Collector,
         session: str,
         keys: TrustedKeys,
@@ -71,7 +71,7 @@ class Refusals:
         self._collector, self._session, self._keys = collector, session, keys
         self._start_anew, self._showed = start_anew, showed
 
-    async def decide(self, error: RefusedError, n: int) -> Next:
+    async def decide(self, error: CollectorRefusedError, n: int) -> Retry:
         """Act on the refusal of batch ``n``, and say when to try again.
 
         Raises:
@@ -85,9 +85,9 @@ class Refusals:
                     raise
                 return await self._act(error, n)
         except (PromptsterError, OSError):  # an answer that cannot be believed changes nothing
-            return Next.NEVER if _for_good(error) else Next.LATER
+            return Retry.NEVER if _for_good(error) else Retry.LATER
 
-    async def _act(self, error: RefusedError, n: int) -> Next:
+    async def _act(self, error: CollectorRefusedError, n: int) -> Retry:
         if error.status == _GONE:
             signed = error.problem.get("tombstone") or error.problem.get("close")
             raise Ended(read_ending(signed, keys=self._keys, session=self._session))
@@ -96,8 +96,8 @@ class Refusals:
         if error.status == _CONFLICT and error.code == "conflict":
             return _now(await self._settle_conflict(error.problem, n))
         if error.status == _TOO_LARGE and error.code != "session_full" and self._make_smaller(n):
-            return Next.NOW
-        return Next.NEVER if _for_good(error) else Next.LATER
+            return Retry.NOW
+        return Retry.NEVER if _for_good(error) else Retry.LATER
 
     async def _fill_gap(self, expected: object, n: int) -> bool:
         """Send batches that a restored collector has lost again, with their earlier receipts."""
@@ -169,10 +169,10 @@ class Refusals:
         return True
 
 
-def _now(settled: bool) -> Next:  # noqa: FBT001 - one answer turned into another
-    return Next.NOW if settled else Next.LATER
+def _now(settled: bool) -> Retry:  # noqa: FBT001 - one answer turned into another
+    return Retry.NOW if settled else Retry.LATER
 
 
-def _for_good(error: RefusedError) -> bool:
+def _for_good(error: CollectorRefusedError) -> bool:
     """Return whether the collector itself says that it would refuse the same bytes again."""
     return error.status in _FOR_GOOD and error.reasoned

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from promptster.protocol.signing import SigningKey
 
 
-class Sealer:
+class BatchSealer:
     """Makes batches from the end of the journal."""
 
     def __init__(

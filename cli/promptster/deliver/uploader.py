@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
 
-from promptster.client import PutAnswer, RefusedError
+from promptster.client import CollectorRefusedError, PutAnswer
 from promptster.deliver.limits import UploadTiming
 from promptster.deliver.trust import KeySource, UnknownSignerError
 from promptster.errors import CollectorError
@@ -44,7 +44,7 @@ class Collector(KeySource, Protocol):
         ...
 
 
-class Next(Enum):
+class Retry(Enum):
     """When a refused batch is sent again."""
 
     NOW = auto()
@@ -120,7 +120,7 @@ class Uploader:
         collector: Collector,
         session: str,
         keys: TrustedKeys,
-        refused: Callable[[RefusedError, int], Awaitable[Next]],
+        refused: Callable[[CollectorRefusedError, int], Awaitable[Retry]],
         stored: asyncio.Event,
         timing: UploadTiming | None = None,
     ) -> None:
@@ -189,7 +189,7 @@ class Uploader:
             wire = await asyncio.to_thread(self._outbox.wire, entry.n)
             answer = await self._collector.put_batch(self._session, entry.n, wire)
             await self._accept(entry.n, answer.receipt)
-        except RefusedError as error:
+        except CollectorRefusedError as error:
             self._note(reachable=True, error=error.code)
             await self._refuse(error, entry.n)
         except CollectorError as error:
@@ -222,13 +222,13 @@ class Uploader:
                 raise
             await asyncio.to_thread(self._outbox.accept, n, receipt)
 
-    async def _refuse(self, error: RefusedError, n: int) -> None:
+    async def _refuse(self, error: CollectorRefusedError, n: int) -> None:
         match await self._refused(error, n):
-            case Next.NOW:
+            case Retry.NOW:
                 pass
-            case Next.LATER:
+            case Retry.LATER:
                 await self._wait(error.retry_after_s)
-            case Next.NEVER:
+            case Retry.NEVER:
                 self._again.clear()
                 self.progress.halt = Halt(code=error.code, message=error.message)
                 self._tell_moved()

@@ -241,7 +241,7 @@ class JournalWriter:
         if draft.kind in AGENT_KINDS and self._record_until and self._clock.wall_ms() > self._record_until:
             if not self._time_over:
                 self._time_over = True
-                self.append_own(CaptureDegraded(detail="the time limit is over: agents are no longer recorded"))
+                self.append_own(CaptureDegraded(detail="time is up: agents are no longer recorded"))
             return "time_limit"
         if self._pending_bytes > self._limits.pending and draft.kind in AGENT_KINDS:
             since, lost = self._overflow or (self._clock.wall_ms(), 0)

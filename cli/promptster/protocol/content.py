@@ -18,14 +18,14 @@ from promptster.protocol.verdict import Redacted, Report, in_words, spans
 
 
 @dataclass(frozen=True)
-class Content:
+class VisibleContent:
     """What can be shown."""
 
     opened: tuple[OpenedEvent, ...]
     redacted: tuple[Redacted, ...]
 
 
-def read_content(report: Report, evidence: Evidence, parts: BundleParts, chain: Chain) -> Content:
+def read_content(report: Report, evidence: Evidence, parts: BundleParts, chain: Chain) -> VisibleContent:
     """Open every proven event as far as its values are here and true."""
     blocks = _read_blocks(report, parts)
     recorded = [_assemble(report, item, parts.values.get(seq, {})) for seq, item in chain.proven.items()]
@@ -47,7 +47,7 @@ def read_content(report: Report, evidence: Evidence, parts: BundleParts, chain: 
     _report_outside(report, evidence, opened)
     if opened and opened[-1].seq == len(opened) - 1:
         _report_totals(report, opened)
-    return Content(tuple(opened), tuple(redacted.values()))
+    return VisibleContent(tuple(opened), tuple(redacted.values()))
 
 
 def _read_blocks(report: Report, parts: BundleParts) -> dict[bytes, bytes]:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from promptster.protocol.bundle import BundleParts, read_bundle
 from promptster.protocol.chain import Chain, read_chain
-from promptster.protocol.content import Content, read_content
+from promptster.protocol.content import VisibleContent, read_content
 from promptster.protocol.errors import BundleError, ChecksumError
 from promptster.protocol.evidence import (
     Evidence,
@@ -78,7 +78,7 @@ def _nothing(report: Report) -> Verification:
 
 
 def _conclude(
-    report: Report, evidence: Evidence, chain: Chain, content: Content, trusted: Collection[str]
+    report: Report, evidence: Evidence, chain: Chain, content: VisibleContent, trusted: Collection[str]
 ) -> Verification:
     signer = _signer(evidence, trusted)
     if not signer.trusted:

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from promptster.proxy.closing import all_sent, reset_on_close
 from promptster.proxy.hook_receiver import HookReceiver, HookSink
-from promptster.proxy.http1 import RefusedError, RequestHead, head_end, read_request
+from promptster.proxy.http1 import MessageRefusedError, RequestHead, head_end, read_request
 from promptster.proxy.interfaces import AgentWriter, RequestHandler
 from promptster.proxy.limits import Limits, Timing
 from promptster.proxy.responses import error_response
@@ -165,7 +165,7 @@ class AgentConnection(asyncio.Protocol, AgentWriter):
                     return
                 head = read_request(bytes(self._buffer[:end]))
                 route = self._owner.router.route(head)
-            except RefusedError as exc:
+            except MessageRefusedError as exc:
                 self._owner.request_refused()
                 self.refuse(exc)
                 return
@@ -197,7 +197,7 @@ class AgentConnection(asyncio.Protocol, AgentWriter):
     def _too_slow(self) -> None:
         self._timer = None
         self._owner.request_refused()
-        self.refuse(RefusedError(408, "head_timeout", "the request head did not arrive in time"))
+        self.refuse(MessageRefusedError(408, "head_timeout", "the request head did not arrive in time"))
 
     # the end of a response or of the connection
 
@@ -220,7 +220,7 @@ class AgentConnection(asyncio.Protocol, AgentWriter):
             asyncio.get_running_loop().call_soon(self._serve)
 
     @override
-    def refuse(self, error: RefusedError) -> None:
+    def refuse(self, error: MessageRefusedError) -> None:
         self._handler = None
         if self._transport is None or self._transport.is_closing():
             return

@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"\[Errno (\d{1,4})\]")
 _PROXY_OK = re.compile(rb"HTTP/1\.[01] 2[0-9][0-9](?: |\r)")
 
 
-class UnreachableError(PromptsterError):
+class ProviderUnreachableError(PromptsterError):
     """A provider could not be reached; the message is the reason.
 
     ``code`` is one of dns, refused, tls, timeout, proxy and network.
@@ -40,7 +40,7 @@ def tls_context(network: Network) -> ssl.SSLContext:
     try:
         context = network.tls_context()
     except ConfigurationError as error:
-        raise UnreachableError(error.message, code="tls") from error
+        raise ProviderUnreachableError(error.message, code="tls") from error
     context.set_alpn_protocols(["http/1.1"])
     return context
 
@@ -76,7 +76,7 @@ class _Tunnel(asyncio.Protocol):
 
     def _fail(self, reason: str) -> None:
         if not self._opened.done():
-            self._opened.set_exception(UnreachableError(reason, code="proxy"))
+            self._opened.set_exception(ProviderUnreachableError(reason, code="proxy"))
 
 
 def _tunnel_request(upstream: Upstream, proxy: SplitResult) -> bytes:
@@ -102,7 +102,7 @@ async def _through_proxy(
             ssl=tls_context(network) if proxy.scheme == "https" else None,
         )
     except OSError as exc:
-        raise UnreachableError(f"the proxy {host}:{port}: {explain(exc, host).message}", code="proxy") from exc
+        raise ProviderUnreachableError(f"the proxy {host}:{port}: {explain(exc, host).message}", code="proxy") from exc
     try:
         await opened
         protocol = factory()
@@ -111,7 +111,7 @@ async def _through_proxy(
         transport.abort()
         raise
     if secured is None:
-        raise UnreachableError("the connection was lost during the TLS handshake", code="tls")
+        raise ProviderUnreachableError("the connection was lost during the TLS handshake", code="tls")
     protocol.connection_made(secured)
     return protocol
 
@@ -126,9 +126,9 @@ def reason_for(exc: Exception) -> str:
     return reason_of(OSError(int(several[1]), "")) if several else str(exc) or type(exc).__name__
 
 
-def explain(exc: Exception, host: str) -> UnreachableError:
+def explain(exc: Exception, host: str) -> ProviderUnreachableError:
     """Why a connection failed, for a person who knows the network."""
-    if isinstance(exc, UnreachableError):
+    if isinstance(exc, ProviderUnreachableError):
         return exc
     match exc:
         case TimeoutError():
@@ -143,7 +143,7 @@ def explain(exc: Exception, host: str) -> UnreachableError:
             code, text = "refused", f"{host} refused the connection"
         case _:
             code, text = "network", f"{host} cannot be reached: {reason_for(exc)}"
-    return UnreachableError(text, code=code)
+    return ProviderUnreachableError(text, code=code)
 
 
 async def connect(
@@ -181,6 +181,6 @@ async def connect(
             )
             return protocol
     except ConfigurationError as error:
-        raise UnreachableError(error.message, code="proxy") from error
-    except (OSError, ValueError, UnreachableError) as exc:
+        raise ProviderUnreachableError(error.message, code="proxy") from error
+    except (OSError, ValueError, ProviderUnreachableError) as exc:
         raise explain(exc, upstream.host) from exc

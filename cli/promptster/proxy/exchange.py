@@ -7,10 +7,10 @@ from typing import Final
 
 from typing_extensions import override
 
-from promptster.proxy.connecting import UnreachableError, explain, reason_for
+from promptster.proxy.connecting import ProviderUnreachableError, explain, reason_for
 from promptster.proxy.framing import Body, CloseDelimitedBody, FramingError, request_body, response_body
 from promptster.proxy.http1 import (
-    RefusedError,
+    MessageRefusedError,
     RequestHead,
     ResponseHead,
     head_end,
@@ -104,7 +104,7 @@ class Exchange(RequestHandler, ResponseHandler):
     def _attach(self, provider: ProviderConnection) -> None:
         if self._ended or provider.closed:
             provider.abort()
-            self._fail(UnreachableError(f"{self._upstream.host} closed the connection at once"))
+            self._fail(ProviderUnreachableError(f"{self._upstream.host} closed the connection at once"))
             return
         provider.attach(self)
         self._provider = provider
@@ -115,12 +115,12 @@ class Exchange(RequestHandler, ResponseHandler):
         if not self._agent.writable:
             provider.pause_reading()
 
-    def _fail(self, exc: UnreachableError) -> None:
+    def _fail(self, exc: ProviderUnreachableError) -> None:
         if self._ended:
             return
         text = f"{self._upstream.name} could not be reached: {exc.message}"
         self._end("failed", text)
-        self._agent.refuse(RefusedError(502, f"upstream_{exc.code}", text))
+        self._agent.refuse(MessageRefusedError(502, f"upstream_{exc.code}", text))
 
     def _end(self, outcome: Outcome, reason: str) -> None:
         self._ended = True
@@ -137,7 +137,7 @@ class Exchange(RequestHandler, ResponseHandler):
             self._drop_provider()
             self._end("cut_by_agent", str(exc))
             if self._response is None:
-                self._agent.refuse(RefusedError(400, "bad_framing", str(exc)))
+                self._agent.refuse(MessageRefusedError(400, "bad_framing", str(exc)))
             else:
                 self._cut()
             return b""
@@ -205,7 +205,7 @@ class Exchange(RequestHandler, ResponseHandler):
                 self._head_received(data)
                 return
             wire, payload, rest = response.feed(data)
-        except (FramingError, RefusedError) as exc:
+        except (FramingError, MessageRefusedError) as exc:
             self._unreadable(exc)
             return
         if wire:
@@ -276,12 +276,12 @@ class Exchange(RequestHandler, ResponseHandler):
             self._end("cut_by_provider", f"the provider closed the connection{why}")
             self._cut(reset=isinstance(exc, ConnectionResetError))
 
-    def _unreadable(self, exc: FramingError | RefusedError) -> None:
+    def _unreadable(self, exc: FramingError | MessageRefusedError) -> None:
         """End the exchange, because no more of the provider's bytes can be passed on."""
         self._drop_provider()
         if self._response is None:
             self._end("failed", str(exc))
-            self._agent.refuse(RefusedError(502, "bad_answer", str(exc)))
+            self._agent.refuse(MessageRefusedError(502, "bad_answer", str(exc)))
         else:
             self._end("cut_by_provider", str(exc))
             self._cut()

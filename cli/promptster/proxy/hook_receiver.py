@@ -7,7 +7,7 @@ from typing import Final, Protocol
 from typing_extensions import override
 
 from promptster.proxy.framing import Body, FramingError, request_body
-from promptster.proxy.http1 import RefusedError, RequestHead
+from promptster.proxy.http1 import MessageRefusedError, RequestHead
 from promptster.proxy.interfaces import AgentWriter, RequestHandler
 from promptster.proxy.responses import hook_response
 
@@ -77,7 +77,7 @@ class HookReceiver(RequestHandler):
 
     def _refuse(self, status: int, code: str, reason: str) -> None:
         self._parts.clear()
-        self._connection.refuse(RefusedError(status, code, reason))
+        self._connection.refuse(MessageRefusedError(status, code, reason))
 
     def _hand_over(self) -> None:
         self._sink.hook_received(self._agent, b"".join(self._parts))

@@ -48,7 +48,7 @@ _BARE_STATUS_LINE: Final = len(b"HTTP/1.1 200")
 _NO_CONTENT, _NOT_MODIFIED, _SWITCHING, _FIRST_FINAL = 204, 304, 101, 200
 
 
-class RefusedError(Exception):
+class MessageRefusedError(Exception):
     """A message that is refused, with the response that the agent receives."""
 
     def __init__(self, status: int, code: str, reason: str) -> None:
@@ -124,14 +124,14 @@ def head_end(buffer: bytes | bytearray, searched: int = 0) -> int:
     if (end if end >= 0 else len(buffer)) > MAX_HEAD_BYTES - len(_END):
         line = buffer[: MAX_HEAD_BYTES - len(_END)].partition(b"\r\n")
         if not line[1] and b" " in line[0]:
-            raise RefusedError(414, "target_too_long", f"the first line is longer than {MAX_HEAD_BYTES} bytes")
+            raise MessageRefusedError(414, "target_too_long", f"the first line is longer than {MAX_HEAD_BYTES} bytes")
         if not line[1] and grammar.is_method(bytes(line[0])):
-            raise RefusedError(501, "unknown_method", f"the first word is longer than {MAX_HEAD_BYTES} bytes")
-        raise RefusedError(431, "head_too_large", f"the head is longer than {MAX_HEAD_BYTES} bytes")
+            raise MessageRefusedError(501, "unknown_method", f"the first word is longer than {MAX_HEAD_BYTES} bytes")
+        raise MessageRefusedError(431, "head_too_large", f"the head is longer than {MAX_HEAD_BYTES} bytes")
     if end >= 0:
         return end + len(_END)
     if _STRAY_SO_FAR.search(buffer, max(0, searched - 1)):
-        raise RefusedError(400, "bare_line_break", "a line does not end in CR LF")
+        raise MessageRefusedError(400, "bare_line_break", "a line does not end in CR LF")
     return 0
 
 
@@ -139,14 +139,14 @@ def _lines(head: bytes) -> list[bytes]:
     """Split a complete head into its start line and field lines, and refuse what h11 would accept."""
     lines = head[: -len(_END)].split(b"\r\n")
     if not head.count(b"\r\n") == head.count(b"\r") == head.count(b"\n"):
-        raise RefusedError(400, "bare_line_break", "a line does not end in CR LF")
+        raise MessageRefusedError(400, "bare_line_break", "a line does not end in CR LF")
     if len(head.translate(None, _CONTROL)) != len(head):
-        raise RefusedError(400, "control_character", "the head contains a control character")
+        raise MessageRefusedError(400, "control_character", "the head contains a control character")
     if len(lines) - 1 > MAX_FIELDS:
-        raise RefusedError(431, "too_many_fields", f"the head has more than {MAX_FIELDS} fields")
+        raise MessageRefusedError(431, "too_many_fields", f"the head has more than {MAX_FIELDS} fields")
     for line in lines:
         if line[:1] in {b"", b" ", b"\t"}:
-            raise RefusedError(400, "folded_line", "the head contains a folded or empty line")
+            raise MessageRefusedError(400, "folded_line", "the head contains a folded or empty line")
     return lines
 
 
@@ -156,7 +156,7 @@ def _field_names(lines: list[bytes]) -> tuple[bytes, ...]:
     for line in lines[1:]:
         name = grammar.field_name(line)
         if name is None:
-            raise RefusedError(400, "bad_field", "the head contains a line that is not a header field")
+            raise MessageRefusedError(400, "bad_field", "the head contains a line that is not a header field")
         names.append(name)
     return tuple(names)
 
@@ -172,7 +172,7 @@ def _connection_options(names: tuple[bytes, ...], fields: Headers) -> frozenset[
         for option in value.split(b",")
     )
     if options & _FRAMING:
-        raise RefusedError(
+        raise MessageRefusedError(
             400,
             "connection_names_framing",
             "the Connection field names a field that frames the message",
@@ -188,18 +188,18 @@ def _framing(names: tuple[bytes, ...], lines: list[bytes]) -> tuple[int | None, 
             framing[lower].append(line.partition(b":")[2].strip(b" \t"))
     lengths, codings = framing[_CL], framing[_TE]
     if lengths and codings:
-        raise RefusedError(400, "length_and_coding", "the head has both Content-Length and Transfer-Encoding")
+        raise MessageRefusedError(400, "length_and_coding", "the head has both Content-Length and Transfer-Encoding")
     if codings:
         _check_codings(codings)
     if not lengths:
         return None, bool(codings)
     if len(lengths) > 1:
-        raise RefusedError(400, "repeated_length", "the head repeats Content-Length")
+        raise MessageRefusedError(400, "repeated_length", "the head repeats Content-Length")
     if not lengths[0].isdigit():
-        raise RefusedError(400, "bad_length", "the Content-Length is not a single number")
+        raise MessageRefusedError(400, "bad_length", "the Content-Length is not a single number")
     length = grammar.number(lengths[0])
     if length is None:
-        raise RefusedError(413, "length_too_large", f"the Content-Length is above {grammar.MAX_SIZE}")
+        raise MessageRefusedError(413, "length_too_large", f"the Content-Length is above {grammar.MAX_SIZE}")
     return length, False
 
 
@@ -208,33 +208,33 @@ def _check_codings(values: list[bytes]) -> None:
     codings = grammar.transfer_codings(b",".join(values))
     names = [name for name, _ in codings]
     if codings[-1:] != [(_CHUNKED, b"")] or names.count(_CHUNKED) > 1:
-        raise RefusedError(400, "bad_coding", "the Transfer-Encoding does not end in chunked, or repeats it")
+        raise MessageRefusedError(400, "bad_coding", "the Transfer-Encoding does not end in chunked, or repeats it")
     if len(codings) > 1:
-        raise RefusedError(501, "unknown_coding", "no Transfer-Encoding except chunked is supported")
+        raise MessageRefusedError(501, "unknown_coding", "no Transfer-Encoding except chunked is supported")
 
 
 def _check_request_line(line: bytes) -> None:
     method, _, rest = line.partition(b" ")
     if method.upper() == b"CONNECT":
-        raise RefusedError(405, "connect", "CONNECT is not supported")
+        raise MessageRefusedError(405, "connect", "CONNECT is not supported")
     if line.startswith(b"PRI * HTTP/2"):
-        raise RefusedError(505, "http2", "HTTP/2 is not supported")
+        raise MessageRefusedError(505, "http2", "HTTP/2 is not supported")
     if not grammar.is_method(method):
-        raise RefusedError(400, "bad_method", "the request line does not begin with a method")
+        raise MessageRefusedError(400, "bad_method", "the request line does not begin with a method")
     # A provider that reads "head" as HEAD would frame its response by another rule than this proxy.
     if len(method) > grammar.MAX_METHOD or (method.upper() == b"HEAD" and method != b"HEAD"):
-        raise RefusedError(501, "unknown_method", "this method is not supported")
+        raise MessageRefusedError(501, "unknown_method", "this method is not supported")
     if not rest.startswith(b"/"):
-        raise RefusedError(400, "bad_target", "the target does not start with a slash")
+        raise MessageRefusedError(400, "bad_target", "the target does not start with a slash")
     target, _, version = rest.rpartition(b" ")
     if not grammar.is_version(version):
-        raise RefusedError(400, "bad_version", "the request line does not end in a space and an HTTP version")
+        raise MessageRefusedError(400, "bad_version", "the request line does not end in a space and an HTTP version")
     if version != b"HTTP/1.1":
-        raise RefusedError(505, "bad_version", "only HTTP/1.1 is supported")
+        raise MessageRefusedError(505, "bad_version", "only HTTP/1.1 is supported")
     if b"#" in target:
-        raise RefusedError(400, "fragment", "the target has a fragment; remove # and everything after it")
+        raise MessageRefusedError(400, "fragment", "the target has a fragment; remove # and everything after it")
     if not grammar.is_target(target):
-        raise RefusedError(400, "bad_target", "the target contains a character that must be percent-encoded")
+        raise MessageRefusedError(400, "bad_target", "the target contains a character that must be percent-encoded")
 
 
 def read_request(head: bytes) -> RequestHead:
@@ -253,9 +253,9 @@ def read_request(head: bytes) -> RequestHead:
     try:
         event = reader.next_event()
     except h11.RemoteProtocolError as exc:
-        raise RefusedError(exc.error_status_hint, "bad_head", f"the head is not HTTP/1.1: {exc}") from exc
+        raise MessageRefusedError(exc.error_status_hint, "bad_head", f"the head is not HTTP/1.1: {exc}") from exc
     if not isinstance(event, h11.Request):
-        raise RefusedError(400, "bad_head", "the head is not HTTP/1.1")
+        raise MessageRefusedError(400, "bad_head", "the head is not HTTP/1.1")
     fields = tuple(event.headers.raw_items())
     read = RequestHead(
         method=event.method,
@@ -268,15 +268,15 @@ def read_request(head: bytes) -> RequestHead:
         close=b"close" in _connection_options(names, fields),
     )
     if not all(grammar.is_host(value) for value in read.values(b"host")):
-        raise RefusedError(400, "bad_host", "the Host field is not a host with an optional port")
+        raise MessageRefusedError(400, "bad_host", "the Host field is not a host with an optional port")
     return read
 
 
 def _check_status_line(line: bytes) -> None:
     if not grammar.is_status_line(line):
-        raise RefusedError(502, "bad_answer", "it does not begin with a status line")
+        raise MessageRefusedError(502, "bad_answer", "it does not begin with a status line")
     if line[5:6] != b"1" or int(line[9:12]) == _SWITCHING:
-        raise RefusedError(502, "bad_answer", "it switches to another protocol")
+        raise MessageRefusedError(502, "bad_answer", "it switches to another protocol")
 
 
 def _read_response(head: bytes) -> h11.Response | h11.InformationalResponse:
@@ -286,7 +286,7 @@ def _read_response(head: bytes) -> h11.Response | h11.InformationalResponse:
     reader.receive_data(head)
     event = reader.next_event()
     if not isinstance(event, (h11.Response, h11.InformationalResponse)):
-        raise RefusedError(502, "bad_answer", "the provider's response is not HTTP/1.1")
+        raise MessageRefusedError(502, "bad_answer", "the provider's response is not HTTP/1.1")
     return event
 
 
@@ -306,15 +306,15 @@ def read_response(head: bytes) -> ResponseHead:
         event = _read_response(b"\r\n".join(lines) + _END)
         fields = tuple(event.headers.raw_items())
         options = _connection_options(names, fields)
-    except (RefusedError, h11.RemoteProtocolError) as exc:
-        raise RefusedError(502, "bad_answer", f"the provider's response is not valid HTTP/1.1: {exc}") from exc
+    except (MessageRefusedError, h11.RemoteProtocolError) as exc:
+        raise MessageRefusedError(502, "bad_answer", f"the provider's response is not valid HTTP/1.1: {exc}") from exc
     status, old = event.status_code, event.http_version == b"1.0"
     if old and chunked:
-        raise RefusedError(
+        raise MessageRefusedError(
             502, "bad_answer", "the provider's response has a Transfer-Encoding, which HTTP/1.0 does not have"
         )
     if (status < _FIRST_FINAL or status == _NO_CONTENT) and (chunked or length):
-        raise RefusedError(502, "bad_answer", "the provider announces a body in a response that has none")
+        raise MessageRefusedError(502, "bad_answer", "the provider announces a body in a response that has none")
     return ResponseHead(
         status=status,
         status_line=b"HTTP/1.1" + lines[0][8:] + (b" " if len(lines[0]) == _BARE_STATUS_LINE else b""),

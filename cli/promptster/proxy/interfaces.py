@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from promptster.proxy.framing import Body
-from promptster.proxy.http1 import RefusedError
+from promptster.proxy.http1 import MessageRefusedError
 
 
 class AgentWriter(Protocol):
@@ -43,7 +43,7 @@ class AgentWriter(Protocol):
         """
         ...
 
-    def refuse(self, error: RefusedError) -> None:
+    def refuse(self, error: MessageRefusedError) -> None:
         """Send an error response of the proxy's own, and close."""
         ...
 

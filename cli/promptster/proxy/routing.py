@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from promptster.proxy.http1 import TOKEN_HEADER, RefusedError, RequestHead
+from promptster.proxy.http1 import TOKEN_HEADER, MessageRefusedError, RequestHead
 
 _HOOKS: Final = b"hooks"
 
@@ -63,30 +63,30 @@ class Router:
             RefusedError: when any of them is wrong.
         """
         if head.values(b"host") != [self._host]:
-            raise RefusedError(421, "wrong_host", "the Host field does not name this proxy's address")
+            raise MessageRefusedError(421, "wrong_host", "the Host field does not name this proxy's address")
         if b"origin" in head.names:
-            raise RefusedError(403, "browser", "requests from web pages are not allowed")
+            raise MessageRefusedError(403, "browser", "requests from web pages are not allowed")
         if b"upgrade" in head.names:
-            raise RefusedError(426, "upgrade", "only plain HTTP/1.1 is supported")
+            raise MessageRefusedError(426, "upgrade", "only plain HTTP/1.1 is supported")
         path, mark, query = head.target.partition(b"?")
         first, rest = _segment(path)
         given = head.values(TOKEN_HEADER)
         by_path, by_header = self._is_token(first), len(given) == 1 and self._is_token(given[0])
         if not (by_path or by_header) or (given and not by_header):
-            raise RefusedError(403, "wrong_token", "the token is missing or wrong")
+            raise MessageRefusedError(403, "wrong_token", "the token is missing or wrong")
         if by_path:
             first, rest = _segment(rest)
         if first == _HOOKS and by_header and not by_path:
             return self._hook(head, rest)
         name = self._upstreams.get(first)
         if name is None:
-            raise RefusedError(404, "unknown_path", "no provider is configured at this path")
+            raise MessageRefusedError(404, "unknown_path", "no provider is configured at this path")
         return UpstreamRoute(upstream=name, target=rest + mark + query)
 
     def _hook(self, head: RequestHead, rest: bytes) -> HookRoute:
         agent = self._hook_agents.get(rest[1:])
         if agent is None:
-            raise RefusedError(404, "unknown_path", "no agent sends its hooks to this path")
+            raise MessageRefusedError(404, "unknown_path", "no agent sends its hooks to this path")
         if head.method != b"POST":
-            raise RefusedError(405, "method", "hooks must be sent by POST")
+            raise MessageRefusedError(405, "method", "hooks must be sent by POST")
         return HookRoute(agent)

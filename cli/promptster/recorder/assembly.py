@@ -13,7 +13,7 @@ from promptster.client import AsyncCollectorClient
 from promptster.config import network_from_environment
 from promptster.deliver.outbox import Outbox
 from promptster.deliver.refusals import Refusals
-from promptster.deliver.sealer import Sealer
+from promptster.deliver.sealer import BatchSealer
 from promptster.deliver.uploader import Uploader
 from promptster.journal.disk import SystemFiles
 from promptster.journal.heartbeat import Heartbeat
@@ -50,7 +50,7 @@ class Assembly:
 
     recording: Recording
     recorder: JournalWriter
-    sealer: Sealer
+    sealer: BatchSealer
     outbox: Outbox
     uploader: Uploader
     collector: AsyncCollectorClient
@@ -109,7 +109,7 @@ async def assemble(
         kinds=policy.kinds,
         record_until=facts.record_until or certificate.record_until,
     )
-    sealer = Sealer(
+    sealer = BatchSealer(
         recorder=recorder,
         outbox=outbox,
         session=facts.session,

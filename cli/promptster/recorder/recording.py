@@ -7,6 +7,7 @@ It connects capture, journal writer, sealer and uploader, and records every chan
 from __future__ import annotations
 
 import asyncio
+import errno
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from promptster.capture.engine import Capture
     from promptster.clock import Clock
     from promptster.deliver.outbox import Outbox
-    from promptster.deliver.sealer import Sealer
+    from promptster.deliver.sealer import BatchSealer
     from promptster.deliver.uploader import Uploader
     from promptster.journal.writer import JournalWriter
     from promptster.protocol.events import RecordedEvent
@@ -54,7 +55,7 @@ class Recording:
         folder: SessionFolder,
         clock: Clock,
         recorder: JournalWriter,
-        sealer: Sealer,
+        sealer: BatchSealer,
         outbox: Outbox,
         uploader: Uploader,
         make_capture: Callable[[Callable[[Draft], int]], Capture],
@@ -270,7 +271,7 @@ class Recording:
         now = self._clock.wall_ms()
         last = self._last_event.parsed.ms if self._last_event is not None else now
         if now - last > _LONG_AWAY_MS:
-            detail = "no recorder ran"
+            detail = "no recorder was running"
             self._own(kinds.CaptureGap(source="recorder", detail=detail, lost=0, from_ms=last, to_ms=now))
 
     def _settle_state(self) -> None:
@@ -322,11 +323,10 @@ class Recording:
             async with asyncio.timeout(_PATIENCE_S):
                 await self.recorder.durable(seq)
         except TimeoutError:
-            raise SessionError(
-                "cannot save what was recorded: the disk does not accept it",
-                hint="Free space now. Nothing is lost yet.",
-                code="disk",
-            ) from None
+            number = getattr(errno, self.recorder.failing or "", None)
+            why = "the disk is not responding" if number is None else reason_of(OSError(number, ""))
+            hint = "Free space now. Nothing is lost yet."
+            raise SessionError(f"cannot save what was recorded: {why}", hint=hint, code="disk") from None
 
     async def _seal(self) -> None:
         try:

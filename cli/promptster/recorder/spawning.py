@@ -81,7 +81,7 @@ def without_credentials(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _read_ready(line: bytes) -> int:
-    hint = "Run `promptster resume` to try again. See logs/ in the session's folder for details."
+    hint = "Run `promptster resume` to try again. For details, see logs/ in the session's folder."
     try:
         answer: dict[str, Any] = json.loads(line)
     except ValueError:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from promptster.protocol.events.kinds import ModelRequest, ModelResponse
-from promptster.replay.model import Entry, Role
+from promptster.replay.model import Entry, EntryRole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -97,12 +97,12 @@ def _with_attempts(request: Entry, purpose: str | None, answers: Sequence[Entry]
     attempts = tuple(_attempt(answer, superseded=answer.seq in folded) for answer in answers)
     seqs = tuple(sorted({*request.seqs, *(answer.seq for answer in answers if answer.seq in folded)}))
     marks = list(request.marks)
-    role = Role.STORY
+    role = EntryRole.STORY
     if is_housekeeping(purpose):
-        role = Role.NOT_CANDIDATE
+        role = EntryRole.NOT_CANDIDATE
         marks.append(NOT_CANDIDATE)
     elif purpose == OTHER or (len(attempts) == 1 and _outcome(answers[0]) == "complete"):
-        role = Role.ROUTINE
+        role = EntryRole.ROUTINE
     if len(attempts) > 1:
         marks.append(f"{len(attempts)} attempts")
     if not attempts:
@@ -136,8 +136,8 @@ def _response(response: Entry, purpose: str | None) -> Entry:
         marks.append(_outcome(response))
     role = response.role
     if is_housekeeping(purpose):
-        role = Role.NOT_CANDIDATE
+        role = EntryRole.NOT_CANDIDATE
         marks.append(NOT_CANDIDATE)
     elif purpose == OTHER:
-        role = Role.ROUTINE
+        role = EntryRole.ROUTINE
     return replace(response, role=role, marks=tuple(dict.fromkeys(marks)))

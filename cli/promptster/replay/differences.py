@@ -25,7 +25,7 @@ _LEADING_TABS = re.compile("(?<![^\r\u2028\u2029])\t+")
 """Tabs that a line begins with, as JavaScript sees lines."""
 
 
-class Kind(StrEnum):
+class LineKind(StrEnum):
     """What one line of a difference is."""
 
     HEAD = "head"
@@ -42,7 +42,7 @@ class Kind(StrEnum):
     """About the line before it, such as that no newline ends it."""
 
 
-def classify(lines: Sequence[str]) -> list[Kind]:
+def classify(lines: Sequence[str]) -> list[LineKind]:
     """What each line of a difference is.
 
     Args:
@@ -62,25 +62,25 @@ class _Reader:
         self._old = self._new = 0
         """Lines that the hunk still owes."""
 
-    def read(self, line: str) -> Kind:
-        kind = Kind(_MARKS.get(line[:1], "head"))
+    def read(self, line: str) -> LineKind:
+        kind = LineKind(_MARKS.get(line[:1], "head"))
         if self._old > 0 or self._new > 0:
-            if kind is not Kind.HEAD:
-                self._old -= kind in {Kind.CONTEXT, Kind.REMOVED}
-                self._new -= kind in {Kind.CONTEXT, Kind.ADDED}
+            if kind is not LineKind.HEAD:
+                self._old -= kind in {LineKind.CONTEXT, LineKind.REMOVED}
+                self._new -= kind in {LineKind.CONTEXT, LineKind.ADDED}
                 return kind
             self._old = self._new = 0
         if placed := _PLACED.match(line):
             self._is_free = False
             self._old, self._new = (1 if count is None else int(count) for count in placed.group(2, 4))
-            return Kind.HUNK
+            return LineKind.HUNK
         if line == "@@" or line.startswith("@@ "):
             self._is_free = True
-            return Kind.HUNK
+            return LineKind.HUNK
         if line.startswith(("*** ", "diff --git ")):
             self._is_free = line.startswith("*** ") and line != _END_OF_PATCH
-            return Kind.HEAD
-        return kind if self._is_free or kind is Kind.NOTE else Kind.HEAD
+            return LineKind.HEAD
+        return kind if self._is_free or kind is LineKind.NOTE else LineKind.HEAD
 
 
 def from_hunks(hunks: Sequence[Any]) -> list[str] | None:
@@ -98,7 +98,7 @@ def from_hunks(hunks: Sequence[Any]) -> list[str] | None:
 def count_changes(diff: str) -> tuple[int, int]:
     """Added and removed lines of a difference."""
     kinds = classify(diff.split("\n"))
-    return kinds.count(Kind.ADDED), kinds.count(Kind.REMOVED)
+    return kinds.count(LineKind.ADDED), kinds.count(LineKind.REMOVED)
 
 
 def lines_of(text: str) -> list[str]:
@@ -138,9 +138,9 @@ def unplaced(lines: Sequence[str]) -> list[str]:
     """A difference of passages without the places that it cannot know: line numbers, and ends of files."""
     found: list[str] = []
     for line, kind in zip(lines, classify(lines), strict=True):
-        if kind is Kind.HUNK and _PLACED.match(line):
+        if kind is LineKind.HUNK and _PLACED.match(line):
             found.append("@@")
-        elif kind is not Kind.NOTE:
+        elif kind is not LineKind.NOTE:
             found.append(line)
     return found
 
@@ -150,7 +150,7 @@ def without_names(lines: Sequence[str]) -> list[str]:
     return [
         line
         for line, kind in zip(lines, classify(lines), strict=True)
-        if not (kind is Kind.HEAD and line.startswith(("--- ", "+++ ")))
+        if not (kind is LineKind.HEAD and line.startswith(("--- ", "+++ ")))
     ]
 
 
@@ -168,7 +168,7 @@ def applied(before: Sequence[str], patch: Sequence[str]) -> list[str] | None:
     result: list[str] = []
     at = 0
     for line, kind in zip(patch, classify(patch), strict=True):
-        if kind is Kind.HUNK:
+        if kind is LineKind.HUNK:
             placed = _PLACED.match(line)
             if placed is None:
                 return None
@@ -177,11 +177,11 @@ def applied(before: Sequence[str], patch: Sequence[str]) -> list[str] | None:
                 return None
             result += before[at:begin]
             at = begin
-        elif kind in {Kind.CONTEXT, Kind.REMOVED}:
+        elif kind in {LineKind.CONTEXT, LineKind.REMOVED}:
             if at >= len(before) or before[at] != line[1:]:
                 return None
             at += 1
-        if kind in {Kind.CONTEXT, Kind.ADDED}:
+        if kind in {LineKind.CONTEXT, LineKind.ADDED}:
             result.append(line[1:])
     return [*result, *before[at:]]
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from promptster.protocol.agents import CATALOGUE
 from promptster.protocol.events.kinds import FileEdit, ToolCall, ToolResult
 from promptster.replay.differences import (
-    Kind,
+    LineKind,
     agrees,
     classify,
     is_comparable,
@@ -41,8 +41,8 @@ _PART = re.compile(r"^(?:@@(?! -\d)|\*\*\* (?!Add File: |Delete File: ))", re.MU
 """A hunk without line numbers, or a section of Codex's patch language that changes a file."""
 _COUNTED = re.compile(r"^@@ -\d+(?:,1 \+\d+,\d+|,\d+ \+\d+,1) @@", re.MULTILINE)
 """A count of 1 that is written: version 0.1 wrote it in patches of whole files only."""
-_CHANGED = frozenset({Kind.ADDED, Kind.REMOVED})
-_TEXT = _CHANGED | {Kind.CONTEXT}
+_CHANGED = frozenset({LineKind.ADDED, LineKind.REMOVED})
+_TEXT = _CHANGED | {LineKind.CONTEXT}
 _ORIGINALS = ("originalFile", "originalFileContents", "original_file")
 """Where Claude Code's hooks put the previous file."""
 _PATHS = ("filePath", "notebook_path")
@@ -192,13 +192,13 @@ def _without_returns(lines: Sequence[str], *, in_part: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _last_lines(kinds: Sequence[Kind]) -> frozenset[int]:
+def _last_lines(kinds: Sequence[LineKind]) -> frozenset[int]:
     """The positions of each hunk's last lines, before and after."""
     found: set[int] = set()
-    last: dict[Kind, int] = {}
-    for at, kind in enumerate([*kinds, Kind.HUNK]):
-        if kind is Kind.HUNK:
-            context = last.get(Kind.CONTEXT, -1)
+    last: dict[LineKind, int] = {}
+    for at, kind in enumerate([*kinds, LineKind.HUNK]):
+        if kind is LineKind.HUNK:
+            context = last.get(LineKind.CONTEXT, -1)
             found |= {max(context, last.get(changed, -1)) for changed in _CHANGED}
             last = {}
         elif kind in _TEXT:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Facts:
+class ReplayHeading:
     """The heading of a replay; every text is empty if it is unknown."""
 
     session: str = ""
@@ -43,7 +43,7 @@ class Replay:
 
     timeline: Timeline
     """What happened."""
-    facts: Facts = field(default_factory=Facts)
+    facts: ReplayHeading = field(default_factory=ReplayHeading)
     """Its heading."""
     verification: Verification | None = None
     """What checking the bundle said; ``None`` if there is no bundle yet."""
@@ -51,17 +51,17 @@ class Replay:
     """The bundle's own bytes."""
 
 
-def from_opened(events: Sequence[OpenedEvent], *, facts: Facts | None = None) -> Replay:
+def from_opened(events: Sequence[OpenedEvent], *, facts: ReplayHeading | None = None) -> Replay:
     """A replay of a session that is still running, or of which only the events are at hand.
 
     Args:
         events: opened wire events, in any order.
         facts: its heading.
     """
-    return Replay(timeline=build(events, unreported=missing_spans(events)), facts=facts or Facts())
+    return Replay(timeline=build(events, unreported=missing_spans(events)), facts=facts or ReplayHeading())
 
 
-def from_bundle(data: bytes, trusted: Collection[str], *, facts: Facts | None = None) -> Replay:
+def from_bundle(data: bytes, trusted: Collection[str], *, facts: ReplayHeading | None = None) -> Replay:
     """A replay of a bundle, verified first; only what was proved is shown.
 
     Args:
@@ -76,7 +76,7 @@ def from_bundle(data: bytes, trusted: Collection[str], *, facts: Facts | None = 
 class Opening:
     """A bundle taken apart, of which only what its heading needs has been checked: nothing else is to be shown yet."""
 
-    facts: Facts
+    facts: ReplayHeading
     """Title, organisation and session, as the collector signed them; the whole bundle's check finds the same."""
     data: bytes
     """The bundle's own bytes."""
@@ -91,9 +91,11 @@ class Opening:
         try:
             parts = read_bundle(data)
         except BundleError:
-            return cls(facts=Facts(), data=data, parts=None, trusted=trusted)
+            return cls(facts=ReplayHeading(), data=data, parts=None, trusted=trusted)
         evidence = read_identity(Report(), parts)
-        known = _known(evidence.certificate, evidence.policy, Facts()) if evidence is not None else Facts()
+        known = (
+            _known(evidence.certificate, evidence.policy, ReplayHeading()) if evidence is not None else ReplayHeading()
+        )
         return cls(facts=known, data=data, parts=parts, trusted=trusted)
 
     def replay(self) -> Replay:
@@ -103,7 +105,9 @@ class Opening:
         return from_verification(verify_parts(self.parts, trusted=self.trusted), bundle=self.data)
 
 
-def from_verification(verification: Verification, *, bundle: bytes | None = None, facts: Facts | None = None) -> Replay:
+def from_verification(
+    verification: Verification, *, bundle: bytes | None = None, facts: ReplayHeading | None = None
+) -> Replay:
     """A replay of what was verified already."""
     return Replay(
         timeline=build(
@@ -111,17 +115,17 @@ def from_verification(verification: Verification, *, bundle: bytes | None = None
             unreported=unreported_gaps(verification),
             redacted=((value.seq, value.field) for value in verification.redacted),
         ),
-        facts=_facts(verification, facts or Facts()),
+        facts=_facts(verification, facts or ReplayHeading()),
         verification=verification,
         bundle=bundle,
     )
 
 
-def _facts(verification: Verification, known: Facts) -> Facts:
+def _facts(verification: Verification, known: ReplayHeading) -> ReplayHeading:
     return _known(verification.certificate, verification.policy, known)
 
 
-def _known(certificate: Certificate | None, policy: Policy | None, known: Facts) -> Facts:
+def _known(certificate: Certificate | None, policy: Policy | None, known: ReplayHeading) -> ReplayHeading:
     if certificate is not None:
         known = replace(known, session=certificate.session, organisation=certificate.organisation)
     if policy is not None:

@@ -28,7 +28,7 @@ OUTPUT_CUT = "output_cut"
 """``raw_kind`` of an ``agent_other`` that says how much of a tool's output the agent itself did not keep."""
 
 
-class Role(StrEnum):
+class EntryRole(StrEnum):
     """Where an entry belongs when the session is shown as a story."""
 
     STORY = "story"
@@ -89,7 +89,7 @@ class Entry:
     """Every wire event that went into this entry, ascending."""
     refs: tuple[int, ...] = ()
     """Entries that this one refers to, by their ``seq``."""
-    role: Role = Role.STORY
+    role: EntryRole = EntryRole.STORY
     """Where it belongs in the story."""
     marks: tuple[str, ...] = ()
     """Short remarks about the entry, such as ``cut``."""
@@ -124,7 +124,7 @@ class Entry:
     @property
     def counts(self) -> bool:
         """Whether it is one of its kind wherever entries are counted: of prompts only what the candidate typed."""
-        return self.role is Role.STORY and not self.is_machine
+        return self.role is EntryRole.STORY and not self.is_machine
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,7 +146,7 @@ class Lane:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Gap:
+class SessionGap:
     """A span in which something is missing from the record, or may be."""
 
     kind: GapKind
@@ -233,7 +233,7 @@ class Timeline:
     """Everything that happened, ascending by ``seq``."""
     lanes: tuple[Lane, ...]
     """Every conversation, ascending by number."""
-    gaps: tuple[Gap, ...]
+    gaps: tuple[SessionGap, ...]
     """Where the record is silent or cannot be relied on, in order of time."""
     sources: tuple[SourceCoverage, ...]
     """Per source, what it reported."""
@@ -247,10 +247,10 @@ class Timeline:
     @property
     def story(self) -> tuple[Entry, ...]:
         """The entries that show the work, without housekeeping."""
-        return tuple(entry for entry in self.entries if entry.role is Role.STORY)
+        return tuple(entry for entry in self.entries if entry.role is EntryRole.STORY)
 
     @property
-    def gaps_by_seq(self) -> tuple[Gap, ...]:
+    def gaps_by_seq(self) -> tuple[SessionGap, ...]:
         """The gaps in the order of the events that report them: their places among the entries."""
         return tuple(sorted(self.gaps, key=lambda gap: gap.seq))
 

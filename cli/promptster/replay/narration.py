@@ -163,5 +163,5 @@ def _is_foreign(entry: Entry) -> bool:
 
 def _foreign(entry: Entry) -> Narration:
     kind = entry.kind.replace("_", " ")
-    note = "not for this source to say"
+    note = "this source cannot report this"
     return Narration(label="Claimed", subject=kind, note=note, bad=True, passages=passages_of(as_recorded(entry)))

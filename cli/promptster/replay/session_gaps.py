@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptster.protocol.gaps import read_gaps
-from promptster.replay.model import Gap, GapKind
+from promptster.replay.model import GapKind, SessionGap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from promptster.protocol.events import OpenedEvent
 
 
-def find_gaps(events: Sequence[OpenedEvent], unreported: Iterable[Gap] = ()) -> tuple[Gap, ...]:
+def find_gaps(events: Sequence[OpenedEvent], unreported: Iterable[SessionGap] = ()) -> tuple[SessionGap, ...]:
     """Every gap that the events report, and the ``unreported`` ones, in order of time.
 
     Args:
@@ -26,7 +26,7 @@ def find_gaps(events: Sequence[OpenedEvent], unreported: Iterable[Gap] = ()) -> 
         unreported: gaps that no event reports, such as the spans that verification found missing or untimed.
     """
     reported = (
-        Gap(
+        SessionGap(
             kind=GapKind(gap.kind),
             text=gap.text,
             from_ms=gap.from_ms,

@@ -23,7 +23,7 @@ from promptster.replay.coverage import by_kind, by_source
 from promptster.replay.edits import calls_of
 from promptster.replay.entry_merging import merge
 from promptster.replay.lane_names import find_lanes
-from promptster.replay.model import REFUSED_ATTEMPT, Entry, Gap, Role, Timeline
+from promptster.replay.model import REFUSED_ATTEMPT, Entry, EntryRole, SessionGap, Timeline
 from promptster.replay.session_gaps import find_gaps
 from promptster.replay.submitted_files import find_submission
 
@@ -38,7 +38,7 @@ _IN_PART = "recorded in part"
 
 
 def build(
-    events: Sequence[OpenedEvent], *, unreported: Iterable[Gap] = (), redacted: Iterable[tuple[int, str]] = ()
+    events: Sequence[OpenedEvent], *, unreported: Iterable[SessionGap] = (), redacted: Iterable[tuple[int, str]] = ()
 ) -> Timeline:
     """Put a session together.
 
@@ -83,7 +83,7 @@ def _marked(entry: Entry, taken: Collection[tuple[int, str]], there: frozenset[i
     absent = [name for name in entry.withheld if name not in gone]
     marks += [f"redacted: {', '.join(gone)}"] if gone else []
     marks += [f"not in this record: {', '.join(absent)}"] if absent else []
-    return replace(entry, marks=tuple(marks), role=Role.ROUTINE if _is_routine(entry) else entry.role)
+    return replace(entry, marks=tuple(marks), role=EntryRole.ROUTINE if _is_routine(entry) else entry.role)
 
 
 def _is_routine(entry: Entry) -> bool:

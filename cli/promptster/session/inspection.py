@@ -10,7 +10,7 @@ from promptster.journal.disk import SystemFiles
 from promptster.journal.reading import read, scan
 from promptster.protocol.events import read_body
 from promptster.protocol.sealing import JournalCipher
-from promptster.replay.loading import Facts, Replay, from_bundle, from_opened
+from promptster.replay.loading import Replay, ReplayHeading, from_bundle, from_opened
 from promptster.session.current import finished_bundle
 from promptster.session_folder.collector_keys import trusted_keys
 
@@ -46,6 +46,6 @@ def read_session(current: Current) -> RecordedSession:
     found = scan(files, current.folder.journal, cipher, facts.session)
     events = [event for _, data in read(files, found, cipher) for event in read_body(data)]
     blocks = {block.id: block.data for event in events for block in event.blocks}
-    shown = Facts(session=facts.session, title=facts.title, organisation=facts.organisation)
+    shown = ReplayHeading(session=facts.session, title=facts.title, organisation=facts.organisation)
     replay = from_opened([event.open(blocks) for event in events], facts=shown)
     return RecordedSession(replay=replay, events=len(events))

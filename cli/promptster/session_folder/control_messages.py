@@ -6,7 +6,7 @@ answer that it misread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar, cast
 
@@ -258,7 +258,8 @@ class LaunchTicket(Reply):
     base_urls: Mapping[str, str]
     """By an agent's id, the address for its usual provider; by a provider's name, the address for that one.
 
-    The path contains the token for agents that cannot send a header of ours.
+    The path contains the token for agents that cannot send a header of ours. Their addresses for other providers are
+    named ``ID/PROVIDER``.
     """
     usual_addresses: tuple[str, ...]
     """Names of the upstreams that are at their usual address."""
@@ -269,6 +270,16 @@ class LaunchTicket(Reply):
     def hook_url(self, agent: str) -> str:
         """Return the URL to which an agent's HTTP hooks post; the token goes into a header."""
         return f"http://127.0.0.1:{self.port}/hooks/{agent}"
+
+    def require_addresses(self, names: Iterable[str]) -> None:
+        """Return if there is a base URL of each name.
+
+        Raises:
+            AnswerError: one is missing: a recorder of an earlier version does not know the agent.
+        """
+        missing = next((name for name in names if name not in self.base_urls), None)
+        if missing is not None:
+            raise malformed(f"base_urls: {missing}")
 
     @classmethod
     def read(cls, answer: Answer) -> LaunchTicket:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from promptster.protocol.policy import Policy
 
 
+_WIDTH = 80
+"""Columns of a usual terminal."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Address:
     """Where one provider's traffic goes instead of to its usual address."""
@@ -30,10 +34,11 @@ class Address:
     usual: str | None
     """``None`` for a provider that has no usual address here."""
 
-    def line(self, name: int, width: int) -> str:
-        """Return a line of a list whose names and addresses have these widths."""
+    def lines(self, name: int, width: int) -> list[str]:
+        """As part of a list whose names and addresses take up to so many columns: one line, or two if that is long."""
         usual = f"usually {self.usual}" if self.usual is not None else "not a provider that Promptster knows"
-        return f"  {self.name:<{name}}  {self.url:<{width}}    {usual}"
+        line = f"  {self.name:<{name}}  {self.url:<{width}}    {usual}"
+        return [line] if len(line) <= _WIDTH else [f"  {self.name:<{name}}  {self.url}", f"  {'':<{name}}  {usual}"]
 
 
 def unusual_addresses(base_urls: Mapping[str, str]) -> tuple[Address, ...]:
@@ -50,7 +55,7 @@ def address_lines(addresses: tuple[Address, ...]) -> list[str]:
     """Return the addresses as lines, which are never wrapped, so that each can be copied whole."""
     name = max((len(address.name) for address in addresses), default=0)
     width = max((len(address.url) for address in addresses), default=0)
-    return [address.line(name, width) for address in addresses]
+    return [line for address in addresses for line in address.lines(name, width)]
 
 
 def require_encrypted(policy: Policy) -> None:

@@ -202,7 +202,7 @@ class TouchedFiles:
         if failed and leave is None:
             paths = ", ".join(f"{self._workspace / each.record.path} ({each.why})" for each in failed)
             advice = [line for each in failed for line in (*self._where(each), each.advice)]
-            then = "Then run `promptster restore`, or repeat your command."
+            then = "Then run `promptster restore`, or the same command again, and the file is put back."
             raise WorkspaceError(f"cannot restore {paths}", hint="\n".join([*advice, then]), code=failed[0].code)
         git_exclude.show_again(self._workspace)
         return [*done, *(self._left(each, leave) for each in failed if leave is not None)]
@@ -233,7 +233,7 @@ class TouchedFiles:
         if outcome is Outcome.LEFT:
             return [f"{named} may be in {real}: remove them there."]
         if data == now:
-            return [f"{named} are not in {real}, where the link leads now."]
+            return [f"{named} are not in {real}, which it points to now."]
         if data is None:
             return [f"{named} are in {real}, which contains nothing else. To remove them: rm {shlex.quote(str(real))}"]
         return [f"{named} are in {real}: remove them there."]

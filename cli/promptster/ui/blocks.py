@@ -15,7 +15,7 @@ _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class TextBlock:
     """Escaped text without its last newline, in parts; each part has a style such as ``bold red``."""
 
     parts: tuple[tuple[str, str], ...] = ()
@@ -31,7 +31,7 @@ class Block:
         """The text with terminal codes for its styles, which end with each line."""
         return "".join([_dressed(text, style) if style else text for text, style in self.parts])
 
-    def folded(self, width: int, hanging: int | None = None) -> Block:
+    def folded(self, width: int, hanging: int | None = None) -> TextBlock:
         """A one-line block wrapped to ``width`` cells.
 
         Args:
@@ -41,7 +41,7 @@ class Block:
         text = self.plain
         if fits(text, width):
             return self
-        return Block(tuple(self._slices(text, fold(text, width, hanging))))
+        return TextBlock(tuple(self._slices(text, fold(text, width, hanging))))
 
     def _slices(self, text: str, lines: list[str]) -> Iterator[tuple[str, str]]:
         """The parts, cut at the ends of lines."""

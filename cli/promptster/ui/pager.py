@@ -16,7 +16,7 @@ from promptster.ui.blocks import shows_styles
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from promptster.ui.blocks import Block
+    from promptster.ui.blocks import TextBlock
 
 _LESS = "FRX"
 """Options for less: exit if everything fits, pass colours on, keep the screen."""
@@ -26,7 +26,7 @@ _AT_ONCE = 100
 """How many blocks are flushed one by one, so that the first screen appears at once."""
 
 
-def show(blocks: Iterable[Block]) -> None:
+def show(blocks: Iterable[TextBlock]) -> None:
     """Print escaped blocks as they come; on a terminal through a pager."""
     styled = shows_styles(sys.stdout)
     pager = _pager() if sys.stdout.isatty() and sys.stdin.isatty() else None
@@ -48,7 +48,7 @@ def show(blocks: Iterable[Block]) -> None:
             process.wait()
 
 
-def _print(blocks: Iterable[Block], stream: IO[str], *, styled: bool) -> None:
+def _print(blocks: Iterable[TextBlock], stream: IO[str], *, styled: bool) -> None:
     for number, block in enumerate(blocks):
         stream.write((block.styled if styled else block.plain) + "\n")
         if number < _AT_ONCE:

@@ -13,21 +13,21 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from promptster.replay.differences import Kind, classify
+from promptster.replay.differences import LineKind, classify
 from promptster.replay.formatting import counted, duration, offset
-from promptster.replay.model import GapKind, Role
+from promptster.replay.model import EntryRole, GapKind
 from promptster.replay.narration import Style, narrate
 from promptster.replay.verdict_text import Tone, emptiness, facts, findings, words
 from promptster.times import moment
-from promptster.ui.blocks import Block
+from promptster.ui.blocks import TextBlock
 from promptster.ui.escape import escape_line, escape_text
 from promptster.ui.wrapping import USUAL_WIDTH, columns, fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from promptster.replay.loading import Facts, Replay
-    from promptster.replay.model import Entry, Gap, Timeline
+    from promptster.replay.loading import Replay, ReplayHeading
+    from promptster.replay.model import Entry, SessionGap, Timeline
     from promptster.replay.narration import Narration, Passage
 
 _TONES = {Tone.GOOD: "bold green", Tone.NEUTRAL: "bold", Tone.WARN: "bold yellow", Tone.BAD: "bold red"}
@@ -38,7 +38,13 @@ _REPORTED = frozenset(GapKind) - {
 """Gaps for which an entry exists too; it is left out because the line of the gap says the same."""
 _INDENT = " " * 10
 _PASSAGE_LINES = 16
-_DIFF_STYLES = {Kind.ADDED: "green", Kind.REMOVED: "red", Kind.HEAD: "dim", Kind.HUNK: "dim", Kind.NOTE: "dim"}
+_DIFF_STYLES = {
+    LineKind.ADDED: "green",
+    LineKind.REMOVED: "red",
+    LineKind.HEAD: "dim",
+    LineKind.HUNK: "dim",
+    LineKind.NOTE: "dim",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,19 +67,19 @@ class Layout:
 _USUAL = Layout()
 
 
-def title(known: Facts, layout: Layout = _USUAL) -> Iterator[Block]:
+def title(known: ReplayHeading, layout: Layout = _USUAL) -> Iterator[TextBlock]:
     """The first line: the title and the organisation."""
     by = f", for {known.organisation}" if known.organisation else ""
     yield _line((known.title or "Session", "bold"), (by, "dim"), layout=layout)
 
 
-def story(replay: Replay, layout: Layout = _USUAL) -> Iterator[Block]:
+def story(replay: Replay, layout: Layout = _USUAL) -> Iterator[TextBlock]:
     """The whole replay, a few lines at a time."""
     yield from title(replay.facts, layout)
     yield from untitled(replay, layout)
 
 
-def untitled(replay: Replay, layout: Layout = _USUAL) -> Iterator[Block]:
+def untitled(replay: Replay, layout: Layout = _USUAL) -> Iterator[TextBlock]:
     """Everything after the title."""
     yield from _heading(replay, layout)
     timeline = replay.timeline
@@ -86,20 +92,20 @@ def untitled(replay: Replay, layout: Layout = _USUAL) -> Iterator[Block]:
     for entry in timeline.entries:
         while gaps and gaps[0].seq <= entry.seq:
             yield _gap(gaps.popleft(), start, layout)
-        if layout.everything or (entry.role is Role.STORY and entry.seq not in told):
+        if layout.everything or (entry.role is EntryRole.STORY and entry.seq not in told):
             yield from _entry(entry, lanes.get(entry.lane, ""), start, layout)
     for gap in gaps:
         yield _gap(gap, start, layout)
     yield from _coverage(timeline, layout)
 
 
-def _line(*parts: tuple[str, str], layout: Layout, hanging: int | None = None) -> Block:
+def _line(*parts: tuple[str, str], layout: Layout, hanging: int | None = None) -> TextBlock:
     """One line of escaped text; each part has a style."""
-    line = Block(tuple((escape_line(text), style) for text, style in parts))
+    line = TextBlock(tuple((escape_line(text), style) for text, style in parts))
     return line.folded(layout.width, hanging) if layout.folds else line
 
 
-def _heading(replay: Replay, layout: Layout) -> Iterator[Block]:
+def _heading(replay: Replay, layout: Layout) -> Iterator[TextBlock]:
     timeline = replay.timeline
     if timeline.started_ms is not None and timeline.ended_ms is not None:
         length = duration(max(timeline.ended_ms - timeline.started_ms, 0))
@@ -112,11 +118,11 @@ def _heading(replay: Replay, layout: Layout) -> Iterator[Block]:
         yield _line((f"  {label:<10}", "dim"), (text, "dim"), layout=layout)
     if replay.verification is not None:
         for line in fold(escape_line(replay.verification.claim), layout.width - 2):
-            yield Block(((f"  {line}", "dim"),))
-    yield Block()
+            yield TextBlock(((f"  {line}", "dim"),))
+    yield TextBlock()
 
 
-def _entry(entry: Entry, lane: str, start: int, layout: Layout) -> Iterator[Block]:
+def _entry(entry: Entry, lane: str, start: int, layout: Layout) -> Iterator[TextBlock]:
     told = narrate(entry)
     deep = "  " if entry.action is not None else ""
     beside = [word for word in (lane, " + ".join(entry.sources), *entry.marks) if word]
@@ -132,7 +138,7 @@ def _entry(entry: Entry, lane: str, start: int, layout: Layout) -> Iterator[Bloc
     yield from _passages(told, layout)
 
 
-def _passages(told: Narration, layout: Layout) -> Iterator[Block]:
+def _passages(told: Narration, layout: Layout) -> Iterator[TextBlock]:
     for passage in told.passages:
         if layout.everything or passage.open or passage.style is Style.DIFF:
             if passage.label:
@@ -140,7 +146,7 @@ def _passages(told: Narration, layout: Layout) -> Iterator[Block]:
             yield from _passage(passage, layout)
 
 
-def _passage(passage: Passage, layout: Layout) -> Iterator[Block]:
+def _passage(passage: Passage, layout: Layout) -> Iterator[TextBlock]:
     text = escape_text(passage.text).replace("\t", "    ").removesuffix("\n")
     room = layout.width - len(_INDENT)
     if passage.style is Style.DIFF:
@@ -164,21 +170,21 @@ def _passage(passage: Passage, layout: Layout) -> Iterator[Block]:
         if shown:
             parts += [("\n", "")] if parts else []
             parts.append(("\n".join(shown), style))
-    yield Block(tuple(parts))
+    yield TextBlock(tuple(parts))
     if more:
         yield _line((f"{_INDENT}... {counted(more, 'more line')}", "dim"), layout=layout)
 
 
-def _gap(gap: Gap, start: int, layout: Layout) -> Block:
+def _gap(gap: SessionGap, start: int, layout: Layout) -> TextBlock:
     length = f" ({duration(gap.to_ms - gap.from_ms)})" if gap.to_ms is not None and gap.to_ms > gap.from_ms else ""
     words_ = f"{offset(gap.from_ms - start):>8}  ---- {gap.text}{length} ----"
     return _line((words_, "yellow"), layout=layout, hanging=len(_INDENT))
 
 
-def _coverage(timeline: Timeline, layout: Layout) -> Iterator[Block]:
+def _coverage(timeline: Timeline, layout: Layout) -> Iterator[TextBlock]:
     if not timeline.coverage:
         return
-    yield Block()
+    yield TextBlock()
     yield _line(("Who saw what", "bold"), layout=layout)
     for kind in timeline.coverage:
         seen = ", ".join(f"{' and '.join(sources)} {count}" for sources, count in kind.by_sources.items())

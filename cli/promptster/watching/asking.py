@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from promptster.client import CollectorClient, RefusedError
+from promptster.client import CollectorClient, CollectorRefusedError
 from promptster.config import PinnedKeys
 from promptster.errors import CollectorError, ConfigurationError, reason_of
 from promptster.protocol.encoding import b64u_encode
@@ -20,7 +20,7 @@ from promptster.protocol.errors import LogError, ProtocolError
 from promptster.protocol.log_consistency import Relation, View, compare
 from promptster.protocol.merkle import leaf_hash, verify_consistency
 from promptster.protocol.transparency_log import Checkpoint
-from promptster.watching.kept import Kept, KeptLog, KeptLogs, Standing
+from promptster.watching.kept import Kept, KeptLog, KeptLogs, NoteStanding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +39,7 @@ _EMPTY: Final = "log_empty"
 _NO_SUCH_SIZE: Final = "log_size"
 
 
-class Kind(StrEnum):
+class LogFault(StrEnum):
     """What can be wrong with a log."""
 
     EQUIVOCATION = "equivocation"
@@ -56,7 +56,9 @@ class Kind(StrEnum):
     """It started a new log, and did not show that it continues from the last kept checkpoint of the previous one."""
 
 
-CONTRADICTIONS: Final = frozenset({Kind.EQUIVOCATION, Kind.NOT_CONTINUED, Kind.ROLLED_BACK, Kind.FOREIGN_KEY})
+CONTRADICTIONS: Final = frozenset(
+    {LogFault.EQUIVOCATION, LogFault.NOT_CONTINUED, LogFault.ROLLED_BACK, LogFault.FOREIGN_KEY}
+)
 """Findings that no correct collector can cause; the others may have an innocent reason."""
 
 
@@ -64,7 +66,7 @@ CONTRADICTIONS: Final = frozenset({Kind.EQUIVOCATION, Kind.NOT_CONTINUED, Kind.R
 class Split:
     """One finding, with both signed notes."""
 
-    kind: Kind
+    kind: LogFault
     collector: str
     origin: str
     kept: str
@@ -170,10 +172,10 @@ class _Watch:
         if not origins or self._logs.count_refusal(key) < PATIENCE:
             return
         notes = self._logs.log(key, origins[0]).notes()
-        held = [kept.view.checkpoint.note for kept in notes if kept.standing is Standing.HELD]
-        unproved = [kept.view.checkpoint.note for kept in notes if kept.standing is Standing.NEW]
+        held = [kept.view.checkpoint.note for kept in notes if kept.standing is NoteStanding.HELD]
+        unproved = [kept.view.checkpoint.note for kept in notes if kept.standing is NoteStanding.NEW]
         kept, shown = held[-1] if held else "", unproved[-1] if unproved else ""
-        kind = Kind.NO_PROOF
+        kind = LogFault.NO_PROOF
         split = Split(kind=kind, collector=self._url, origin=origins[0], kept=kept, shown=shown, evidence=None)
         self._found.append(split)
 
@@ -191,9 +193,9 @@ class _Watch:
                 continue
             turned = view.tree == pair.small.tree
             if turned or view.tree == pair.large.tree:
-                log.keep(view, Standing.SPLIT)
+                log.keep(view, NoteStanding.SPLIT)
             kept, shown = (pair.large, pair.small) if turned else (pair.small, pair.large)
-            self._tell(Kind.EQUIVOCATION, log, kept, shown)
+            self._tell(LogFault.EQUIVOCATION, log, kept, shown)
 
     def _has(self, one: View, other: View) -> bool:
         notes = {one.checkpoint.note, other.checkpoint.note}
@@ -203,7 +205,7 @@ class _Watch:
         """The collector's newest checkpoint, if it has one and one of its keys signed it."""
         try:
             note = self._client.log_checkpoint()
-        except RefusedError as error:
+        except CollectorRefusedError as error:
             if error.status == _NOT_FOUND and error.code == _EMPTY:
                 self._nothing_left()
             else:
@@ -224,7 +226,7 @@ class _Watch:
         if view is None:
             log = self._logs.log(self._keys.log[-1].public_key, checkpoint.origin)
             kept = log.notes()
-            self._tell(Kind.FOREIGN_KEY, log, kept[-1].view if kept else None, checkpoint)
+            self._tell(LogFault.FOREIGN_KEY, log, kept[-1].view if kept else None, checkpoint)
         return view
 
     def _read(self, note: str) -> View | None:
@@ -245,16 +247,16 @@ class _Watch:
             for origin in self._logs.heads(record.public_key):
                 log = self._logs.log(record.public_key, origin)
                 if notes := log.notes():
-                    self._tell(Kind.ROLLED_BACK, log, notes[-1].view, None)
+                    self._tell(LogFault.ROLLED_BACK, log, notes[-1].view, None)
 
     def _compare_heads(self, head: View, heads: list[str], largest: dict[str, Kept]) -> None:
         """Report a newest checkpoint that is older than one known before the request."""
         origin = head.checkpoint.origin
         if origin in heads[:-1] and heads[-1] in largest:
             last = largest[heads[-1]]
-            self._tell(Kind.ROLLED_BACK, self._logs.log(*last.view.log), last.view, head)
+            self._tell(LogFault.ROLLED_BACK, self._logs.log(*last.view.log), last.view, head)
         elif origin in largest and largest[origin].size > head.checkpoint.size:
-            self._tell(Kind.ROLLED_BACK, self._logs.log(*head.log), largest[origin].view, head)
+            self._tell(LogFault.ROLLED_BACK, self._logs.log(*head.log), largest[origin].view, head)
         if origin not in heads and self._compare_beginning(head, largest.get(heads[-1]) if heads else None):
             self._logs.add_head(head.public_key, origin)
 
@@ -271,7 +273,7 @@ class _Watch:
         if proof is None:
             return False
         if not _leads(1, begun, head.checkpoint, proof):
-            self._tell(Kind.RESTARTED, self._logs.log(*head.log), last.view, head, proof)
+            self._tell(LogFault.RESTARTED, self._logs.log(*head.log), last.view, head, proof)
         return True
 
     def _prove(self, head: View) -> None:
@@ -284,17 +286,17 @@ class _Watch:
         if anchor is None or anchor.size > head.checkpoint.size:
             return  # a log that went back was already reported, and cannot prove what it lacks
         size = head.checkpoint.size
-        asked = [kept for kept in log.notes() if kept.size <= size and kept.standing is not Standing.HELD]
-        held_sizes = {kept.size for kept in log.notes() if kept.standing is Standing.HELD}
+        asked = [kept for kept in log.notes() if kept.size <= size and kept.standing is not NoteStanding.HELD]
+        held_sizes = {kept.size for kept in log.notes() if kept.standing is NoteStanding.HELD}
         for kept in [kept for kept in asked if kept.size not in held_sizes][-MOST_ASKED:]:
             small, large = sorted((anchor.view, kept.view), key=lambda view: view.checkpoint.size)
             proof = self._proof(small.checkpoint.origin, small.checkpoint.size, large.checkpoint.size)
             if proof is None:
                 return
             held = _holds(small.checkpoint, large.checkpoint, proof)
-            log.keep(kept.view, Standing.HELD if held else Standing.SPLIT)
+            log.keep(kept.view, NoteStanding.HELD if held else NoteStanding.SPLIT)
             if not held:
-                self._tell(Kind.NOT_CONTINUED, log, anchor.view, kept.view, proof)
+                self._tell(LogFault.NOT_CONTINUED, log, anchor.view, kept.view, proof)
             elif kept.size > anchor.size:
                 anchor = kept
 
@@ -307,7 +309,7 @@ class _Watch:
             return []
         try:
             named, proof = self._client.log_consistency(old, new)
-        except RefusedError as error:
+        except CollectorRefusedError as error:
             if error.code == _NO_SUCH_SIZE and error.problem.get("origin") == origin:
                 return []
             self._refused = True
@@ -322,7 +324,7 @@ class _Watch:
 
     def _tell(
         self,
-        kind: Kind,
+        kind: LogFault,
         log: KeptLog,
         kept: View | None,
         shown: View | Checkpoint | None,
@@ -353,7 +355,7 @@ class _Watch:
             evidence=None if path is None else str(path),
         )
         self._found.append(split)
-        if kind is not Kind.FOREIGN_KEY and notes[0]:
+        if kind is not LogFault.FOREIGN_KEY and notes[0]:
             with suppress(CollectorError):  # its operator should know, and a log that lost entries is not continued
                 self._client.hand_in_checkpoint(notes[0])
 

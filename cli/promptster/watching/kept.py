@@ -56,7 +56,7 @@ def _alone(folder: Path) -> Generator[None]:
         os.close(handle)
 
 
-class Standing(StrEnum):
+class NoteStanding(StrEnum):
     """What is known about a kept note; the suffix of its file."""
 
     NEW = "new"
@@ -69,7 +69,7 @@ class Kept:
     """One note on the disk."""
 
     view: View
-    standing: Standing
+    standing: NoteStanding
     path: Path
 
     @property
@@ -101,14 +101,14 @@ class KeptLog:
 
     def _read(self, path: Path) -> Kept | None:
         try:
-            standing = Standing(path.suffix[1:])
+            standing = NoteStanding(path.suffix[1:])
             checkpoint = Checkpoint.parse(path.read_bytes().decode())
             checkpoint.verify(self._key)
         except (OSError, ValueError, LogError):
             return None
         return Kept(View(checkpoint, self._key), standing, path) if checkpoint.origin == self._origin else None
 
-    def keep(self, view: View, standing: Standing = Standing.NEW) -> None:
+    def keep(self, view: View, standing: NoteStanding = NoteStanding.NEW) -> None:
         """Keep a note durably; each tree is kept once, and a held note stays held.
 
         Raises:
@@ -120,7 +120,7 @@ class KeptLog:
             if known is None:
                 self._make_room(standing)
                 write_private(self.folder / f"{name}.{standing.value}", view.checkpoint.note.encode())
-            elif standing is not Standing.NEW and known.standing not in {Standing.HELD, standing}:
+            elif standing is not NoteStanding.NEW and known.standing not in {NoteStanding.HELD, standing}:
                 self._rename(known, standing)
 
     def begin(self) -> Kept | None:
@@ -131,18 +131,18 @@ class KeptLog:
         """
         with _alone(self.folder):
             notes = self.notes()
-            held = [kept for kept in notes if kept.standing is Standing.HELD]
-            new = [kept for kept in notes if kept.standing is Standing.NEW]
+            held = [kept for kept in notes if kept.standing is NoteStanding.HELD]
+            new = [kept for kept in notes if kept.standing is NoteStanding.NEW]
             if held or not new:
                 return held[-1] if held else None
-            self._rename(new[0], Standing.HELD)
-        return next((kept for kept in self.notes() if kept.standing is Standing.HELD), None)
+            self._rename(new[0], NoteStanding.HELD)
+        return next((kept for kept in self.notes() if kept.standing is NoteStanding.HELD), None)
 
-    def _rename(self, kept: Kept, standing: Standing) -> None:
+    def _rename(self, kept: Kept, standing: NoteStanding) -> None:
         kept.path.replace(kept.path.with_suffix(f".{standing.value}"))
         sync_folder(self.folder)
 
-    def _make_room(self, standing: Standing) -> None:
+    def _make_room(self, standing: NoteStanding) -> None:
         """Remove notes until there is room for one more."""
         same = self._files(f"[0-9]*-*.{standing.value}")
         for path in same[: max(0, len(same) - MOST + 1)]:

@@ -14,7 +14,7 @@ from promptster_collector.commands.output import document, say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptster.completion import Command
+    from promptster.completion import ParserCommand
 
 _FLAGS = {"--help": "show help", "--version": "show the version"}
 
@@ -51,5 +51,5 @@ def answer(app: typer.Typer, words: Sequence[str]) -> str:
         found = typed(words)
         if len(found) == 1 and found[0].startswith("-"):
             return "\n".join(matching(_FLAGS.items(), found[0]))
-        return "\n".join(of_command(cast("Command", get_command(app)), found))
+        return "\n".join(of_command(cast("ParserCommand", get_command(app)), found))
     return ""

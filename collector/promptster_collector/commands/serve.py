@@ -36,7 +36,7 @@ def command(
         str | None,
         typer.Option(
             metavar="DAYS",
-            help="Days that key backups stay usable, 0 to 7, as new policies state; none for no statement.",
+            help="Days that key backups stay usable, 0 to 7; new policies state them. With none, nothing is stated.",
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print errors as one JSON document.")] = False,  # noqa: ARG001 - read by the front door

@@ -18,7 +18,7 @@ from promptster.protocol.batch import BatchHeader, WireBatch, parse_batch, parse
 from promptster.protocol.errors import BatchError, LimitError, ProtocolError, SignatureError
 from promptster.protocol.signing import Envelope, SigningKey, verify
 from promptster_collector.errors import InvalidError, Refusal, UnknownSessionError
-from promptster_collector.ingest.outcome import Facts
+from promptster_collector.ingest.outcome import FixedFacts
 from promptster_collector.store.schema import Session
 from promptster_collector.store.tombstones import erased_refusal
 
@@ -44,7 +44,7 @@ class Admission:
         self._failures = failures
         self._nobody = SigningKey.generate(os.urandom).public_key
         """The key to verify with if there is no session, so that this takes as long as if there were one."""
-        self._facts: OrderedDict[str, Facts] = OrderedDict()
+        self._facts: OrderedDict[str, FixedFacts] = OrderedDict()
 
     def forget(self, session: str) -> None:
         """Forget an erased session."""
@@ -64,7 +64,7 @@ class Admission:
         self._require_place(header, session, n, sender=sender)
         await self._signed_by(session, head, sender=sender)
 
-    async def whole(self, session: str, n: int, wire: bytes, *, sender: str) -> tuple[WireBatch, Facts]:
+    async def whole(self, session: str, n: int, wire: bytes, *, sender: str) -> tuple[WireBatch, FixedFacts]:
         """A complete batch that the key of this session signed.
 
         Raises:
@@ -86,7 +86,7 @@ class Admission:
             raise self._failures.unsigned(sender, error) from None
         return batch, facts
 
-    async def facts_of(self, session: str) -> Facts | None:
+    async def facts_of(self, session: str) -> FixedFacts | None:
         """The constant facts of a session; ``None`` if there is none.
 
         Raises:
@@ -99,7 +99,7 @@ class Admission:
                 return None
             if row.public_key is None:
                 raise erased_refusal(row.state, row.tombstone)
-            facts = self._facts[session] = Facts(organisation=row.organisation, public_key=row.public_key)
+            facts = self._facts[session] = FixedFacts(organisation=row.organisation, public_key=row.public_key)
             if len(self._facts) > _FACTS:
                 self._facts.popitem(last=False)
         return facts
@@ -124,7 +124,7 @@ class Admission:
             refused = InvalidError("the batch belongs to another session or number", code="wrong_place")
             raise self._failures.unsigned(sender, refused)
 
-    async def _signed_by(self, session: str, head: Envelope, *, sender: str) -> Facts:
+    async def _signed_by(self, session: str, head: Envelope, *, sender: str) -> FixedFacts:
         remembered = session in self._facts
         facts = await self.facts_of(session)
         key = self._nobody if facts is None else facts.public_key

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class FixedFacts:
     """The constant facts of a session."""
 
     organisation: str
@@ -26,11 +26,11 @@ class Facts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class PreparedBatch:
     """A batch with everything that can be prepared before the write transaction."""
 
     session: str
-    facts: Facts
+    facts: FixedFacts
     batch: WireBatch
     sealer: Sealer
     receipt: bytes
@@ -94,7 +94,7 @@ Outcome: TypeAlias = Stored | Known | Overdue | Refused
 """What the writer did with a batch."""
 
 
-def refusal(prepared: Prepared, refused: Refused) -> Refusal:
+def refusal(prepared: PreparedBatch, refused: Refused) -> Refusal:
     """The refusal that the sender gets, with what it needs to continue."""
     code = refused.reason.value
     found: Refusal
@@ -120,14 +120,14 @@ def refusal(prepared: Prepared, refused: Refused) -> Refusal:
     return found
 
 
-def _close(prepared: Prepared, refused: Refused) -> dict[str, str] | None:
+def _close(prepared: PreparedBatch, refused: Refused) -> dict[str, str] | None:
     """The signed end of a session; ``None`` if its key was lost before it ended."""
     if not refused.close_sealed:
         return None
     return Envelope.decode(prepared.sealer.unseal(refused.close_sealed, "close")).to_json()
 
 
-def _stored(prepared: Prepared, refused: Refused) -> dict[str, Any]:
+def _stored(prepared: PreparedBatch, refused: Refused) -> dict[str, Any]:
     """Header and receipt of the batch that has the number already."""
     n = prepared.batch.header.n
     head = prepared.sealer.unseal(refused.head_sealed or b"", f"head/{n}")

@@ -21,11 +21,11 @@ from promptster_collector.access.rate_limits import RateLimiter
 from promptster_collector.errors import BusyError, InvalidError
 from promptster_collector.ingest.admission import THREAD_ABOVE, Admission
 from promptster_collector.ingest.outcome import (
-    Facts,
+    FixedFacts,
     Known,
     Outcome,
     Overdue,
-    Prepared,
+    PreparedBatch,
     Reason,
     Refused,
     Stored,
@@ -161,7 +161,7 @@ class Ingest:
         if wait:
             raise BusyError("the session sends batches too fast", retry_after=wait)
 
-    def _prepare(self, session: str, facts: Facts, batch: WireBatch, earlier_receipt: str | None) -> Prepared:
+    def _prepare(self, session: str, facts: FixedFacts, batch: WireBatch, earlier_receipt: str | None) -> PreparedBatch:
         now = self._clock.wall_ms()
         receipt = (
             self._new_receipt(batch, now) if earlier_receipt is None else self._own_receipt(batch, earlier_receipt)
@@ -187,7 +187,7 @@ class Ingest:
             "check_sealed": None,
             "readable": None,
         }
-        return Prepared(
+        return PreparedBatch(
             session=session,
             facts=facts,
             batch=batch,
@@ -225,7 +225,7 @@ class Ingest:
             raise InvalidError("the earlier receipt belongs to another batch", code="receipt_invalid")
         return envelope
 
-    def _store_batch(self, connection: Connection, prepared: Prepared) -> Outcome:
+    def _store_batch(self, connection: Connection, prepared: PreparedBatch) -> Outcome:
         header = prepared.batch.header
         taken = connection.execute(_TAKE, _place(prepared, self._limits)).one_or_none()
         if taken is not None:
@@ -244,7 +244,7 @@ class Ingest:
             return Refused(reason=Reason.CLOSED, close_sealed=row.close_sealed)
         return self._out_of_order(prepared, row)
 
-    def _out_of_order(self, prepared: Prepared, row: AnyRow) -> Overdue | Refused:
+    def _out_of_order(self, prepared: PreparedBatch, row: AnyRow) -> Overdue | Refused:
         """Why a new batch is not the next one."""
         header = prepared.batch.header
         if prepared.now_ms > row.upload_until_ms:
@@ -257,7 +257,7 @@ class Ingest:
         reason = next((reason for reason, holds in reasons.items() if holds), Reason.SESSION_FULL)
         return Refused(reason=reason, expected=row.next_n)
 
-    def _note_returned(self, connection: Connection, prepared: Prepared) -> None:
+    def _note_returned(self, connection: Connection, prepared: PreparedBatch) -> None:
         if prepared.returned:
             self._on_returned(connection, prepared.row["received_ms"])
             raise_alarm(
@@ -268,7 +268,7 @@ class Ingest:
                 session=prepared.session,
             )
 
-    def _known(self, connection: Connection, prepared: Prepared, checked_n: int) -> Outcome:
+    def _known(self, connection: Connection, prepared: PreparedBatch, checked_n: int) -> Outcome:
         known = (Batch.session == prepared.session) & (Batch.n == prepared.batch.header.n)
         stored = connection.execute(
             select(Batch.header_sha256, Batch.head_sealed, Batch.receipt_sealed).where(known)
@@ -278,7 +278,7 @@ class Ingest:
         self._keep_conflict(connection, prepared)
         return Refused(reason=Reason.CONFLICT, head_sealed=stored.head_sealed, receipt_sealed=stored.receipt_sealed)
 
-    def _keep_conflict(self, connection: Connection, prepared: Prepared) -> None:
+    def _keep_conflict(self, connection: Connection, prepared: PreparedBatch) -> None:
         of_session = Conflict.session == prepared.session
         same = of_session & (Conflict.header_sha256 == prepared.batch.header_sha256)
         if connection.execute(select(Conflict.id).where(same)).first() is not None:
@@ -305,7 +305,7 @@ class Ingest:
             session=prepared.session,
         )
 
-    async def _answer(self, prepared: Prepared, outcome: Outcome) -> Taken:
+    async def _answer(self, prepared: PreparedBatch, outcome: Outcome) -> Taken:
         match outcome:
             case Stored():
                 self._background.wake()
@@ -324,7 +324,7 @@ class Ingest:
                 assert_never(outcome)
 
 
-def _place(prepared: Prepared, limits: Limits) -> dict[str, object]:
+def _place(prepared: PreparedBatch, limits: Limits) -> dict[str, object]:
     """The parameters of ``_TAKE``: conditions on the session, and its values after the batch."""
     header = prepared.batch.header
     return {

@@ -69,7 +69,7 @@ class Consistency:
     proof: tuple[bytes, ...]
 
 
-class Standing(StrEnum):
+class CheckpointStanding(StrEnum):
     """How a submitted checkpoint relates to the stored log."""
 
     KNOWN = "known"
@@ -151,7 +151,7 @@ class TransparencyLog:
             return
         self._restart(connection, self._newest(connection, newest.number, newest.size))
 
-    async def submit_checkpoint(self, note: str, *, sender: str) -> Standing:
+    async def submit_checkpoint(self, note: str, *, sender: str) -> CheckpointStanding:
         """Receive a checkpoint; if the stored log does not begin with it, the log continues under a new name.
 
         Args:
@@ -163,10 +163,10 @@ class TransparencyLog:
             BusyError: too many unsigned requests came from the network ``sender``.
         """
         standing = await self._store.database.read(lambda connection: self.standing(connection, note))
-        if standing is Standing.FOREIGN:
+        if standing is CheckpointStanding.FOREIGN:
             refused = InvalidError("this collector did not sign the checkpoint", code="checkpoint_unknown")
             raise self._failures.unsigned(sender, refused)
-        if standing is Standing.KNOWN:
+        if standing is CheckpointStanding.KNOWN:
             return standing
         last = await self._store.database.write(
             lambda connection: self._leave(connection, note), priority=WritePriority.ENDING
@@ -178,7 +178,7 @@ class TransparencyLog:
     def _leave(self, connection: Connection, note: str) -> LastCheckpoint | None:
         """End the newest origin if a checkpoint shows that it is older than what was signed, or contradicts it."""
         checkpoint = self._own(note)
-        if checkpoint is None or self.standing(connection, note) is Standing.KNOWN:
+        if checkpoint is None or self.standing(connection, note) is CheckpointStanding.KNOWN:
             return None
         newest = _newest_origin(connection)
         number = newest.number if checkpoint.origin == newest.origin else _number_of(checkpoint.origin)
@@ -211,7 +211,7 @@ class TransparencyLog:
 
     def _goes_on(self, connection: Connection, last: LastCheckpoint) -> bool:
         """Whether the stored log begins with the last checkpoint, or a later origin already starts with it."""
-        if self.standing(connection, last.note) is Standing.KNOWN:
+        if self.standing(connection, last.note) is CheckpointStanding.KNOWN:
             return True
         first = (LogNode.level == 0) & (LogNode.position == 0) & (LogNode.hash == leaf_hash(last.note.encode()))
         begun = select(LogNode.origin).where(first, LogNode.origin > last.number).limit(1)
@@ -221,19 +221,19 @@ class TransparencyLog:
         """Run a read of the stored log; blocks."""
         return self._store.database.read_now(question)
 
-    def standing(self, connection: Connection, note: str) -> Standing:
+    def standing(self, connection: Connection, note: str) -> CheckpointStanding:
         """How a checkpoint from outside relates to the stored log.
 
         Candidates and reviewers keep the signed notes that they received, and an operator may keep one elsewhere.
         """
         checkpoint = self._own(note)
         if checkpoint is None:
-            return Standing.FOREIGN
+            return CheckpointStanding.FOREIGN
         found = connection.execute(select(LogOrigin).where(LogOrigin.origin == checkpoint.origin)).one_or_none()
         if found is None or found.size < checkpoint.size:
-            return Standing.NEWER
+            return CheckpointStanding.NEWER
         same = MerkleTree(connection, found.number).root(checkpoint.size) == checkpoint.root
-        return Standing.KNOWN if same else Standing.CONTRADICTED
+        return CheckpointStanding.KNOWN if same else CheckpointStanding.CONTRADICTED
 
     def _own(self, note: str) -> Checkpoint | None:
         """A checkpoint that one of this collector's log keys signed."""

@@ -32,7 +32,8 @@ def _role(word: str) -> Role:
     try:
         return Role(word)
     except ValueError:
-        hint = f"Use one of {', '.join(Role)}."
+        *most, last = Role
+        hint = f"Use {', '.join(most)} or {last}."
         raise InvalidError("unknown role", code="role", hint=hint) from None
 
 

@@ -20,7 +20,7 @@ MIGRATIONS = "alembic_version"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stored:
+class StorageEntry:
     """One entry of the storage map."""
 
     file: str
@@ -32,8 +32,8 @@ class Stored:
     retention: str
 
 
-def _file(name: str, data: DataClass, cipher: Cipher, key: str, retention: Retention) -> Stored:
-    return Stored(
+def _file(name: str, data: DataClass, cipher: Cipher, key: str, retention: Retention) -> StorageEntry:
+    return StorageEntry(
         file=name,
         table="",
         column="",
@@ -58,13 +58,13 @@ FILES = (
 )
 
 
-def _tables(file: str, metadata: MetaData) -> list[Stored]:
-    found: list[Stored] = []
+def _tables(file: str, metadata: MetaData) -> list[StorageEntry]:
+    found: list[StorageEntry] = []
     for (table, column), holding in holdings(metadata).items():
         if holding is None:
             raise SetupError(f"the column {table}.{column} has no declaration", code="undeclared_column")
         found.append(
-            Stored(
+            StorageEntry(
                 file=file,
                 table=table,
                 column=column,
@@ -74,7 +74,7 @@ def _tables(file: str, metadata: MetaData) -> list[Stored]:
                 retention=holding.retention.value,
             )
         )
-    version = Stored(
+    version = StorageEntry(
         file=file,
         table=MIGRATIONS,
         column="version_num",
@@ -86,7 +86,7 @@ def _tables(file: str, metadata: MetaData) -> list[Stored]:
     return [*found, version]
 
 
-def storage_map(control: MetaData = Base.metadata, keystore: MetaData = KeyBase.metadata) -> list[Stored]:
+def storage_map(control: MetaData = Base.metadata, keystore: MetaData = KeyBase.metadata) -> list[StorageEntry]:
     """Every file, table and column.
 
     Raises:

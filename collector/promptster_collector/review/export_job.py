@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from promptster.protocol.bundle import BundleBatch, BundleParts, parts_from_batches, read_bundle, write_bundle
 from promptster.protocol.verification import verify_parts
 from promptster.replay.exporters import find
-from promptster.replay.loading import Facts, from_verification
+from promptster.replay.loading import ReplayHeading, from_verification
 from promptster_collector.review.rows import by_batch
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class ExportJob:
         if exporter.needs_bundle:
             return [write_bundle(parts)]
         verification = verify_parts(parts, trusted=self._terms.trusted)
-        return exporter.export(from_verification(verification, facts=Facts(candidate=self._terms.candidate)))
+        return exporter.export(from_verification(verification, facts=ReplayHeading(candidate=self._terms.candidate)))
 
     def _parts(self) -> BundleParts:
         signed = self._signed

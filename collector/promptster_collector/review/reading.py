@@ -81,7 +81,7 @@ class Page:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stored:
+class SessionToSeal:
     """One session, as sealing needs it."""
 
     content_key: bytes
@@ -189,7 +189,7 @@ class Reading:
         except ProtocolError:
             return []
 
-    def stored(self, organisation: str, session: str) -> Stored:
+    def stored(self, organisation: str, session: str) -> SessionToSeal:
         """The contents of a session that is not sealed yet; blocks, and holds a few batches at a time.
 
         Raises:
@@ -198,7 +198,7 @@ class Reading:
         """
         row = self._store.database.read_now(partial(self._session, organisation=organisation, session=session))
         policy = self._store.of_session(organisation, session).unseal(row.policy_sealed, "policy")
-        return Stored(
+        return SessionToSeal(
             content_key=self._store.keys.get(content_key(organisation, session)),
             kinds=policy_of(policy).kinds,
             wires=self._wires(organisation, session),

@@ -89,7 +89,7 @@ def test_nothing_is_kept_of_calls_that_are_over() -> None:
         pairing.end(PLACE, f"u-{number}")
         pairing.begin(PLACE, WORDS, "")
         pairing.take(PLACE, WORDS)
-    assert (len(pairing._waiting), len(pairing._keys)) == (0, 0)
+    assert [len(kept) for kept in vars(pairing).values()] == [0, 0]
 
 
 def test_the_ids_of_the_same_words_are_bounded() -> None:
@@ -97,4 +97,4 @@ def test_the_ids_of_the_same_words_are_bounded() -> None:
     pairing = HookPairing()
     for number in range(KEPT + 5):
         pairing.begin(PLACE, WORDS, f"t-{number}")
-    assert len(pairing._keys) == KEPT
+    assert [len(kept) for kept in vars(pairing).values()] == [1, KEPT]

@@ -10,7 +10,7 @@ from tests.helpers.candidate import started
 
 from promptster.protocol.batch import parse_batch
 from promptster.protocol.signing import Envelope
-from promptster_collector.ingest.outcome import Facts, Prepared, Reason, Refused, refusal
+from promptster_collector.ingest.outcome import FixedFacts, PreparedBatch, Reason, Refused, refusal
 from promptster_collector.store.at_rest import Sealer
 from promptster_collector.store.inbox import head_bytes
 
@@ -30,14 +30,14 @@ STATUSES = {
 
 
 @pytest.fixture
-def prepared(site: Site) -> Prepared:
+def prepared(site: Site) -> PreparedBatch:
     """A batch as ingest prepares it."""
     candidate = started(site.client, site.token)
     candidate.say("hello")
     batch = parse_batch(candidate.batches[0])
-    return Prepared(
+    return PreparedBatch(
         session=candidate.session,
-        facts=Facts(organisation="o", public_key=b"k" * 32),
+        facts=FixedFacts(organisation="o", public_key=b"k" * 32),
         batch=batch,
         sealer=Sealer(os.urandom(32), organisation="o", session=candidate.session),
         receipt=b"",
@@ -48,7 +48,7 @@ def prepared(site: Site) -> Prepared:
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_every_reason_has_its_status_and_code(prepared: Prepared, reason: Reason) -> None:
+def test_every_reason_has_its_status_and_code(prepared: PreparedBatch, reason: Reason) -> None:
     """Clients act on the code, so each code is fixed; an erased session's code is its state."""
     signed = Envelope(b"{}", bytes(64))
     refused = Refused(
@@ -70,6 +70,6 @@ def test_every_reason_has_its_status_and_code(prepared: Prepared, reason: Reason
     assert set(found.extra) == members.get(reason, set())
 
 
-def test_a_session_that_ended_without_its_key_has_no_close(prepared: Prepared) -> None:
+def test_a_session_that_ended_without_its_key_has_no_close(prepared: PreparedBatch) -> None:
     """If no end could be signed, the refusal says so instead of failing."""
     assert refusal(prepared, Refused(reason=Reason.CLOSED)).extra == {"close": None}

@@ -10,7 +10,7 @@ from tests.helpers.plausible import plausible
 from tests.helpers.sessions import CLAUDE, Script
 
 from promptster.replay.exporters import find
-from promptster.replay.loading import Facts, from_opened
+from promptster.replay.loading import ReplayHeading, from_opened
 from promptster.replay.page.markup import visible
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def test_a_hostile_session_runs_nothing_and_asks_for_nothing(browser: Browser, t
     """With every field full of attacks only the page's own script runs, no request is made, and all is shown."""
     text = HOSTILE[1]
     page = open_page(
-        browser, tmp_path, _hostile(), facts=Facts(title=text, organisation=text, candidate=text, session=text)
+        browser, tmp_path, _hostile(), facts=ReplayHeading(title=text, organisation=text, candidate=text, session=text)
     )
     page.run(OPEN_ALL)
     page.run(FILL)
@@ -244,7 +244,7 @@ def test_no_width_scrolls_sideways(browser: Browser, tmp_path: Path, width: int,
     for event in [*plausible(), *_hostile()[-34:]]:
         script.add(event.src, event.kind, lane=event.lane, **event.fields)
     script.add("proxy", "tool_call", lane=1, tool_use_id="w", name="W" * 300, input={"command": "w" * 3000}, **CLAUDE)
-    page = open_page(browser, tmp_path, script.events, facts=Facts(title="T" * 300, session="s" * 300))
+    page = open_page(browser, tmp_path, script.events, facts=ReplayHeading(title="T" * 300, session="s" * 300))
     page.size(width, height)
     page.run(OPEN_ALL)
     page.run(FILL)
@@ -285,7 +285,7 @@ def test_without_script_the_summary_stands(browser: Browser, tmp_path: Path) -> 
     text = page.run("document.body.innerText")
     assert "This page proves nothing by itself" in text
     assert "recording was paused: the doorbell" in text
-    assert "The timeline needs this page's own script, which is switched off, and so do the links into it" in text
+    assert "Scripts are switched off. The timeline and the links into it need this page's own script" in text
     assert "`" not in page.run("document.getElementById('timeline').innerText")
 
 

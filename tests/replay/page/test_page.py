@@ -20,7 +20,7 @@ from tests.helpers.plausible import plausible
 from tests.helpers.sessions import CLAUDE, Script, frozen
 
 from promptster.replay.exporters import find
-from promptster.replay.loading import Facts, from_bundle, from_opened
+from promptster.replay.loading import ReplayHeading, from_bundle, from_opened
 from promptster.replay.page.markup import element, escaped, island, visible
 from promptster.replay.page.rows import Budget, rows
 from promptster.replay.timeline import build
@@ -113,7 +113,7 @@ class Reader(HTMLParser):
 
 def page(events: Any, **facts: str) -> str:
     """The page of a session."""
-    return b"".join(find("html").export(from_opened(events, facts=Facts(**facts)))).decode()
+    return b"".join(find("html").export(from_opened(events, facts=ReplayHeading(**facts)))).decode()
 
 
 def _digest(text: str) -> str:
@@ -188,7 +188,7 @@ def test_the_file_itself_holds_nothing_unseen() -> None:
     script.add("proxy", "prompt", lane=1, text=f"a{hostile}b", agent=hostile, agent_session="s")
     script.add("candidate", "paused", reason=f"a{hostile}b")
     for export in ("html", "jsonl"):
-        opened = from_opened(script.events, facts=Facts(title=hostile, organisation=hostile, session="s"))
+        opened = from_opened(script.events, facts=ReplayHeading(title=hostile, organisation=hostile, session="s"))
         text = b"".join(find(export).export(opened)).decode()
         assert not [hex(ord(sign)) for sign in set(text) - {"\n"} if sign in hostile and sign not in " \t"], export
         assert "\t" not in text or export == "html"
@@ -234,7 +234,7 @@ def test_the_summary_needs_no_script() -> None:
     for words in (
         "said: verified;", "They prove custody, not truth", "recording was paused: the doorbell", "limiter.py",
         "added, hash only, binary", "Claude Code, subagent Explore", "not the candidate&#x27;s work",
-        "80 events on the wire", bundler.certified.session,
+        "80 events: proxy", bundler.certified.session,
     ):  # fmt: skip
         assert words in static
 
@@ -329,7 +329,7 @@ def test_head_tables_and_lists_count_the_same() -> None:
         listed = [int(number.replace(",", "")) for number in LANE.findall(static)]
         by_lane = Counter(row.lane for row in found if not row.role)
         assert listed == [by_lane[lane.number] for lane in timeline.lanes]
-        assert f"{sum(source.events for source in timeline.sources):,} events on the wire" in static
+        assert f"{sum(source.events for source in timeline.sources):,} events: " in static
 
 
 TILE = re.compile(r"<li><b>([\d,]+)</b> <span>([a-z ]+)</span>")

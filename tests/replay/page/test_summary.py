@@ -10,7 +10,7 @@ from tests.helpers.bundles import Bundler
 from tests.helpers.plausible import plausible
 from tests.helpers.sessions import Script
 
-from promptster.replay.loading import Facts, Replay, from_bundle, from_opened
+from promptster.replay.loading import Replay, ReplayHeading, from_bundle, from_opened
 from promptster.replay.page.summary import glance, heading, margin, verdict
 from promptster.replay.timeline import build
 
@@ -32,12 +32,12 @@ def _paused(times: int, *, seconds: int = 60) -> Script:
 
 def test_the_head_names_the_session() -> None:
     """Title, organisation and candidate, each on one line whatever is in it."""
-    facts = Facts(title="Rate\nlimiter", organisation="Acme", candidate="Ada", session="ses_1")
+    facts = ReplayHeading(title="Rate\nlimiter", organisation="Acme", candidate="Ada", session="ses_1")
     shown = str(heading(from_opened(_paused(1).events, facts=facts)))
     assert "\n" not in re.search(r"<h1>(.*?)</h1>", shown, re.DOTALL)[1]  # type: ignore[index]
     for word in ("Acme", "Ada", "ses_1"):
         assert word in shown
-    assert "<h1>Session</h1>" in str(heading(from_opened([], facts=Facts())))
+    assert "<h1>Session</h1>" in str(heading(from_opened([], facts=ReplayHeading())))
 
 
 def test_pauses_are_added_up() -> None:
@@ -95,4 +95,4 @@ def test_only_bad_news_has_a_colour() -> None:
     good: Replay = from_bundle(bundler.bundle(plausible()), bundler.certified.keys.fingerprints)
     assert "data-tone" not in str(verdict(good))
     assert "verified" in _shown(verdict(good))
-    assert "nothing was checked" in _shown(verdict(from_opened(plausible(), facts=Facts())))
+    assert "nothing was checked" in _shown(verdict(from_opened(plausible(), facts=ReplayHeading())))

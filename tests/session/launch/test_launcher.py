@@ -6,6 +6,7 @@ import contextlib
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -148,6 +149,17 @@ def test_events_about_the_launch_are_recorded(tmp_path: Path) -> None:
     assert [event["kind"] for event in made.recorded] == ["capture_degraded"]
     assert made.recorded[0]["src"] == "launcher"
     assert prepared.program == tmp_path / "bin" / "claude"
+
+
+def test_a_recorder_that_does_not_know_the_agent_is_reported(tmp_path: Path) -> None:
+    """A recorder of an earlier version has no address for a newer agent: the error says what to do about it."""
+    _install(tmp_path / "bin", "codex")
+    ticket = replace(TICKET, base_urls={"claude": TICKET.base_urls["claude"]})
+    with recording_session(tmp_path, ticket=ticket) as made, pytest.raises(LaunchError) as raised:
+        prepare("codex", (), made.paths, _environ(tmp_path))
+    assert raised.value.code == "recorder_answer"
+    assert raised.value.message == "the recorder's answer cannot be read (base_urls: codex)"
+    assert "`promptster resume`" in (raised.value.hint or "")
 
 
 def test_a_company_provider_is_refused_unless_the_candidate_agreed(tmp_path: Path) -> None:

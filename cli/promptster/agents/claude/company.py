@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from promptster.agents.claude.settings import settings_files
-from promptster.agents.company import OFF, Finding, FindsCompanyProvider, host_of
+from promptster.agents.company import OFF, CompanyFinding, FindsCompanyProvider, host_of
 from promptster.config import is_object
 from promptster.system.plain_files import read_regular
 
@@ -30,12 +30,12 @@ class ClaudeCompany(FindsCompanyProvider):
     """
 
     @override
-    def find(self, workspace: Path, environ: Mapping[str, str], known: Collection[str]) -> list[Finding]:
-        found: dict[str, Finding] = {}
+    def find(self, workspace: Path, environ: Mapping[str, str], known: Collection[str]) -> list[CompanyFinding]:
+        found: dict[str, CompanyFinding] = {}
         for where, variables in _sources(workspace, environ):
             for name, cloud in _CLOUDS.items():
                 if variables.get(name, "").strip().lower() not in OFF:
-                    found.setdefault(cloud, Finding(agent="claude", what=cloud, where=f"{name} in {where}"))
+                    found.setdefault(cloud, CompanyFinding(agent="claude", what=cloud, where=f"{name} in {where}"))
             if where.startswith(
                 str(workspace)
             ):  # a repository's own address is overridden for the session, and recorded
@@ -43,7 +43,9 @@ class ClaudeCompany(FindsCompanyProvider):
             url = variables.get("ANTHROPIC_BASE_URL", "").strip()
             if url and host_of(url) not in known:
                 place = host_of(url)
-                found.setdefault(place, Finding(agent="claude", what=place, where=f"ANTHROPIC_BASE_URL in {where}"))
+                found.setdefault(
+                    place, CompanyFinding(agent="claude", what=place, where=f"ANTHROPIC_BASE_URL in {where}")
+                )
         return list(found.values())
 
 

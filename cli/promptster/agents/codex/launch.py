@@ -43,8 +43,8 @@ _ELSEWHERE = {
     "remote-control": "by a background server",
     "agents": "by a background server",
     "--remote": "by another server",
-    "--oss": "by a model on this machine",
-    "--local-provider": "by a model on this machine",
+    "--oss": "by a model on this computer",
+    "--local-provider": "by a model on this computer",
 }
 _PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _LOGIN_SECONDS = 10.0

@@ -28,7 +28,7 @@ _FREEFORM = re.compile(
 )
 
 
-class Outcome:
+class CommandOutcome:
     """The outcome of a command, as stated in Codex's answer."""
 
     def __init__(self, exit_code: int | None, output: str | None, seconds: float | None) -> None:
@@ -37,23 +37,23 @@ class Outcome:
         self.duration_ms = None if seconds is None else seconds * 1000
 
 
-def outcome_of(text: str) -> Outcome:
+def outcome_of(text: str) -> CommandOutcome:
     """Read Codex's answer to a command."""
     if head := _UNIFIED.match(text):
         code = int(head[2]) if head[2] else None
-        return Outcome(code, text[head.end() :], _seconds(head[1]))
+        return CommandOutcome(code, text[head.end() :], _seconds(head[1]))
     if head := _FREEFORM.match(text):
-        return Outcome(int(head[1]), text[head.end() :], _seconds(head[2]))
+        return CommandOutcome(int(head[1]), text[head.end() :], _seconds(head[2]))
     if text.startswith("{"):
         answer = mapping(load(text))
         facts = mapping(answer.get("metadata"))
         code = actions.exit_code(facts.get("exit_code"))
         if code is not None:
             duration = facts.get("duration_seconds")
-            return Outcome(
+            return CommandOutcome(
                 code, text_of(answer.get("output")), duration if isinstance(duration, (int, float)) else None
             )
-    return Outcome(None, None, None)
+    return CommandOutcome(None, None, None)
 
 
 def _seconds(text: str | None) -> float | None:

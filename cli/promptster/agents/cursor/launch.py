@@ -34,11 +34,11 @@ class CursorLaunch(Launches):
         """
         if not _hooked(request):
             raise EditorFileMissingError(
-                "cursor-agent can only be recorded through hooks in .cursor/hooks.json of the workspace",
+                "cursor-agent can be recorded only through hooks in .cursor/hooks.json in the workspace",
                 agent="cursor",
-                question="Cursor's agent can only be recorded through hooks in .cursor/hooks.json of the workspace. "
-                "The file is restored when the session ends. Add them?",
-                hint="Run it in a terminal and answer yes, or start the session with --ide cursor.",
+                question="cursor-agent can be recorded only through .cursor/hooks.json in the workspace. The file is "
+                "put back at the end. Create it?",
+                hint="Run it in a terminal and answer yes, or start with --ide cursor. It is put back at the end.",
                 code="cursor_hooks_missing",
             )
         options, _ = split_options(request.arguments)

@@ -57,7 +57,7 @@ class Block(NamedTuple):
         return block_id(self.salt, self.data)
 
 
-class Content(NamedTuple):
+class FieldContent(NamedTuple):
     """What a stored value says: its bytes or their block, and what was cut off."""
 
     inline: bytes | None
@@ -78,7 +78,7 @@ def block_id(salt: bytes, data: bytes) -> bytes:
     return hashlib.sha256(_BLOCK_CONTEXT + salt + struct.pack(">Q", len(data)) + data).digest()
 
 
-def read_stored(stored: bytes) -> Content:
+def read_stored(stored: bytes) -> FieldContent:
     """Take a stored value apart.
 
     Raises:
@@ -86,11 +86,11 @@ def read_stored(stored: bytes) -> Content:
     """
     form, rest = stored[:1], stored[1:]
     if form == b"\x00" and len(rest) <= MAX_INLINE:
-        return Content(rest, None, None)
+        return FieldContent(rest, None, None)
     if form == b"\x01" and len(rest) == _ID:
-        return Content(None, rest, None)
+        return FieldContent(None, rest, None)
     if form == b"\x02" and len(rest) == _CUT_SIZE:
-        return Content(None, rest[:_ID], (int.from_bytes(rest[_ID : _ID + 8]), rest[_ID + 8 :].hex()))
+        return FieldContent(None, rest[:_ID], (int.from_bytes(rest[_ID : _ID + 8]), rest[_ID + 8 :].hex()))
     raise EventError("a stored value has an unknown form", code="value_form")
 
 

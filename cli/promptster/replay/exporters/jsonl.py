@@ -16,13 +16,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from promptster.protocol.encoding import b64u_encode
-from promptster.replay.model import Role
+from promptster.replay.model import EntryRole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from promptster.replay.loading import Replay
-    from promptster.replay.model import Entry, Gap
+    from promptster.replay.model import Entry, SessionGap
 
 
 def line(entry: Entry) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def line(entry: Entry) -> dict[str, Any]:
     }
     beside: dict[str, Any] = {
         "seqs": list(entry.seqs) if len(entry.seqs) > 1 else None,
-        "role": entry.role.value if entry.role is not Role.STORY else None,
+        "role": entry.role.value if entry.role is not EntryRole.STORY else None,
         "marks": list(entry.marks),
         "action": entry.action,
         "views": {
@@ -51,7 +51,7 @@ def line(entry: Entry) -> dict[str, Any]:
     return document | {name: _plain(value) for name, value in entry.fields.items() if name not in document}
 
 
-def gap_object(gap: Gap) -> dict[str, Any]:
+def gap_object(gap: SessionGap) -> dict[str, Any]:
     """One gap as an object, as ``promptster verify --json`` has them."""
     return {
         "kind": gap.kind.value,

@@ -103,8 +103,8 @@ def _main() -> Html:
             "noscript",
             element(
                 "p",
-                "The timeline needs this page's own script, which is switched off, and so do the links into it. "
-                "Everything else on this page works without; ",
+                "Scripts are switched off. The timeline and the links into it need this page's own script; everything "
+                "else works without it. ",
                 element("code", "promptster replay FILE"),
                 " shows the timeline in a terminal.",
             ),

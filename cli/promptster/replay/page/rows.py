@@ -10,9 +10,9 @@ import json
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from promptster.replay.differences import Kind, classify
+from promptster.replay.differences import LineKind, classify
 from promptster.replay.formatting import duration
-from promptster.replay.model import Gap, GapKind, Role
+from promptster.replay.model import EntryRole, GapKind, SessionGap
 from promptster.replay.narration import Style, narrate
 from promptster.replay.page.markup import island
 
@@ -53,10 +53,11 @@ _TONES = {
     "subagent_stopped": "lane", "note": "note",
 }  # fmt: skip
 _LETTERS = {
-    Kind.HEAD: "h", Kind.HUNK: "h", Kind.CONTEXT: "c", Kind.ADDED: "a", Kind.REMOVED: "d", Kind.NOTE: "n",
+    LineKind.HEAD: "h", LineKind.HUNK: "h", LineKind.CONTEXT: "c", LineKind.ADDED: "a", LineKind.REMOVED: "d",
+    LineKind.NOTE: "n",
 }  # fmt: skip
 _BIT = {kind: 1 << index for index, kinds in enumerate(GROUPS.values()) for kind in kinds}
-_ROLES = {Role.STORY: 0, Role.ROUTINE: 1, Role.NOT_CANDIDATE: 2}
+_ROLES = {EntryRole.STORY: 0, EntryRole.ROUTINE: 1, EntryRole.NOT_CANDIDATE: 2}
 _SPANS = frozenset({
     GapKind.PAUSED, GapKind.CAPTURE_GAP, GapKind.RECOVERED, GapKind.SILENCE, GapKind.ABSENT, GapKind.UNTIMED,
     GapKind.MISSING,
@@ -132,7 +133,7 @@ def rows(timeline: Timeline) -> Iterator[Row]:
         yield _band(gap, start)
 
 
-def _band(gap: Gap, start: int) -> Row:
+def _band(gap: SessionGap, start: int) -> Row:
     length = duration(gap.to_ms - gap.from_ms) if gap.to_ms is not None and gap.to_ms > gap.from_ms else ""
     data = {
         "q": gap.seq,

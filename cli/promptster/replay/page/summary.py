@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from promptster.protocol.gaps import is_outage
 from promptster.replay.differences import count_changes
 from promptster.replay.formatting import counted, duration, offset, one_line
-from promptster.replay.model import GapKind, Role
+from promptster.replay.model import EntryRole, GapKind
 from promptster.replay.page.instants import instant
 from promptster.replay.page.markup import Html, element, join
 from promptster.replay.page.strip import strip
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from promptster.replay.loading import Replay
-    from promptster.replay.model import Gap, KindCoverage, SubmittedFile, Timeline
+    from promptster.replay.model import KindCoverage, SessionGap, SubmittedFile, Timeline
 
 _MOST_LISTED = 200
 """Lines of a list in the margin; the rest is counted."""
@@ -206,13 +206,11 @@ def _who_saw_what(timeline: Timeline) -> Html:
         f"{source.source} {source.events:,}" + (f" ({source.missing:,} missing)" if source.missing else "")
         for source in timeline.sources
     )
-    aside = sum(1 for entry in timeline.entries if entry.role is Role.NOT_CANDIDATE)
+    aside = sum(1 for entry in timeline.entries if entry.role is EntryRole.NOT_CANDIDATE)
     return _block(
         "Who saw what",
         element("table", element("thead", head), element("tbody", *lines)) if lines else element("p", "Nothing yet."),
-        element("p", f"{counted(timeline.wire_events, 'event')} on the wire: {sources}.", class_="small")
-        if sources
-        else Html(),
+        element("p", f"{counted(timeline.wire_events, 'event')}: {sources}.", class_="small") if sources else Html(),
         element(
             "p", f"{aside:,} of the entries are the agent's own housekeeping, not the candidate's work.", class_="small"
         )
@@ -229,11 +227,11 @@ def _gaps(timeline: Timeline) -> Html:
     return _block("Gaps", _list(lines, "gap", "gaps", _OPEN_GAPS))
 
 
-def _moment(gap: Gap, start: int) -> Html:
+def _moment(gap: SessionGap, start: int) -> Html:
     return join(element("a", offset(gap.from_ms - start), href=f"#s{gap.seq}"), " ")
 
 
-def _length(gap: Gap) -> str:
+def _length(gap: SessionGap) -> str:
     if gap.to_ms is None or gap.to_ms <= gap.from_ms:
         return ""
     return f" ({duration(gap.to_ms - gap.from_ms)})"

@@ -134,7 +134,7 @@ def pinned_key(keys: KeySuccession, code: InviteCode) -> bytes:
 def _check(invite: Invite, code: InviteCode, policy: bytes, clock: Clock) -> None:
     if invite.kid != code.pin or invite.invite_id != code.invite_id:
         raise SessionError(
-            "the collector answered with another invite", hint="Tell the hiring team.", code="invite_mismatch"
+            "the collector returned a different invite", hint="Tell the hiring team.", code="invite_mismatch"
         )
     if not hmac.compare_digest(hashlib.sha256(policy).hexdigest(), invite.policy_sha256):
         raise _other_policy()

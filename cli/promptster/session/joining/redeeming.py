@@ -13,7 +13,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptster.client import CollectorClient, RefusedError
+from promptster.client import CollectorClient, CollectorRefusedError
 from promptster.durable import sync_folder, write_private
 from promptster.errors import CollectorError, SessionError
 from promptster.keys import SessionSecrets, load_secrets, open_store, save_secrets
@@ -186,7 +186,7 @@ def _send(attempt: Attempt, code: InviteCode, network: Network, paths: Paths) ->
     try:
         with CollectorClient(url, network=network) as client:
             answer = client.redeem(code.invite_id, code.secret, attempt.folder.read_document(REQUEST))
-    except RefusedError as error:
+    except CollectorRefusedError as error:
         if _for_good(error):
             discard(attempt.folder, code.invite_id, paths)
         raise
@@ -199,7 +199,7 @@ def _send(attempt: Attempt, code: InviteCode, network: Network, paths: Paths) ->
     return Envelope.from_json(answer.certificate), answer.keyfile
 
 
-def _for_good(error: RefusedError) -> bool:
+def _for_good(error: CollectorRefusedError) -> bool:
     """Return whether the collector itself refused, and would refuse again."""
     status = error.status or _SERVER_FAULT
     return error.reasoned and status < _SERVER_FAULT and status not in _WORTH_REPEATING

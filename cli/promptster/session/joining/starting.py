@@ -29,7 +29,7 @@ from promptster.proxy.reachability import check_reachability
 from promptster.proxy.upstreams import Upstream
 from promptster.session.current import BUNDLE, Current
 from promptster.session.joining.redeeming import finished
-from promptster.session.launch.company_providers import Finding, find_company_providers
+from promptster.session.launch.company_providers import CompanyFinding, find_company_providers
 from promptster.session.workspace.preparing import WorkspacePlan, plan_workspace
 from promptster.session.workspace.snapshot import Snapshot
 from promptster.session_folder.folder import SessionFacts, SessionFolder, SessionState
@@ -58,7 +58,7 @@ class StartPlan:
     """What a start would do."""
 
     workspace: WorkspacePlan
-    findings: Sequence[Finding]
+    findings: Sequence[CompanyFinding]
     """Agents whose traffic would not go through the recorder."""
     upstreams: Mapping[str, Upstream]
     overrides: tuple[str, ...]

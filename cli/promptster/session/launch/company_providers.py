@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from promptster.agents.company import Finding, host_of
+from promptster.agents.company import CompanyFinding, host_of
 from promptster.agents.registry import plugins
 from promptster.protocol.providers import USUAL_ADDRESSES
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-__all__ = ["Finding", "find_company_providers"]
+__all__ = ["CompanyFinding", "find_company_providers"]
 
 _KNOWN_HOSTS = frozenset(host_of(url) for url in USUAL_ADDRESSES.values())
 
 
 def find_company_providers(
     workspace: Path, environ: Mapping[str, str] = os.environ, *, known_urls: Collection[str] = ()
-) -> list[Finding]:
+) -> list[CompanyFinding]:
     """Return the company providers of all agents.
 
     Args:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from promptster.agents.hook_command import hook_command
 from promptster.agents.launching import LaunchRequest, draft
-from promptster.agents.registry import plugin, program_facts
+from promptster.agents.registry import address_names, plugin, program_facts
 from promptster.clock import SystemClock
 from promptster.errors import LaunchError, PromptsterError, SessionError, reason_of
 from promptster.protocol.events.kinds import CaptureDegraded
@@ -65,6 +65,7 @@ def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mappin
     hooks_only = _company_provider(agent, facts, environ, launches.environment(arguments, environ))
     try:
         ticket = control.launch()
+        ticket.require_addresses(address_names(plugin(agent)))
     except SessionError as error:
         raise LaunchError(error.message, hint=error.hint, code=error.code) from error
     request = LaunchRequest(
@@ -154,8 +155,9 @@ def recording_session(paths: Paths) -> SessionFolder:
     except PromptsterError as error:
         raise LaunchError(error.message, hint=error.hint, code=error.code) from error
     if not facts.state.records:
+        ended = "this session has ended"
         raise LaunchError(
-            f"nothing would be recorded: the session {doing(facts.state)}",
+            ended if facts.state.ended else f"the session {doing(facts.state)}, so nothing would be recorded",
             hint="To work unrecorded, start the agent without promptster.",
             code="not_recording",
         )

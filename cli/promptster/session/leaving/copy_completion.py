@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from promptster.client import CollectorClient, RefusedError
+from promptster.client import CollectorClient, CollectorRefusedError
 from promptster.durable import write_private
 from promptster.errors import CollectorError, NotSignedInError, PromptsterError, SessionError, reason_of
 from promptster.protocol.bundle import read_bundle, write_bundle
@@ -160,7 +160,7 @@ def _asking(organisation: str) -> Generator[None]:
             hint=f"Nothing was changed. Ask {organisation} for a complete copy.",
             code="token_refused",
         ) from error
-    except RefusedError as error:
+    except CollectorRefusedError as error:
         if error.status != _GONE:
             raise
         raise _no_longer_there(organisation) from error

@@ -212,8 +212,8 @@ def _patience(status: RecorderStatus, patience_s: float) -> float:
 def _stuck(status: RecorderStatus, current: Current) -> CollectorError:
     why = status.collector.get("last_error") or "no answer"
     return CollectorError(
-        f"{status.received} of {status.events} events received; {current.facts.collector_url} accepts no "
-        f"more now ({why.replace('_', ' ')})",
+        f"{status.received:,} of {status.events:,} events received; {current.facts.collector_url} accepts no more "
+        f"at the moment ({why.replace('_', ' ')})",
         hint="Everything is kept, and sending continues in the background. Run `promptster submit` again later.",
         code="collector_unreachable",
     )

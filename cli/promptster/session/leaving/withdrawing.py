@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from promptster.client import CollectorClient, RefusedError
+from promptster.client import CollectorClient, CollectorRefusedError
 from promptster.clock import SystemClock
 from promptster.durable import make_private_folder, sync
 from promptster.errors import CollectorError, PromptsterError, SessionError
@@ -98,8 +98,8 @@ def withdraw_submitted(current: Current, config: Config) -> Withdrawn:
     token = load_access_token(current.store, current.facts.session)
     if token is None:
         raise SessionError(
-            "this session can no longer be withdrawn from this computer",
-            hint=f"Ask {one_line(current.facts.organisation)} to delete it.",
+            "this computer can no longer withdraw this session",
+            hint=f"Write to {one_line(current.facts.organisation)} to have it deleted.",
             code="session_over",
         )
     end_recorder(current)  # the submission may have been interrupted before its last step
@@ -109,7 +109,7 @@ def withdraw_submitted(current: Current, config: Config) -> Withdrawn:
     with CollectorClient(facts.collector_url, token=token, network=config.network) as client:
         try:
             answer: Any = client.delete_session(facts.session).get("tombstone")
-        except RefusedError as error:
+        except CollectorRefusedError as error:
             # It was deleted by an earlier call whose answer was lost; the refusal contains the same tombstone.
             answer = error.problem.get("tombstone")
             if error.status != _GONE or answer is None:
@@ -142,7 +142,9 @@ def withdraw_again(current: Current, config: Config) -> Withdrawn:
         with CollectorClient(facts.collector_url, network=config.network) as client:
             answer: Any = client.withdraw(facts.session, body).get("tombstone")
     except CollectorError as error:
-        answer = error.problem.get("tombstone") if isinstance(error, RefusedError) and error.status == _GONE else None
+        answer = None
+        if isinstance(error, CollectorRefusedError) and error.status == _GONE:
+            answer = error.problem.get("tombstone")
         if answer is None:
             raise CollectorError(
                 f"{one_line(facts.organisation)} confirmed this earlier, and could not be asked again: {error.message}",
@@ -185,7 +187,7 @@ def _send(current: Current, config: Config) -> Envelope | None:
         with CollectorClient(facts.collector_url, network=config.network) as client:
             answer: Any = client.withdraw(facts.session, withdrawal.to_json()).get("tombstone")
     except CollectorError as error:
-        refused = error if isinstance(error, RefusedError) else None
+        refused = error if isinstance(error, CollectorRefusedError) else None
         if refused is not None and refused.status == _NOT_FOUND:
             return None
         if refused is not None and refused.status == _GONE and refused.problem.get("tombstone") is not None:

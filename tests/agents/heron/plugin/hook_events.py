@@ -1,0 +1,3 @@
+"""Heron's events."""
+
+EVENTS = ("asked", "answered", "tool_begins", "tool_ended")
