@@ -226,14 +226,14 @@ def test_an_answer_of_another_form_is_an_error_of_its_own(
     }
 
 
-def test_an_endless_answer_is_cut_off(
-    server: Answering, client: CollectorClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_endless_answer_is_cut_off(server: Answering, client: CollectorClient) -> None:
     """It cannot fill this machine's memory."""
-    monkeypatch.setattr("promptster.client.blocking.EVIDENCE_LIMIT", 10)
     server.answer.body = b"x" * 11
-    with pytest.raises(CollectorError, match="too long"):
-        client.evidence(SESSION)
+    with (
+        CollectorClient(client.url, token="pt_token", evidence_limit=10) as limited,
+        pytest.raises(CollectorError, match="too long"),
+    ):
+        limited.evidence(SESSION)
 
 
 def test_no_answer_is_unreachable(server: Answering, client: CollectorClient) -> None:

@@ -25,7 +25,7 @@ from promptster.agents.launching import EditorFileMissingError
 from promptster.agents.registry import http_hooked, plugin, readers
 from promptster.capture.providers import provider_of
 from promptster.protocol.agents import BY_ID, BY_PROGRAM, CATALOGUE, IDS
-from promptster.protocol.events.kinds import KINDS
+from promptster.protocol.events.kinds import KINDS, SESSION_KINDS
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
 
 if TYPE_CHECKING:
@@ -395,8 +395,7 @@ def test_it_is_started_with_the_way_to_the_recorder(agent: AgentPlugin, tmp_path
         assert TICKET.hook_url(agent.id) in learned
     elif agent.hooks is not None:
         assert TICKET.hook_socket in learned.replace("\\", "")
-    assert {draft["src"] for draft in launch.drafts} <= {"launcher"}
-    assert {draft["kind"] for draft in launch.drafts} <= set(KINDS)
+    assert {event.kind for event in launch.events} <= SESSION_KINDS
 
 
 @every_agent

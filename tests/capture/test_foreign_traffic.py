@@ -11,7 +11,7 @@ import pytest
 from tests.helpers.capturing import CLAUDE, CaptureBench, asks, exchange, messages_stream, pieces
 
 from promptster.capture.providers import provider_of
-from promptster.capture.providers.interface import Answer
+from promptster.capture.providers.interface import ModelAnswer
 from promptster.proxy.sse import SseParser
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -73,7 +73,7 @@ def test_a_transcript_played_as_requests(path: Path, restarts: bool) -> None:  #
     assert [draft.fields["tool_use_id"] for draft in bench.kinds("tool_result")] == results
 
 
-def _answer(target: str, body: bytes, cuts: list[int]) -> Answer:
+def _answer(target: str, body: bytes, cuts: list[int]) -> ModelAnswer:
     provider = provider_of("POST", target)
     assert provider is not None
     assembler, parser = provider.assembler(), SseParser()

@@ -30,13 +30,16 @@ SAID = "does not work inside an agent"
 ON_RECORD = "This attempt is recorded."
 AT_THE_SOCKET = """
 from promptster.paths import Paths
+from promptster.protocol.events import Source
+from promptster.protocol.events.kinds import Note, SubmissionFinal
+from promptster.session_folder.control_calls import SentEvent
 from promptster.session_folder.control_client import ControlClient
 from promptster.session_folder.folder import SessionFolder
 control = ControlClient(SessionFolder.active(Paths.from_environment()))
-control.record([{"src": "candidate", "kind": "note", "fields": {"text": "an agent may note"}}])
+control.record([SentEvent(src=Source.CANDIDATE, event=Note(text="an agent may note"))])
 for ask in (
     lambda: control.stop(withdrawn=True),
-    lambda: control.record([{"src": "workspace", "kind": "submission_final", "fields": {"diff": ""}}]),
+    lambda: control.record([SentEvent(src=Source.WORKSPACE, event=SubmissionFinal(diff=""))]),
     control.launch,
     lambda: control.close([]),
 ):

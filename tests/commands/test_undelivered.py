@@ -14,6 +14,9 @@ from tests.helpers.gateway import Gateway, Reply
 from tests.helpers.hiring import hiring_in
 
 from promptster.protocol.bundle import read_bundle
+from promptster.protocol.events import Source
+from promptster.protocol.events.kinds import SubmissionFinal
+from promptster.session_folder.control_calls import SentEvent
 from promptster.session_folder.control_client import ControlClient
 from promptster.session_folder.folder import SessionState
 
@@ -193,7 +196,7 @@ def test_a_submission_that_was_cut_off_behind_the_last_receipt_goes_on(acme: Hir
     second = replace(invited, link=acme.owner.result(*words)["link"]).start_words()
     folder = invited.session
     control = ControlClient(folder)
-    control.close([{"src": "workspace", "kind": "submission_final", "fields": {"commit": "c", "diff": ""}}])
+    control.close([SentEvent(src=Source.WORKSPACE, event=SubmissionFinal(commit="c", diff=""))])
     while folder.facts().state is not SessionState.CLOSED:  # another process's state
         control.flush(seconds=1.0)
     control.stop()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from promptster.protocol.events import OpenedEvent
     from promptster.proxy.header_fields import Headers
-    from promptster.proxy.observation import Observer, Outcome
+    from promptster.proxy.observation import ExchangeOutcome, Observer
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 """What older versions of Promptster recorded."""
@@ -80,7 +80,7 @@ class Reports:
         """Bytes that were not observed."""
         self.observer.observe(DataMissed(size))
 
-    def finished(self, outcome: Outcome, reason: str) -> None:
+    def finished(self, outcome: ExchangeOutcome, reason: str) -> None:
         """The exchange's end."""
         self.observer.observe(ExchangeEnd(outcome, reason))
 
@@ -214,7 +214,7 @@ def _answer(observer: Reports, step: Mapping[str, Any], cut: Callable[[bytes], S
     observer.response_head(step["status"], tuple((name.encode(), value.encode()) for name, value in step["headers"]))
     for piece in cut(step["body"].encode()):
         observer.response_body(piece)
-    outcome: Outcome = step["end"]
+    outcome: ExchangeOutcome = step["end"]
     observer.finished(outcome, "")
 
 
@@ -225,7 +225,7 @@ def exchange(
     *,
     status: int = 200,
     headers: Sequence[tuple[bytes, bytes]] = SSE,
-    outcome: Outcome = "complete",
+    outcome: ExchangeOutcome = "complete",
     target: str = "/v1/messages",
     upstream: str = "anthropic",
     agent: Mapping[str, str] = MappingProxyType({}),

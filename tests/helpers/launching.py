@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from promptster.agents.hook_command import hook_command
 from promptster.agents.launching import LaunchRequest
 from promptster.agents.registry import base_urls
-from promptster.keys import FileStore, SessionSecrets, save_secrets
 from promptster.paths import Paths
 from promptster.protocol.policy import make_policy
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
 from promptster.recorder.control_server import ControlServer
 from promptster.recorder.process_log import Log
-from promptster.session_folder.control_calls import ControlCall, LaunchCall, RecordCall
-from promptster.session_folder.control_messages import LaunchTicket, Recorded, Reply
+from promptster.secret_store import FileStore, SessionSecrets, save_secrets
+from promptster.session_folder.control_calls import ControlCall, LaunchCall, RecordCall, SentEvent
+from promptster.session_folder.control_messages import LaunchTicket, RecordReply, Reply
 from promptster.session_folder.folder import SessionFacts, SessionFolder, SessionState
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ class RecordingSession:
     paths: Paths
     folder: SessionFolder
     workspace: Path
-    recorded: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    """Drafts that the recorder received."""
+    recorded: list[SentEvent] = field(default_factory=list["SentEvent"])
+    """Events that the recorder received."""
 
     def environ(self, **more: str) -> dict[str, str]:
         """The environment in which our own program finds this session."""
@@ -132,8 +132,8 @@ def _control(made: RecordingSession, ticket: LaunchTicket) -> Generator[None]:
         if isinstance(call, LaunchCall):
             return ticket
         assert isinstance(call, RecordCall)
-        made.recorded.extend(dict(draft) for draft in call.drafts)
-        return Recorded(seqs=tuple(range(len(call.drafts))))
+        made.recorded.extend(call.drafts)
+        return RecordReply(seqs=tuple(range(len(call.drafts))))
 
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(made.folder.control_socket))

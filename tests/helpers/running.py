@@ -15,9 +15,11 @@ from tests.helpers.certified import Certified, paths_below
 from promptster.errors import SessionError
 from promptster.journal.disk import SystemFiles
 from promptster.journal.reading import read, scan
-from promptster.protocol.events import OpenedEvent, read_body
+from promptster.protocol.events import OpenedEvent, Source, read_body
+from promptster.protocol.events.kinds import Note
 from promptster.protocol.sealing import JournalCipher
 from promptster.recorder.spawning import spawn_recorder
+from promptster.session_folder.control_calls import SentEvent
 from promptster.session_folder.control_client import ControlClient
 
 if TYPE_CHECKING:
@@ -94,7 +96,7 @@ class Running:
 
     def record(self, text: str) -> int:
         """Record one event through the control socket, as a promptster command does, and return its seq."""
-        return self.control.record([{"src": "candidate", "kind": "note", "fields": {"text": text}}])[0]
+        return self.control.record([SentEvent(src=Source.CANDIDATE, event=Note(text=text))])[0]
 
     def events(self) -> list[OpenedEvent]:
         """Everything in the journal, in clear."""

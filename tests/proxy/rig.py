@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from promptster.proxy.header_fields import Headers
     from promptster.proxy.limits import Limits, Timing
-    from promptster.proxy.observation import Observation, Observer, Outcome, RequestInfo
+    from promptster.proxy.observation import ExchangeOutcome, Observation, Observer, RequestInfo
     from promptster.proxy.provider_connections import ProviderConnection
 
 # pyright: reportPrivateUsage=false
@@ -148,7 +148,7 @@ class Seen:
     status: int | None = None
     headers: Headers = ()
     missing: int = 0
-    endings: list[tuple[Outcome, str]] = field(default_factory=list["tuple[Outcome, str]"])
+    endings: list[tuple[ExchangeOutcome, str]] = field(default_factory=list["tuple[ExchangeOutcome, str]"])
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     def observe(self, observation: Observation) -> None:
@@ -172,7 +172,7 @@ class Seen:
                 assert_never(observation)
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ExchangeOutcome:
         """How it ended; exactly once, and last."""
         assert len(self.endings) == 1
         assert self.observations[-1] is ExchangeEnd

@@ -14,11 +14,13 @@ import pytest
 
 from promptster.errors import InsideAgentError, SessionError
 from promptster.private import peer_pid
+from promptster.protocol.events import Source
+from promptster.protocol.events.kinds import Note, SubmissionFinal
 from promptster.recorder.agent_refusal import AgentRefusal, refusal
-from promptster.session_folder.control_calls import FlushCall, RecordCall, StatusCall, StopCall
+from promptster.session_folder.control_calls import FlushCall, RecordCall, SentEvent, StatusCall, StopCall
 
-NOTE = {"src": "candidate", "kind": "note", "fields": {"text": "x"}}
-FINAL: dict[str, Any] = {"src": "workspace", "kind": "submission_final", "fields": {}}
+NOTE = SentEvent(src=Source.CANDIDATE, event=Note(text="x"))
+FINAL = SentEvent(src=Source.WORKSPACE, event=SubmissionFinal())
 
 
 def test_the_system_tells_who_asks(tmp_path: Path) -> None:

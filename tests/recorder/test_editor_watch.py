@@ -8,6 +8,7 @@ import pytest
 from tests.helpers.launching import TICKET, recording_session
 
 from promptster.protocol.agents import BY_ID
+from promptster.protocol.events.kinds import CaptureConfigChanged
 from promptster.recorder.editor_watch import EditorWatch
 from promptster.session.current import Current
 from promptster.session.launch.editor_files import prepare_ide
@@ -37,10 +38,11 @@ def test_the_watch_tells_each_change_once(made: RecordingSession) -> None:
     path.write_bytes(b"{}")
     assert watch.look() == []
     (lost,) = watch.look()
-    assert "changed" in lost["fields"]["detail"]
+    assert isinstance(lost, CaptureConfigChanged)
+    assert "changed" in (lost.detail or "")
     assert watch.look() == []
     path.write_bytes(ours)
     assert watch.look() == []
     (back,) = watch.look()
-    assert "back" in back["fields"]["detail"]
+    assert back == CaptureConfigChanged(path_name=BY_ID["cursor"].editor_file, detail="our entries are back")
     assert watch.look() == []

@@ -13,7 +13,10 @@ from tests.helpers.running import kill_and_wait, pid_of
 
 from promptster.client import CollectorClient
 from promptster.errors import SessionError
+from promptster.protocol.events import Source
+from promptster.protocol.events.kinds import CaptureDegraded
 from promptster.protocol.verification import verify_bundle
+from promptster.session_folder.control_calls import SentEvent
 from promptster.session_folder.control_client import ControlClient
 from promptster.session_folder.folder import SessionFolder
 
@@ -41,7 +44,7 @@ class KilledSession:
             text = f"note {self.told}"
             self.told += 1
             with suppress(SessionError):
-                self.control.record([{"src": "launcher", "kind": "capture_degraded", "fields": {"detail": text}}])
+                self.control.record([SentEvent(src=Source.LAUNCHER, event=CaptureDegraded(detail=text))])
                 self.promised.append(text)
 
     def kill(self) -> None:

@@ -18,6 +18,9 @@ from tests.helpers.running import FAR, kill_and_wait, prepared
 from promptster.agents.hook_command import hook_command
 from promptster.errors import SessionError
 from promptster.protocol.encoding import b64u_decode
+from promptster.protocol.events import Source
+from promptster.protocol.events.kinds import CaptureDegraded, SubmissionBaseline, SubmissionFinal
+from promptster.session_folder.control_calls import SentEvent
 from promptster.session_folder.folder import SessionState
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from tests.helpers.running import Running
 
 
-FINAL = [{"src": "workspace", "kind": "submission_final", "fields": {"commit": "c", "diff": "+1"}}]
+FINAL = [SentEvent(src=Source.WORKSPACE, event=SubmissionFinal(commit="c", diff="+1"))]
 
 
 @pytest.fixture
@@ -58,10 +61,8 @@ def test_the_first_events_tell_what_was_agreed_to(tmp_path: Path, monkeypatch: p
 
 def test_events_of_commands_are_durable_when_answered(running: Running) -> None:
     """The answer to ``record`` comes after the disk's; a baseline is recorded once however often it is sent."""
-    baseline = [{"src": "workspace", "kind": "submission_baseline", "fields": {"commit": "c"}}]
-    seqs = running.control.record(
-        [*baseline, {"src": "launcher", "kind": "capture_degraded", "fields": {"detail": "x"}}]
-    )
+    baseline = [SentEvent(src=Source.WORKSPACE, event=SubmissionBaseline(commit="c"))]
+    seqs = running.control.record([*baseline, SentEvent(src=Source.LAUNCHER, event=CaptureDegraded(detail="x"))])
     assert [event.kind for event in running.events()][-2:] == ["submission_baseline", "capture_degraded"]
     assert running.control.record(baseline) == seqs[:1]
     kill_and_wait(running.recorder_pid)
@@ -75,6 +76,11 @@ def test_events_of_commands_are_durable_when_answered(running: Running) -> None:
         {"src": "proxy", "kind": "prompt", "fields": {"text": "x"}},
         {"src": "candidate", "kind": "unheard", "fields": {}},
         {"src": "candidate", "kind": "note", "fields": {"unheard": "x"}},
+        {"src": "candidate", "kind": "note", "fields": {"text": 5}},
+        {"src": "candidate", "kind": "note", "fields": "x"},
+        {"src": "candidate", "fields": {"text": "x"}},
+        {"src": "unheard", "kind": "note", "fields": {"text": "x"}},
+        {"kind": "note", "fields": {"text": "x"}},
         {"src": "candidate", "kind": "closed", "fields": {"batches": 1}},
         {"src": "launcher", "kind": "capture_heartbeat", "fields": {}},
         {"src": "candidate", "kind": "paused", "fields": {}},
@@ -83,11 +89,15 @@ def test_events_of_commands_are_durable_when_answered(running: Running) -> None:
     ],
 )
 def test_commands_cannot_speak_for_others(running: Running, draft: dict[str, Any]) -> None:
-    """Only a command's own sources, known kinds and known fields are accepted."""
+    """Only a command's own sources, known kinds and known fields are accepted; nothing of such a request is kept."""
     before = running.kinds()
-    with pytest.raises(SessionError):
-        running.control.record([draft])
+    good = {"src": "candidate", "kind": "note", "fields": {"text": "a good one before it"}}
+    for op in ("record", "close"):
+        request = json.dumps({"op": op, "drafts": [good, draft]}).encode() + b"\n"
+        answer = json.loads(running.control._exchange(request, 30.0))
+        assert (answer["ok"], answer["error"]["code"]) == (False, "bad_draft")
     assert running.kinds() == before
+    assert running.control.status().state is SessionState.RECORDING
 
 
 def test_pauses_are_events_and_outlast_a_crash(running: Running) -> None:
@@ -241,7 +251,7 @@ def test_a_damaged_journal_costs_its_tail_and_is_told(running: Running) -> None:
     assert texts == [*(f"note {number}" for number in range(6)), "after"]
     (told,) = [event.fields["detail"] for event in events if event.kind == "capture_recovered"]
     assert "moved aside" in told
-    assert "taken back" in told
+    assert "restored from sealed batches" in told
 
 
 def test_deleted_journal_is_filled_from_the_batches(running: Running) -> None:

@@ -10,7 +10,7 @@ from tests.helpers.capturing import RECORDINGS, CaptureBench, recorded_hooks
 from tests.helpers.sessions import CLAUDE, Script
 
 from promptster.agents.registry import readers
-from promptster.capture.providers.interface import ToolResult, ToolUse
+from promptster.capture.providers.interface import ToolReturn, ToolUse
 from promptster.protocol.events.base import fields_of
 from promptster.replay.edits import edit_diff
 from promptster.replay.exporters import find
@@ -65,7 +65,7 @@ def _of_now(sources: Collection[str] = BOTH) -> list[Entry]:
     claude, bench = readers().requests("claude"), CaptureBench()
     for payload in REPORTED if "proxy" in sources else ():
         call = ToolUse(id=payload["tool_use_id"], name=payload["tool_name"], input=payload["tool_input"])
-        for finding in claude.actions(call, ToolResult(id=call.id, text="The file has been updated")):
+        for finding in claude.actions(call, ToolReturn(id=call.id, text="The file has been updated")):
             said: dict[str, Any] = fields_of(finding)
             script.add("proxy", finding.kind, lane=1, agent="claude", **said)
     for payload in REPORTED if "hook" in sources else ():

@@ -15,7 +15,7 @@ from tests.helpers.capturing import CaptureBench
 from tests.helpers.sessions import CLAUDE, Script
 
 from promptster.agents.registry import readers
-from promptster.capture.providers.interface import ToolResult, ToolUse
+from promptster.capture.providers.interface import ToolReturn, ToolUse
 from promptster.protocol.events.base import fields_of
 from promptster.replay.edits import edit_diff
 from promptster.replay.model import Extent
@@ -248,7 +248,7 @@ def _record(line: ReportedEdit, sources: tuple[str, ...]) -> Script:
     if "proxy" in sources:
         call = ToolUse(id="t", name=line.tool, input=given)
         script.add("proxy", "tool_call", lane=1, tool_use_id="t", name=line.tool, input=given, **CLAUDE)
-        for finding in readers().requests("claude").actions(call, ToolResult(id="t", text="The file has been updated")):
+        for finding in readers().requests("claude").actions(call, ToolReturn(id="t", text="The file has been updated")):
             said: dict[str, Any] = fields_of(finding)
             script.add("proxy", finding.kind, lane=1, **said, **CLAUDE)
     return script

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 
 from promptster.errors import RecorderUnreachableError, SessionError
+from promptster.protocol.events import Source
+from promptster.protocol.events.kinds import Note
 from promptster.recorder.control_server import ControlServer
 from promptster.recorder.process_log import Log
-from promptster.session_folder.control_calls import ControlCall, PauseCall, RecordCall, read_call
+from promptster.session_folder.control_calls import ControlCall, PauseCall, RecordCall, SentEvent, read_call
 from promptster.session_folder.control_client import ControlClient
-from promptster.session_folder.control_messages import Recorded, Reply
+from promptster.session_folder.control_messages import RecordReply, Reply
 from promptster.session_folder.folder import SessionFolder
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 async def _answer(call: ControlCall) -> Reply:
     """Count what is recorded, refuse a pause, fail at anything else."""
     if isinstance(call, RecordCall):
-        return Recorded(seqs=(len(json.dumps(list(call.drafts))),))
+        return RecordReply(seqs=(len(json.dumps(call.document()["drafts"])),))
     if isinstance(call, PauseCall):
         raise SessionError("no", hint="so", code="because")
     raise RuntimeError("a prompt that must not be told")
@@ -81,8 +83,8 @@ def client(tmp_path: Path, log_file: Path) -> Iterator[ControlClient]:
 
 def test_a_request_is_answered(client: ControlClient) -> None:
     """Arguments arrive, and the answer is returned, large ones too."""
-    large: list[dict[str, Any]] = [{"kind": "x" * 3_000_000}]
-    assert client.record(large) == [len(json.dumps(large))]
+    large = SentEvent(src=Source.CANDIDATE, event=Note(text="x" * 3_000_000))
+    assert client.record([large]) == [len(json.dumps([large.document()]))]
 
 
 def test_a_refusal_carries_its_code_message_and_hint(client: ControlClient) -> None:
@@ -99,6 +101,8 @@ def test_a_refusal_carries_its_code_message_and_hint(client: ControlClient) -> N
         (b'{"op": "record"}', "bad_request"),
         (b'{"op": "record", "drafts": ["note"]}', "bad_request"),
         (b'{"op": "record", "drafts": null}', "bad_request"),
+        (b'{"op": "record", "drafts": [{"src": "candidate", "kind": "unheard"}]}', "bad_draft"),
+        (b'{"op": "close", "drafts": [{"src": "unheard", "kind": "note"}]}', "bad_draft"),
         (b'{"op": "flush", "seconds": true}', "bad_request"),
         (b'{"op": "stop", "withdrawn": "no"}', "bad_request"),
         (b'{"op": "refused", "command": "stop"}', "bad_request"),
@@ -122,7 +126,8 @@ def test_fields_of_a_newer_command_are_left_aside(tmp_path: Path) -> None:
 @pytest.mark.parametrize("call", get_args(ControlCall))
 def test_every_call_reads_back_as_it_was_written(call: type[ControlCall]) -> None:
     """The recorder reads what commands write, for every class and every field."""
-    values: dict[str, Any] = {"drafts": [{"kind": "note"}], "seconds": 2.5, "reason": "r", "command": "c", "agent": "a"}
+    note = SentEvent(src=Source.CANDIDATE, event=Note(text="n"))
+    values: dict[str, Any] = {"drafts": (note,), "seconds": 2.5, "reason": "r", "command": "c", "agent": "a"}
     made = call(**{field.name: values.get(field.name, True) for field in fields(call)})
     assert read_call(json.loads(json.dumps(made.document()))) == made
 

@@ -10,7 +10,7 @@ import pytest
 
 from promptster.errors import SessionError, WorkspaceError
 from promptster.protocol.encoding import b64u_encode
-from promptster.session_folder.touched_files import Outcome, TouchedFiles, describe
+from promptster.session_folder.touched_files import RestoreOutcome, TouchedFiles, describe
 from promptster.session_folder.vault import Vault
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def test_bytes_mode_and_times_come_back(workspace: Path) -> None:
     assert file.read_bytes() == OURS
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     (restored,) = touched_files(workspace).restore()
-    assert restored.outcome is Outcome.PUT_BACK
+    assert restored.outcome is RestoreOutcome.PUT_BACK
     assert file.read_bytes() == b'{ "theirs":\t1 }\r\n'
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
     assert file.stat().st_mtime_ns == 2_000_000_000
@@ -78,7 +78,7 @@ def test_the_former_state_is_durable_before_the_change(workspace: Path, monkeypa
     with pytest.raises(KeyboardInterrupt):
         touched_files(workspace).write("a.json", OURS)
     monkeypatch.undo()
-    assert touched_files(workspace).restore()[0].outcome is Outcome.PUT_BACK
+    assert touched_files(workspace).restore()[0].outcome is RestoreOutcome.PUT_BACK
     assert (workspace / "a.json").read_bytes() == b"{}"
 
 
@@ -99,7 +99,7 @@ def test_other_peoples_changes_are_not_lost(workspace: Path) -> None:
     (workspace / "a.json").write_bytes(b'{"theirs": 3, "ours": 2, "more": 4}')
     assert files.as_restored() == {b"a.json": b'{\n  "theirs": 3,\n  "more": 4\n}\n'}
     (restored,) = files.restore()
-    assert restored.outcome is Outcome.ENTRIES_REMOVED
+    assert restored.outcome is RestoreOutcome.ENTRIES_REMOVED
     assert restored.outcome.value == "our entries removed"
     assert restored.sentence() == f"Put back, with your own changes kept: {workspace / 'a.json'}"
     assert (workspace / "a.json").read_bytes() == b'{\n  "theirs": 3,\n  "more": 4\n}\n'
@@ -136,7 +136,7 @@ def test_a_file_that_cannot_be_understood_is_left(workspace: Path) -> None:
     files.write("a.json", OURS)
     (workspace / "a.json").write_bytes(b"not json any more")
     (restored,) = files.restore()
-    assert restored.outcome is Outcome.LEFT
+    assert restored.outcome is RestoreOutcome.LEFT
     assert (workspace / "a.json").read_bytes() == b"not json any more"
 
 
@@ -146,7 +146,7 @@ def test_a_deleted_file_is_not_brought_back_over_a_decision(workspace: Path) -> 
     files = touched_files(workspace)
     files.write("a.json", OURS)
     (workspace / "a.json").unlink()
-    assert files.restore()[0].outcome is Outcome.ENTRIES_REMOVED
+    assert files.restore()[0].outcome is RestoreOutcome.ENTRIES_REMOVED
     assert not (workspace / "a.json").exists()
 
 
@@ -248,7 +248,7 @@ def test_nothing_is_put_back_through_what_came_later(
     in_the_way = workspace / (".claude" if swap is swapped_folder else NAME)
     in_the_way.unlink()
     (restored,) = touched_files(workspace).restore()
-    assert restored.outcome is Outcome.PUT_BACK
+    assert restored.outcome is RestoreOutcome.PUT_BACK
     assert ((workspace / NAME).read_bytes() if (workspace / NAME).exists() else None) == before
     assert touched_files(workspace).pending == []
 
@@ -294,9 +294,9 @@ def test_an_end_that_cannot_wait_keeps_what_a_file_held(workspace: Path) -> None
     piped(workspace)
     leave = workspace.parent / "left"
     done = {entry.path.name: entry for entry in touched_files(workspace).restore(leave=leave)}
-    assert done["b.json"].outcome is Outcome.PUT_BACK
+    assert done["b.json"].outcome is RestoreOutcome.PUT_BACK
     kept = done["settings.local.json"]
-    assert kept.outcome is Outcome.NOT_PUT_BACK
+    assert kept.outcome is RestoreOutcome.NOT_PUT_BACK
     (file,) = leave.iterdir()
     assert file.read_bytes() == b'{"mine": 1}'
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -321,7 +321,7 @@ def test_a_disk_that_refuses_is_named_with_what_helps(workspace: Path, monkeypat
     assert "Make it writable." in (refused.value.hint or "")
     assert refused.value.code == WorkspaceError.default_code
     monkeypatch.undo()
-    assert touched_files(workspace).restore()[0].outcome is Outcome.PUT_BACK
+    assert touched_files(workspace).restore()[0].outcome is RestoreOutcome.PUT_BACK
 
 
 def test_what_a_crash_left_goes_where_the_file_is_as_it_was(workspace: Path) -> None:

@@ -6,11 +6,10 @@ candidate's. It never writes a file of the agent, and starts nothing; ``launcher
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from promptster.errors import LaunchError
-from promptster.protocol.events.base import fields_of
 from promptster.protocol.events.kinds import Event
 
 if TYPE_CHECKING:
@@ -56,8 +55,8 @@ class Launch:
     """Open files that the agent inherits."""
     notes: tuple[str, ...] = ()
     """Lines for the candidate: what will not be recorded, and why."""
-    drafts: tuple[Mapping[str, Any], ...] = field(default=())
-    """Events to record before the start, by kind and fields (source ``launcher``)."""
+    events: tuple[Event, ...] = ()
+    """What the launcher reports before the start: what will be missing from the recording, and why."""
     converses: bool = True
     """Whether this can be a conversation; help, logins and the like contain nothing to record."""
 
@@ -108,11 +107,6 @@ class Launches(Protocol):
             LaunchError: it cannot be recorded with these arguments.
         """
         ...
-
-
-def draft(event: Event) -> dict[str, Any]:
-    """An event of the launcher, as a command sends it to the recorder."""
-    return {"src": "launcher", "kind": event.kind, "fields": fields_of(event)}
 
 
 def with_loopback(excluded: str) -> str:

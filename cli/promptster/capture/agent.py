@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from msgspec import structs
 
-from promptster.capture.providers.interface import Json, ModelCall, ToolResult, ToolUse, UserText, text_of
+from promptster.capture.providers.interface import Json, ModelCall, ToolReturn, ToolUse, UserText, text_of
 from promptster.protocol.events.base import OfAgent
 from promptster.protocol.events.kinds import AgentEvent, AgentOther
 
@@ -45,7 +45,7 @@ class Identity:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prompt:
+class GivenPrompt:
     """A prompt that the agent was given."""
 
     text: str
@@ -140,9 +140,9 @@ class ReadsRequests(NamesFiles, Protocol):
         del call, headers, body
         return "work"
 
-    def prompts(self, run: Sequence[UserText]) -> Sequence[Prompt]:
+    def prompts(self, run: Sequence[UserText]) -> Sequence[GivenPrompt]:
         """The prompts in consecutive texts of the user's role, without what the agent added."""
-        return [Prompt(text=item.text, images=item.images) for item in run if item.text or item.images]
+        return [GivenPrompt(text=item.text, images=item.images) for item in run if item.text or item.images]
 
     def resumes(self, item: UserText) -> bool:
         """Whether a user's text only asks the model to continue an answer that was cut off."""
@@ -173,12 +173,12 @@ class ReadsRequests(NamesFiles, Protocol):
         del text
         return None
 
-    def reported_by_hooks(self, call: ToolUse, result: ToolResult) -> bool:
+    def reported_by_hooks(self, call: ToolUse, result: ToolReturn) -> bool:
         """Whether hooks report a call with this result, if the agent's hooks are on."""
         del call, result
         return False
 
-    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[AgentEvent]:
+    def actions(self, call: ToolUse, result: ToolReturn) -> Sequence[AgentEvent]:
         """The file edits and commands of a tool call, as far as the call and its result show them."""
         del call, result
         return ()

@@ -20,7 +20,7 @@ from promptster.capture.proxy_side.conversation import Asked, Turn, read_turn
 from promptster.capture.proxy_side.conversations import Conversations
 from promptster.capture.proxy_side.observed_call import ObservedCall, ReadRequest, ReadResponse
 from promptster.capture.proxy_side.subagents import Subagents
-from promptster.capture.proxy_side.tools import ProxyTools
+from promptster.capture.proxy_side.tool_traffic import ProxyTools
 from promptster.capture.proxy_side.typed_prompts import TypedPrompts
 from promptster.capture.silent_hooks import SilentHooks
 from promptster.capture.tool_calls import ToolCalls
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
-    from promptster.capture.agent import HookReport, Prompt, ReadsRequests
+    from promptster.capture.agent import GivenPrompt, HookReport, ReadsRequests
     from promptster.capture.proxy_side.observed_call import CallLimits
     from promptster.capture.readers import AgentReaders
     from promptster.clock import Clock
@@ -281,7 +281,7 @@ class Capture:
     def _new_prompts(self, agent: ReadsRequests, identity: Identity, turn: Turn) -> tuple[int | None, ...]:
         """Write a request's new prompts, or the start of a subagent, and return the ``seq`` of each."""
         conversation, lane = self._conversations.of(identity), self._lanes.number(identity)
-        prompts: Sequence[Prompt] = conversation.new_prompts(turn)
+        prompts: Sequence[GivenPrompt] = conversation.new_prompts(turn)
         if identity.agent_id:
             return (self._subagents.began(identity, turn),)
         if not self._silent_hooks.is_silent(identity):

@@ -10,7 +10,7 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING
 
-from promptster.capture.agent import Prompt
+from promptster.capture.agent import GivenPrompt
 from promptster.protocol.agents import IDS
 
 if TYPE_CHECKING:
@@ -72,12 +72,12 @@ def is_internal(text: str, *, is_submitted: bool = False) -> bool:
     return _OWN.fullmatch(name) is not None or (not is_submitted and _LIKE_OWN.fullmatch(name) is not None)
 
 
-def alone(item: UserText) -> Prompt:
+def alone(item: UserText) -> GivenPrompt:
     """The prompt for images without text; images that a tool attached are not the candidate's."""
-    return Prompt(text="", images=item.images, machine=item.typed is False, is_hooked=False)
+    return GivenPrompt(text="", images=item.images, machine=item.typed is False, is_hooked=False)
 
 
-def images_once(run: Sequence[UserText], found: Sequence[Prompt]) -> list[Prompt]:
+def images_once(run: Sequence[UserText], found: Sequence[GivenPrompt]) -> list[GivenPrompt]:
     """The prompts of a run, with each message's images in one of them only: the last that a person may have typed.
 
     Images without a typed text become a separate prompt.

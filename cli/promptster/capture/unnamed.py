@@ -14,15 +14,15 @@ from promptster.protocol.events.kinds import AgentEvent
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptster.capture.agent import Identity, Prompt
-    from promptster.capture.providers.interface import Json, ToolResult, ToolUse, UserText
+    from promptster.capture.agent import GivenPrompt, Identity
+    from promptster.capture.providers.interface import Json, ToolReturn, ToolUse, UserText
 
 
 class UnknownRequests(ReadsRequests):
     """Reads the requests of an unknown agent, without assumptions about what it adds to a prompt."""
 
     @override
-    def prompts(self, run: Sequence[UserText]) -> Sequence[Prompt]:
+    def prompts(self, run: Sequence[UserText]) -> Sequence[GivenPrompt]:
         return images_once(run, [*super().prompts(run)])
 
 
@@ -41,7 +41,7 @@ class DisguisedRequests(UnknownRequests):
         return dataclasses.replace(self._habits.identify(headers, body), agent="")
 
     @override
-    def prompts(self, run: Sequence[UserText]) -> Sequence[Prompt]:
+    def prompts(self, run: Sequence[UserText]) -> Sequence[GivenPrompt]:
         return self._habits.prompts(run)
 
     @override
@@ -61,5 +61,5 @@ class DisguisedRequests(UnknownRequests):
         return self._habits.touches(call)
 
     @override
-    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[AgentEvent]:
+    def actions(self, call: ToolUse, result: ToolReturn) -> Sequence[AgentEvent]:
         return self._habits.actions(call, result)

@@ -58,13 +58,17 @@ class CollectorClient:
         token: str | None = None,
         network: Network | None = None,
         timeout: httpx.Timeout = TIMEOUT,
+        evidence_limit: int = EVIDENCE_LIMIT,
         preparing: Callable[[], None] | None = None,
     ) -> None:
         """Prepare the client; it connects on the first call. ``preparing`` is called if a session is not ready yet.
 
+        Evidence and events of more than ``evidence_limit`` bytes are refused.
+
         Raises:
             ConfigurationError: the address is invalid, or uses plain http for another computer.
         """
+        self._evidence_limit = evidence_limit
         connection = Connection(url, network or Network())
         self.url = connection.url
         self._token = token
@@ -201,7 +205,7 @@ class CollectorClient:
 
     def evidence(self, session: str) -> dict[str, Any]:
         """Everything that the collector signed about a session."""
-        return self._send(self._session_call(session, "evidence", limit=EVIDENCE_LIMIT)).document()
+        return self._send(self._session_call(session, "evidence", limit=self._evidence_limit)).document()
 
     def bundle(self, session: str) -> bytes:
         """The session's signed bundle."""
@@ -214,7 +218,7 @@ class CollectorClient:
     def events(self, session: str, *, after: int, limit: int) -> dict[str, Any]:
         """Events after number ``after`` of a session that may still be running."""
         what = f"events?after={after}&limit={limit}"
-        return self._read(self._session_call(session, what, limit=EVIDENCE_LIMIT)).document()
+        return self._read(self._session_call(session, what, limit=self._evidence_limit)).document()
 
     def withdraw(self, session: str, withdrawal: Mapping[str, Any]) -> dict[str, Any]:
         """Send a signed withdrawal; the answer has the tombstone."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from promptster.agents.launching import EditorFileMissingError
     from promptster.paths import Paths
-    from promptster.session.launch.launcher import Prepared
+    from promptster.session.launch.launcher import PreparedAgent
 
 OUR_FAILURE = 125
 
@@ -113,7 +113,7 @@ def _place_notes(name: str, words: tuple[str, ...], paths: Paths) -> tuple[str, 
     return require_inside(name, agent, words, workspace) if agent.converses(words) else ()
 
 
-def _words_after(prepared: Prepared, paths: Paths, out: Output) -> tuple[str, ...]:
+def _words_after(prepared: PreparedAgent, paths: Paths, out: Output) -> tuple[str, ...]:
     """The command that prints what was recorded after the agent ended; warns now if nothing will be."""
     from promptster.clock import SystemClock  # noqa: PLC0415 - likewise
     from promptster.session_folder.control_client import ControlClient  # noqa: PLC0415 - its help needs none of this

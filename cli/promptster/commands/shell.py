@@ -91,7 +91,7 @@ def _start(arguments: tuple[str, ...], out: Output) -> NoReturn:
 
     from promptster.agents.launching import Launch  # noqa: PLC0415 - likewise
     from promptster.paths import Paths  # noqa: PLC0415 - likewise
-    from promptster.session.launch.launcher import Prepared, become, recording_session  # noqa: PLC0415 - likewise
+    from promptster.session.launch.launcher import PreparedAgent, become, recording_session  # noqa: PLC0415 - likewise
     from promptster.session.launch.shims import plan_shell  # noqa: PLC0415 - likewise
 
     folder = recording_session(Paths.from_environment())
@@ -99,4 +99,4 @@ def _start(arguments: tuple[str, ...], out: Output) -> NoReturn:
     if sys.stdin.isatty() and not arguments:
         _tell(folder, out)
     launch = Launch(arguments=plan.arguments, environ=plan.environ)
-    become(Prepared(program=plan.program, launch=launch, name=plan.program.name))
+    become(PreparedAgent(program=plan.program, launch=launch, name=plan.program.name))

@@ -127,7 +127,9 @@ def _not_submitted(facts: SessionFacts, state: SessionState) -> str:
     return f"Not submitted. {doing} {until(facts.record_until, now)}."
 
 
-def _tell_summary(current: Current, prepared: submitting.Prepared, status: RecorderStatus, out: Output) -> None:
+def _tell_summary(
+    current: Current, prepared: submitting.PreparedSubmission, status: RecorderStatus, out: Output
+) -> None:
     facts = current.facts
     now = SystemClock().wall_ms()
     title = f"{one_line(facts.title)}, for {one_line(facts.organisation)}. Before you submit:"

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from promptster.errors import PromptsterError
+from promptster.protocol.events.kinds import Kind
 from promptster.protocol.gaps import is_outage
 from promptster.replay.formatting import counted
 from promptster.replay.model import GapKind
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from promptster.replay.model import Timeline
     from promptster.session.current import Current
-    from promptster.session.leaving.submitting import Prepared
+    from promptster.session.leaving.submitting import PreparedSubmission
     from promptster.session.workspace.snapshot import Change, ChangeStatus
 
 _NAMES_WIDTH = 60
@@ -39,7 +40,7 @@ _UNCOVERED = frozenset(
 """Gaps in which something is or may be missing."""
 
 
-def rows(current: Current, prepared: Prepared, events: int, now_ms: int) -> Iterator[tuple[str, str]]:
+def rows(current: Current, prepared: PreparedSubmission, events: int, now_ms: int) -> Iterator[tuple[str, str]]:
     """Label and text of each row; the counts match those of ``promptster inspect``."""
     sent = [change for change in prepared.changes if change.status != "ignored"]
     yield "Files", _files(sent, prepared.lines)
@@ -103,8 +104,8 @@ def _pile(change: Change) -> str:
 
 def _counts(timeline: Timeline, events: int) -> str:
     kinds = Counter(entry.kind for entry in timeline.entries if not entry.is_machine)
-    told = [("prompt", "prompt"), ("tool_call", "tool call"), ("note", "note")]
-    found = [counted(kinds[kind], word) for kind, word in told if kinds[kind] or kind != "note"]
+    told = [(Kind.PROMPT, "prompt"), (Kind.TOOL_CALL, "tool call"), (Kind.NOTE, "note")]
+    found = [counted(kinds[kind], word) for kind, word in told if kinds[kind] or kind != Kind.NOTE]
     return ", ".join([*found, counted(events, "event")])
 
 

@@ -58,7 +58,7 @@ def _directory(entries: Sequence[tuple[bytes, int, int]]) -> bytes:
     return central + _END.pack(_END_MAGIC, 0, 0, count, count, len(central), offset, 0)
 
 
-def write_archive(members: Sequence[Member]) -> bytes:
+def write_archive(members: Sequence[Member], *, max_members: int = MAX_MEMBERS, max_size: int = MAX_SIZE) -> bytes:
     """The archive's bytes; names are ASCII and distinct.
 
     Raises:
@@ -66,7 +66,7 @@ def write_archive(members: Sequence[Member]) -> bytes:
     """
     entries = [(member.name.encode("ascii"), len(member.data), zlib.crc32(member.data)) for member in members]
     size = sum(2 * len(name) + length + _LOCAL.size + _CENTRAL.size for name, length, _ in entries) + _END.size
-    if len(entries) > MAX_MEMBERS or size > MAX_SIZE:
+    if len(entries) > max_members or size > max_size:
         raise BundleError("the bundle is too large for its format", code="bundle_size", fault="local")
     parts: list[bytes] = []
     for (name, length, checksum), member in zip(entries, members, strict=True):
@@ -75,7 +75,7 @@ def write_archive(members: Sequence[Member]) -> bytes:
     return b"".join(parts)
 
 
-def read_archive(data: bytes) -> list[Member]:
+def read_archive(data: bytes, *, max_members: int = MAX_MEMBERS) -> list[Member]:
     """The members of an archive that ``write_archive`` wrote.
 
     Raises:
@@ -85,7 +85,7 @@ def read_archive(data: bytes) -> list[Member]:
     members: list[Member] = []
     entries: list[tuple[bytes, int, int]] = []
     position = 0
-    while data[position : position + 4] == _LOCAL_MAGIC and len(members) <= MAX_MEMBERS:
+    while data[position : position + 4] == _LOCAL_MAGIC and len(members) <= max_members:
         name, checksum, start, size = _read_local(data, position)
         position = start + size
         entries.append((name, size, checksum))

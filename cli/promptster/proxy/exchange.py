@@ -19,7 +19,7 @@ from promptster.proxy.http1 import (
     response_bytes,
 )
 from promptster.proxy.interfaces import AgentWriter, RequestHandler, ResponseHandler
-from promptster.proxy.observation import Outcome, RequestData, ResponseData
+from promptster.proxy.observation import ExchangeOutcome, RequestData, ResponseData
 from promptster.proxy.observation_queue import ExchangeReporter
 from promptster.proxy.provider_connections import ProviderConnection, ProviderPool
 from promptster.proxy.upstreams import Upstream
@@ -122,7 +122,7 @@ class Exchange(RequestHandler, ResponseHandler):
         self._end("failed", text)
         self._agent.refuse(MessageRefusedError(502, f"upstream_{exc.code}", text))
 
-    def _end(self, outcome: Outcome, reason: str) -> None:
+    def _end(self, outcome: ExchangeOutcome, reason: str) -> None:
         self._ended = True
         self._pool.stats.count(outcome)
         self._reporter.end(outcome, reason)

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from promptster.proxy.header_fields import Headers
 
-Outcome = Literal["complete", "cut_by_provider", "cut_by_agent", "failed"]
+ExchangeOutcome = Literal["complete", "cut_by_provider", "cut_by_agent", "failed"]
 """How an exchange ended; ``failed`` means that the provider never responded."""
 
 
@@ -72,7 +72,7 @@ class DataMissed:
 class ExchangeEnd:
     """The exchange is over."""
 
-    outcome: Outcome
+    outcome: ExchangeOutcome
     reason: str
     """Why it ended early, for people; empty when it is complete."""
 

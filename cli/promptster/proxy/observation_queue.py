@@ -18,9 +18,9 @@ from promptster.proxy.limits import Limits, Timing
 from promptster.proxy.observation import (
     DataMissed,
     ExchangeEnd,
+    ExchangeOutcome,
     Observation,
     Observer,
-    Outcome,
     RequestData,
     RequestEnd,
     RequestInfo,
@@ -138,7 +138,7 @@ class ExchangeReporter:
         self._report_missed()
         self._queue.put(self, ResponseStart(status, without_response_credentials(headers)))
 
-    def end(self, outcome: Outcome, reason: str) -> None:
+    def end(self, outcome: ExchangeOutcome, reason: str) -> None:
         """Report the end, once."""
         if self._ended:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from promptster.proxy.observation import Outcome
+from promptster.proxy.observation import ExchangeOutcome
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Stats:
     missed_bytes: int = 0
     """Body bytes that were forwarded but not observed."""
 
-    def count(self, outcome: Outcome) -> None:
+    def count(self, outcome: ExchangeOutcome) -> None:
         """Count one exchange by how it ended."""
         match outcome:
             case "complete":

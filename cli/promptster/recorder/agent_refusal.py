@@ -14,11 +14,17 @@ from typing import TYPE_CHECKING, Any
 from promptster.errors import InsideAgentError, SessionError
 from promptster.protocol.agents import BY_PROGRAM
 from promptster.protocol.events import Source
-from promptster.protocol.events.base import fields_of
 from promptster.protocol.events.kinds import AgentOther, Note
 from promptster.replay.model import REFUSED_ATTEMPT
-from promptster.session_folder.control_calls import ControlCall, FlushCall, RecordCall, RefusedCall, StatusCall
-from promptster.session_folder.control_messages import Refused
+from promptster.session_folder.control_calls import (
+    ControlCall,
+    FlushCall,
+    RecordCall,
+    RefusedCall,
+    SentEvent,
+    StatusCall,
+)
+from promptster.session_folder.control_messages import RefusedReply
 from promptster.session_folder.folder import SessionState
 from promptster.system.inside_agent import agent_around
 from promptster.system.processes import started
@@ -29,7 +35,6 @@ if TYPE_CHECKING:
     from promptster.recorder.recording import Recording
 
 _HARMLESS = (StatusCall, FlushCall, RefusedCall)
-_AGENTS_MAY_RECORD = frozenset({Note().kind})
 
 
 def refusal(command: str, *, recorded: bool, asks: bool) -> InsideAgentError:
@@ -69,9 +74,9 @@ class AgentRefusal:
         recorded = await self.record({"request": call.op}, agent)
         raise refusal(f"{call.op!r} of the recorder", recorded=recorded, asks=False)
 
-    async def refused(self, call: RefusedCall) -> Refused:
+    async def refused(self, call: RefusedCall) -> RefusedReply:
         """Record that a command refused to run inside an agent."""
-        return Refused(recorded=await self.record({"command": call.command}, call.agent))
+        return RefusedReply(recorded=await self.record({"command": call.command}, call.agent))
 
     async def record(self, payload: Mapping[str, Any], agent: str) -> bool:
         """Record one attempt and return whether it was recorded; while recording is off, it is not."""
@@ -80,11 +85,11 @@ class AgentRefusal:
         known = BY_PROGRAM.get(agent)
         attempt = AgentOther(raw_kind=REFUSED_ATTEMPT, payload=payload, agent=known.id if known else None)
         try:
-            await self._recording.record([{"src": Source.LAUNCHER, "kind": attempt.kind, "fields": fields_of(attempt)}])
+            await self._recording.record([SentEvent(src=Source.LAUNCHER, event=attempt)])
         except SessionError:
             return False
         return True
 
 
 def _is_note(call: ControlCall) -> bool:
-    return isinstance(call, RecordCall) and {draft.get("kind") for draft in call.drafts} <= _AGENTS_MAY_RECORD
+    return isinstance(call, RecordCall) and all(isinstance(sent.event, Note) for sent in call.drafts)

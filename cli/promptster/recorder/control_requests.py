@@ -27,14 +27,14 @@ from promptster.session_folder.control_calls import (
     StopCall,
 )
 from promptster.session_folder.control_messages import (
-    Closed,
-    Done,
-    Flushed,
+    CloseReply,
+    FlushReply,
     LaunchTicket,
-    Noted,
-    Recorded,
     RecorderStatus,
+    RecordReply,
     Reply,
+    StateReply,
+    StopReply,
 )
 from promptster.session_folder.folder import SessionState
 
@@ -87,17 +87,17 @@ class ControlRequests:
             case LaunchCall():
                 reply = self.ticket()
             case RecordCall():
-                reply = Recorded(seqs=tuple(await recording.record(call.drafts)))
+                reply = RecordReply(seqs=tuple(await recording.record(call.drafts)))
             case PauseCall():
-                reply = Noted(seq=await recording.pause(call.reason))
+                reply = StateReply(seq=await recording.pause(call.reason))
             case ResumeCall():
-                reply = Noted(seq=await recording.resume(call.reason))
+                reply = StateReply(seq=await recording.resume(call.reason))
             case CloseCall():
                 self._hook_intake.drain()
-                reply = Closed(events=await recording.close(call.drafts))
+                reply = CloseReply(events=await recording.close(call.drafts))
             case FlushCall():
                 await recording.flush(call.seconds, again=call.again)
-                reply = Flushed(received=recording.received, events=self._parts.recorder.next_seq)
+                reply = FlushReply(received=recording.received, events=self._parts.recorder.next_seq)
             case StopCall():
                 reply = await self._stop_now(call)
             case RefusedCall():
@@ -184,11 +184,11 @@ class ControlRequests:
             paused_ms=parts.recording.latest.paused_ms,
         )
 
-    async def _stop_now(self, call: StopCall) -> Done:
+    async def _stop_now(self, call: StopCall) -> StopReply:
         """End the recording before answering, because the command may delete files once it has the answer."""
         self._stop = call
         self._hook_intake.drain()
         await self.end()
         with suppress(RuntimeError):
             asyncio.get_running_loop().call_later(0.05, self._finish)
-        return Done()
+        return StopReply()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from promptster.agents.editor_files import changed_entries
-from promptster.agents.launching import draft
+from promptster.agents.editor_entries import changed_entries
 from promptster.protocol.agents import BY_ID
-from promptster.protocol.events.kinds import CaptureConfigChanged
+from promptster.protocol.events.kinds import CaptureConfigChanged, Event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,12 +26,12 @@ class EditorWatch:
         """Watch the files of ``editors``, which are named as in ``start --ide``."""
         self._workspace = workspace
         self._ticket = ticket
-        self._last: dict[str, list[dict[str, Any]] | None] = dict.fromkeys(editors)
-        self._reported: dict[str, list[dict[str, Any]]] = {name: [] for name in editors}
+        self._last: dict[str, list[Event] | None] = dict.fromkeys(editors)
+        self._reported: dict[str, list[Event]] = {name: [] for name in editors}
 
-    def look(self) -> list[dict[str, Any]]:
+    def look(self) -> list[Event]:
         """Read the files and return the events to record now."""
-        found: list[dict[str, Any]] = []
+        found: list[Event] = []
         for editor, last in self._last.items():
             lost = changed_entries(self._workspace, editor, self._ticket)
             if last is None:
@@ -40,7 +39,7 @@ class EditorWatch:
                 continue
             if lost == last and lost != self._reported[editor]:
                 relative = BY_ID[editor].editor_file
-                found += lost or [draft(CaptureConfigChanged(path_name=relative, detail="our entries are back"))]
+                found += lost or [CaptureConfigChanged(path_name=relative, detail="our entries are back")]
                 self._reported[editor] = lost
             self._last[editor] = lost
         return found

@@ -57,7 +57,7 @@ class HookSocket:
         finally:
             connection.close()
 
-    def _answer(self, connection: socket.socket, call: Call) -> None:
+    def _answer(self, connection: socket.socket, call: HookCall) -> None:
         answered = False
         try:
             answered = connection.send(ACK) == len(ACK)
@@ -79,7 +79,7 @@ class HookSocket:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
+class HookCall:
     """One hook call that has been written to the spool."""
 
     agent: str
@@ -133,7 +133,7 @@ class HookIntake:
         """Write a call to the spool and pass it to capture; after that its sender may be answered."""
         self.take(self.write_down(agent, payload))
 
-    def write_down(self, agent: str, payload: bytes) -> Call:
+    def write_down(self, agent: str, payload: bytes) -> HookCall:
         """Write a call that just arrived to the spool; ``take`` or ``give_back`` must follow.
 
         If the disk fails, the call is held in memory as events are, and the status and the recording show that.
@@ -145,16 +145,16 @@ class HookIntake:
             with suppress(OSError):
                 path = spool.write(str(self._folder), self._key, agent, payload, times, mark=_CLAIMED)
                 self._written.add(path)
-        return Call(agent=agent, payload=payload, times=times, path=path)
+        return HookCall(agent=agent, payload=payload, times=times, path=path)
 
-    def take(self, call: Call) -> None:
+    def take(self, call: HookCall) -> None:
         """Pass a call to capture; its sender was answered, or certainly will be."""
         self._written.discard(call.path)
         if call.path:
             self._taken[call.path] = call.times
         self._take(call.agent, call.payload, call.times)
 
-    def give_back(self, call: Call) -> None:
+    def give_back(self, call: HookCall) -> None:
         """Drop a call whose sender could not be answered; the sender keeps it."""
         self._written.discard(call.path)
         if call.path:

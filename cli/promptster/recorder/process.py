@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from promptster.clock import SystemClock
 from promptster.errors import PromptsterError, SessionError, reason_of
 from promptster.journal.journal import JournalLostError
-from promptster.keys import SessionSecrets
+from promptster.protocol.events import Source
 from promptster.recorder.agent_refusal import AgentRefusal
 from promptster.recorder.assembly import Assembly, assemble
 from promptster.recorder.control_requests import ControlRequests
@@ -32,6 +32,8 @@ from promptster.recorder.lifetime import Lifetime
 from promptster.recorder.process_log import Log, describe
 from promptster.recorder.supervisor import EXIT_REFUSED, EXIT_RESTART, folder_gone
 from promptster.recorder.watched_proxy import WatchedProxy
+from promptster.secret_store import SessionSecrets
+from promptster.session_folder.control_calls import SentEvent
 from promptster.session_folder.folder import SessionFolder, SessionState
 
 if TYPE_CHECKING:
@@ -258,8 +260,8 @@ class RecorderProcess:
         watch = EditorWatch(Path(facts.workspace), named.split(","), ticket)
         while True:
             await asyncio.sleep(_WATCH_S)
-            if parts.recording.records and (drafts := watch.look()):
-                await parts.recording.record(drafts)
+            if parts.recording.records and (events := watch.look()):
+                await parts.recording.record([SentEvent(src=Source.LAUNCHER, event=event) for event in events])
 
     async def _guard(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a loop; if it fails for an unknown reason, log the fault and restart it without affecting the others."""

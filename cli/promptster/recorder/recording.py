@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import errno
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from promptster.errors import SessionError, reason_of
 from promptster.journal.heartbeat import JUMP_MS
 from promptster.journal.writer import NOT_RECORDED
-from promptster.protocol.errors import EventError
 from promptster.protocol.events import Draft, Source, kinds
-from promptster.protocol.events.kinds import Event, Kind, event_of
+from promptster.protocol.events.kinds import Event, Kind
 from promptster.protocol.events.sources import OWN_SOURCES, is_own
 from promptster.recorder.last_activity import LastActivity
 from promptster.recorder.start_events import losses, opening
@@ -24,7 +23,7 @@ from promptster.session_folder.folder import SessionState
 from promptster.session_folder.wording import doing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from promptster.capture.engine import Capture
     from promptster.clock import Clock
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from promptster.journal.writer import JournalWriter
     from promptster.protocol.events import RecordedEvent
     from promptster.recorder.journal_repair import Repair
+    from promptster.session_folder.control_calls import SentEvent
     from promptster.session_folder.folder import SessionFolder
 
 _STOPPED = "recorder_stopped"
@@ -108,7 +108,7 @@ class Recording:
         for event in self.recorder.recovered():
             self._absorb(event)
         self.recorder.start()
-        if self.recorder.next_seq == 0 or "opened" not in self._seqs:
+        if self.recorder.next_seq == 0 or Kind.OPENED not in self._seqs:
             self._record_opening()
         elif not self.recorder.finished:
             self._record_return(clean_end=clean_end, repair=repair)
@@ -143,21 +143,23 @@ class Recording:
         await self._durable(seq)
         return seq
 
-    async def record(self, drafts: Sequence[Mapping[str, Any]]) -> list[int]:
+    async def record(self, sent: Sequence[SentEvent]) -> list[int]:
         """Record the events that one of our commands sends; durable when it returns.
 
         Raises:
-            SessionError: the session accepts no more events, or a draft is not one that a command may send.
+            SessionError: the session accepts no more events, or an event is not one that a command may send.
         """
         if self._holding or not self.state.records:
             raise SessionError(
                 "this session accepts no more events", hint="`promptster status` says why.", code="session_ended"
             )
-        seqs = [self._append_sent(draft) for draft in drafts]
+        for each in sent:
+            _require_allowed(each)
+        seqs = [self._append_sent(each) for each in sent]
         await self._durable(max(seqs, default=NOT_RECORDED))
         return seqs
 
-    async def close(self, drafts: Sequence[Mapping[str, Any]]) -> int:
+    async def close(self, sent: Sequence[SentEvent]) -> int:
         """Record the last events and ``closed``, seal everything, and return the number of events. May be repeated.
 
         Raises:
@@ -167,10 +169,12 @@ class Recording:
             if not self.recorder.finished:
                 if not (self.state.records or self.state is SessionState.CLOSING):
                     raise SessionError(f"the session {doing(self.state)}", code="session_ended")
+                for each in sent:
+                    _require_allowed(each)
                 self._end_capture()
                 self._change(SessionState.CLOSING)
-                for draft in drafts:
-                    self._append_sent(draft)
+                for each in sent:
+                    self._append_sent(each)
                 await self._append_closed()
             await self._seal()
             self._uploader.hurry()
@@ -345,26 +349,12 @@ class Recording:
             self.latest.see(draft.event, draft.ms)
         return seq
 
-    def _append_sent(self, sent: Mapping[str, Any]) -> int:
-        """Append a draft that a command sent; an event that may occur only once is not recorded twice."""
-        kind, src = str(sent.get("kind")), str(sent.get("src"))
-        if src not in _COMMAND_SOURCES:
-            raise SessionError("events from a command come from candidate, workspace or launcher", code="bad_draft")
-        if kind in _OURS_ALONE or (kind in _ONLY_ONCE and not is_own(kind, src)):
-            raise SessionError(f"a command may not record {kind} with the source {src}", code="bad_draft")
+    def _append_sent(self, sent: SentEvent) -> int:
+        """Append an event that a command sent; one that may occur only once is not recorded twice."""
+        kind = sent.event.kind
         if kind in _ONLY_ONCE and kind in self._seqs:
             return self._seqs[kind]
-        try:
-            event = event_of(kind, dict(sent.get("fields", {})))
-        except EventError as error:
-            raise SessionError(f"a command sent an event that does not exist: {error}", code="bad_draft") from error
-        draft = self._draft(
-            src,
-            event,
-            lane=int(sent.get("lane", 0)),
-            refs=tuple(int(ref) for ref in sent.get("refs", ())),
-        )
-        seq = self.recorder.append(draft)
+        seq = self.recorder.append(self._draft(sent.src, sent.event))
         if seq == NOT_RECORDED:
             raise SessionError("the event was not recorded", code="not_recorded")
         self._seqs[kind] = seq
@@ -375,9 +365,8 @@ class Recording:
         self._seqs[event.kind] = seq
         return seq
 
-    def _draft(self, src: str, event: Event, *, lane: int = 0, refs: tuple[int, ...] = ()) -> Draft:
-        clock = self._clock
-        return Draft(src=src, event=event, lane=lane, refs=refs, ms=clock.wall_ms(), mono_ms=clock.mono_ms())
+    def _draft(self, src: str, event: Event) -> Draft:
+        return Draft(src=src, event=event, ms=self._clock.wall_ms(), mono_ms=self._clock.mono_ms())
 
     def _take_clean_end(self) -> bool:
         """Whether the last run ended in order and right after the journal's last event; reading removes the mark."""
@@ -397,3 +386,11 @@ class Recording:
             self.state = state
             with suppress(OSError, SessionError):  # the disk is full, or the folder was deleted
                 self._folder.update(state=state)
+
+
+def _require_allowed(sent: SentEvent) -> None:
+    kind = sent.event.kind
+    if sent.src not in _COMMAND_SOURCES:
+        raise SessionError("events from a command come from candidate, workspace or launcher", code="bad_draft")
+    if kind in _OURS_ALONE or (kind in _ONLY_ONCE and not is_own(kind, sent.src)):
+        raise SessionError(f"a command may not record {kind} with the source {sent.src}", code="bad_draft")

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class StartEvent:
     """One event to record."""
 
     event: Event
     src: str = Source.RECORDER
 
 
-def opening(folder: SessionFolder, *, consented: bool) -> Iterator[Entry]:
+def opening(folder: SessionFolder, *, consented: bool) -> Iterator[StartEvent]:
     """A session's first events: the consent, the session's settings, and unusual provider addresses.
 
     Args:
@@ -49,7 +49,7 @@ def opening(folder: SessionFolder, *, consented: bool) -> Iterator[Entry]:
     choices = dict(facts.choices)
     certificate = Certificate.parse(Envelope.decode(folder.read_document("certificate.json")).payload)
     brief = folder.read_document(BRIEF) if folder.has_document(BRIEF) else None
-    yield Entry(
+    yield StartEvent(
         event=Opened(
             cli_version=version("promptster"),
             platform=f"{sys.platform} {platform.machine()}",
@@ -61,10 +61,10 @@ def opening(folder: SessionFolder, *, consented: bool) -> Iterator[Entry]:
         )
     )
     for address in unusual_addresses(facts.upstreams):
-        yield Entry(event=CaptureUpstreamOverridden(upstream=address.name, url=address.url))
+        yield StartEvent(event=CaptureUpstreamOverridden(upstream=address.name, url=address.url))
 
 
-def _consent(folder: SessionFolder) -> Entry:
+def _consent(folder: SessionFolder) -> StartEvent:
     consent = Consent.parse(Envelope.decode(folder.read_document("consent.json")).payload)
     consented = Consented(
         policy_sha256=consent.policy_sha256,
@@ -72,7 +72,7 @@ def _consent(folder: SessionFolder) -> Entry:
         locale=consent.locale,
         decided_ms=consent.decided_ms,
     )
-    return Entry(event=consented, src=Source.CANDIDATE)
+    return StartEvent(event=consented, src=Source.CANDIDATE)
 
 
 def losses(*, clean_end: bool, found: Recovery, repair: Repair) -> list[str]:

@@ -8,12 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, cast, get_args
 
 from promptster.errors import SessionError
 
-Draft: TypeAlias = Mapping[str, Any]
-"""An event to record: ``src``, ``kind``, ``fields`` and, if needed, ``lane`` and ``refs``."""
+if TYPE_CHECKING:
+    from promptster.protocol.events import Event, Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentEvent:
+    """An event of the session itself that a command has recorded."""
+
+    src: Source
+    event: Event
+
+    def document(self) -> dict[str, Any]:
+        """Return the event as JSON values."""
+        from promptster.protocol.events.base import fields_of  # noqa: PLC0415 - most commands send no event
+
+        return {"src": self.src.value, "kind": self.event.kind, "fields": fields_of(self.event)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +57,11 @@ class RecordCall(_Call):
     """Record these events. Answered by ``Recorded`` once they are durable."""
 
     op = "record"
-    drafts: Sequence[Draft]
+    drafts: Sequence[SentEvent]
+
+    def document(self) -> dict[str, Any]:
+        """Return the request as JSON values."""
+        return {"op": self.op, "drafts": [sent.document() for sent in self.drafts]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +86,11 @@ class CloseCall(_Call):
     """Record the last events, end the recording and seal everything. Answered by ``Closed``."""
 
     op = "close"
-    drafts: Sequence[Draft] = ()
+    drafts: Sequence[SentEvent] = ()
+
+    def document(self) -> dict[str, Any]:
+        """Return the request as JSON values."""
+        return {"op": self.op, "drafts": [sent.document() for sent in self.drafts]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +134,8 @@ def read_call(value: object) -> ControlCall:
     """Read a request from JSON values; fields of a newer version are ignored.
 
     Raises:
-        SessionError: the request is unknown (``unknown_op``) or malformed (``bad_request``).
+        SessionError: the request is unknown (``unknown_op``) or malformed (``bad_request``), or one of its events does
+            not exist (``bad_draft``).
     """
     if not isinstance(value, dict) or not isinstance(op := cast("dict[str, Any]", value).get("op"), str):
         raise _unreadable()
@@ -123,6 +146,8 @@ def read_call(value: object) -> ControlCall:
     named = {field.name: given[field.name] for field in fields(kind) if field.name in given}
     if not all(_fits(name, content) for name, content in named.items()):
         raise _unreadable()
+    if "drafts" in named:
+        named["drafts"] = tuple(_read_event(draft) for draft in named["drafts"])
     try:
         return kind(**named)
     except TypeError:  # a field without a default is missing
@@ -136,6 +161,25 @@ def _fits(name: str, content: Any) -> bool:
     if name == "seconds":
         return isinstance(content, (int, float)) and not isinstance(content, bool)
     return isinstance(content, str if name in {"reason", "command", "agent"} else bool)
+
+
+def _read_event(draft: Mapping[str, Any]) -> SentEvent:
+    from promptster.protocol.errors import EventError  # noqa: PLC0415 - as in ``SentEvent``
+    from promptster.protocol.events import FIELD_TYPES, Source  # noqa: PLC0415 - as above
+    from promptster.protocol.events.kinds import event_of  # noqa: PLC0415 - as above
+    from promptster.protocol.events.values import encode_value  # noqa: PLC0415 - as above
+
+    src, kind, values = str(draft.get("src")), draft.get("kind"), draft.get("fields", {})
+    if not isinstance(kind, str) or not isinstance(values, dict):
+        raise SessionError("a command sent an event without a kind or without fields", code="bad_draft")
+    fields_by_name = cast("dict[str, Any]", values)
+    try:
+        event = event_of(kind, fields_by_name)
+        for name, value in fields_by_name.items():
+            encode_value(FIELD_TYPES[name], value)
+        return SentEvent(src=Source(src), event=event)
+    except (EventError, ValueError) as error:
+        raise SessionError(f"a command sent an event that does not exist: {error}", code="bad_draft") from error
 
 
 def _unreadable() -> SessionError:

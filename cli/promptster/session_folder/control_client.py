@@ -21,25 +21,25 @@ from promptster.errors import InsideAgentError, RecorderUnreachableError, Sessio
 from promptster.session_folder.control_calls import (
     CloseCall,
     ControlCall,
-    Draft,
     FlushCall,
     LaunchCall,
     PauseCall,
     RecordCall,
     RefusedCall,
     ResumeCall,
+    SentEvent,
     StatusCall,
     StopCall,
 )
 from promptster.session_folder.control_messages import (
-    Answer,
-    Closed,
-    Flushed,
+    AnswerFields,
+    CloseReply,
+    FlushReply,
     LaunchTicket,
-    Noted,
-    Recorded,
     RecorderStatus,
-    Refused,
+    RecordReply,
+    RefusedReply,
+    StateReply,
     malformed,
 )
 
@@ -71,33 +71,33 @@ class ControlClient:
         """Ask how an agent reaches the recorder."""
         return LaunchTicket.read(self.ask(LaunchCall()))
 
-    def record(self, drafts: Sequence[Draft]) -> list[int]:
+    def record(self, events: Sequence[SentEvent]) -> list[int]:
         """Record events of the session itself; returns their sequence numbers once they are durable."""
-        return list(Recorded.read(self.ask(RecordCall(drafts=list(drafts)))).seqs)
+        return list(RecordReply.read(self.ask(RecordCall(drafts=events))).seqs)
 
     def pause(self, *, reason: str = "candidate") -> int:
         """Record nothing of agents until ``resume``; returns the sequence number of the event for that."""
-        return Noted.read(self.ask(PauseCall(reason=reason))).seq
+        return StateReply.read(self.ask(PauseCall(reason=reason))).seq
 
     def resume(self, *, reason: str = "candidate") -> int:
         """Record again; returns the sequence number of the event for that."""
-        return Noted.read(self.ask(ResumeCall(reason=reason))).seq
+        return StateReply.read(self.ask(ResumeCall(reason=reason))).seq
 
-    def close(self, drafts: Sequence[Draft]) -> int:
+    def close(self, events: Sequence[SentEvent]) -> int:
         """Record the last events, end the recording and seal everything; returns the number of all events."""
-        return Closed.read(self.ask(CloseCall(drafts=list(drafts)))).events
+        return CloseReply.read(self.ask(CloseCall(drafts=events))).events
 
     def flush(self, *, seconds: float = 10.0, again: bool = False) -> tuple[int, int]:
         """Send what was recorded, for at most ``seconds``; returns (received, events).
 
         ``again`` also sends what the collector refused for good.
         """
-        answer = Flushed.read(self.ask(FlushCall(seconds=seconds, again=again), timeout=self._timeout + seconds))
+        answer = FlushReply.read(self.ask(FlushCall(seconds=seconds, again=again), timeout=self._timeout + seconds))
         return answer.received, answer.events
 
     def refused(self, command: str, *, agent: str) -> bool:
         """Record that a command did not work inside an agent; returns whether it was recorded."""
-        return Refused.read(self.ask(RefusedCall(command=command, agent=agent))).recorded
+        return RefusedReply.read(self.ask(RefusedCall(command=command, agent=agent))).recorded
 
     def stop(self, *, withdrawn: bool = False, for_another: bool = False) -> None:
         """End recorder and supervisor; both have ended when this returns.
@@ -131,7 +131,7 @@ class ControlClient:
                 return False
             return True
 
-    def ask(self, call: ControlCall, *, timeout: float | None = None) -> Answer:
+    def ask(self, call: ControlCall, *, timeout: float | None = None) -> AnswerFields:
         """Send a request and return the answer; ``timeout`` is in seconds.
 
         Raises:
@@ -166,11 +166,11 @@ class ControlClient:
                 return b""
 
 
-def _read_answer(line: bytes) -> Answer:
+def _read_answer(line: bytes) -> AnswerFields:
     if not line:
         raise RecorderUnreachableError
     try:
-        answer = Answer(json.loads(line))
+        answer = AnswerFields(json.loads(line))
     except (ValueError, RecursionError):
         raise malformed("not JSON") from None
     if answer.flag("ok"):

@@ -22,7 +22,7 @@ class AnswerError(SessionError):
     default_code = "recorder_answer"
 
 
-class Answer:
+class AnswerFields:
     """One answer, read by name and type."""
 
     def __init__(self, value: object) -> None:
@@ -67,10 +67,10 @@ class Answer:
         """Return an object whose values the caller reads; empty if it is missing."""
         return self._read(name, {}, _table)
 
-    def inner(self, name: str) -> Answer | None:
+    def inner(self, name: str) -> AnswerFields | None:
         """Return an inner object; ``None`` if it is null, empty or missing."""
         value = self._values.get(name)
-        return Answer(value) if value is not None and value != {} else None
+        return AnswerFields(value) if value is not None and value != {} else None
 
     def known(self, name: str) -> bool:
         """Return whether this name has a value other than null."""
@@ -101,67 +101,67 @@ class Reply:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Done(Reply):
+class StopReply(Reply):
     """The answer to ``StopCall``."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recorded(Reply):
+class RecordReply(Reply):
     """The answer to ``RecordCall``: the sequence numbers of the events."""
 
     seqs: tuple[int, ...]
 
     @classmethod
-    def read(cls, answer: Answer) -> Recorded:
+    def read(cls, answer: AnswerFields) -> RecordReply:
         """Read an answer."""
         return cls(seqs=answer.seqs("seqs"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Noted(Reply):
+class StateReply(Reply):
     """The answer to ``PauseCall`` and ``ResumeCall``: the sequence number of the event for that."""
 
     seq: int
 
     @classmethod
-    def read(cls, answer: Answer) -> Noted:
+    def read(cls, answer: AnswerFields) -> StateReply:
         """Read an answer."""
         return cls(seq=answer.number("seq"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Closed(Reply):
+class CloseReply(Reply):
     """The answer to ``CloseCall``: the number of all events."""
 
     events: int
 
     @classmethod
-    def read(cls, answer: Answer) -> Closed:
+    def read(cls, answer: AnswerFields) -> CloseReply:
         """Read an answer."""
         return cls(events=answer.number("events"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flushed(Reply):
+class FlushReply(Reply):
     """The answer to ``FlushCall``, in events."""
 
     received: int
     events: int
 
     @classmethod
-    def read(cls, answer: Answer) -> Flushed:
+    def read(cls, answer: AnswerFields) -> FlushReply:
         """Read an answer."""
         return cls(received=answer.number("received"), events=answer.number("events"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refused(Reply):
+class RefusedReply(Reply):
     """The answer to ``RefusedCall``: whether the refusal was recorded."""
 
     recorded: bool
 
     @classmethod
-    def read(cls, answer: Answer) -> Refused:
+    def read(cls, answer: AnswerFields) -> RefusedReply:
         """Read an answer."""
         return cls(recorded=answer.flag("recorded"))
 
@@ -213,7 +213,7 @@ class RecorderStatus(Reply):
         return self.collector.get("refused")
 
     @classmethod
-    def read(cls, answer: Answer) -> RecorderStatus:
+    def read(cls, answer: AnswerFields) -> RecorderStatus:
         """Read an answer; fields of a newer version are ignored.
 
         Raises:
@@ -282,7 +282,7 @@ class LaunchTicket(Reply):
             raise malformed(f"base_urls: {missing}")
 
     @classmethod
-    def read(cls, answer: Answer) -> LaunchTicket:
+    def read(cls, answer: AnswerFields) -> LaunchTicket:
         """Read an answer.
 
         Raises:
@@ -306,7 +306,7 @@ def malformed(what: str) -> AnswerError:
     )
 
 
-def _collector(answer: Answer | None) -> Mapping[str, Any]:
+def _collector(answer: AnswerFields | None) -> Mapping[str, Any]:
     if answer is None:
         raise malformed("collector")
     answer.require("reachable", "last_error", "refused")
@@ -318,7 +318,7 @@ def _collector(answer: Answer | None) -> Mapping[str, Any]:
     }
 
 
-def _last(answer: Answer | None) -> Mapping[str, Any]:
+def _last(answer: AnswerFields | None) -> Mapping[str, Any]:
     if answer is None:
         return {}
     return {

@@ -43,7 +43,7 @@ _OURS = 0o700
 """The permission bits that a file keeps while it has our content, which may contain the session's token."""
 
 
-class Outcome(StrEnum):
+class RestoreOutcome(StrEnum):
     """The result of restoring one file."""
 
     PUT_BACK = "put back"
@@ -56,15 +56,15 @@ class Outcome(StrEnum):
     """Something else is in its place, or it cannot be written; the session ended nevertheless."""
 
 
-def _sentence(outcome: Outcome) -> str:
+def _sentence(outcome: RestoreOutcome) -> str:
     match outcome:
-        case Outcome.PUT_BACK:
+        case RestoreOutcome.PUT_BACK:
             return "Put back"
-        case Outcome.ENTRIES_REMOVED:
+        case RestoreOutcome.ENTRIES_REMOVED:
             return "Put back, with your own changes kept"
-        case Outcome.LEFT:
+        case RestoreOutcome.LEFT:
             return "Left as you changed it; check whether Promptster's entries are still in it"
-        case Outcome.NOT_PUT_BACK:
+        case RestoreOutcome.NOT_PUT_BACK:
             return "Not put back"
         case _:  # pragma: no cover
             assert_never(outcome)
@@ -75,7 +75,7 @@ class Restored:
     """One file after ``restore``."""
 
     path: Path
-    outcome: Outcome
+    outcome: RestoreOutcome
     more: tuple[str, ...] = ()
     """What the person has to do by hand, as sentences."""
 
@@ -216,7 +216,7 @@ class TouchedFiles:
             write_private(kept, record.before)
             more.append(f"The file's content from before the session is in {home_path(kept)}.")
         self._vault.delete(self._name(record.path))
-        return Restored(path=self._workspace / record.path, outcome=Outcome.NOT_PUT_BACK, more=tuple(more))
+        return Restored(path=self._workspace / record.path, outcome=RestoreOutcome.NOT_PUT_BACK, more=tuple(more))
 
     def _where(self, obstacle: _Obstacle) -> list[str]:
         """Return the sentences that say where our entries are, as far as known, and how to remove them."""
@@ -230,7 +230,7 @@ class TouchedFiles:
             return [f"{named} are no longer in {path}. If you kept the earlier file, remove them from it."]
         data, outcome = self._resolve(record, now)
         real = Path(os.path.realpath(path))
-        if outcome is Outcome.LEFT:
+        if outcome is RestoreOutcome.LEFT:
             return [f"{named} may be in {real}: remove them there."]
         if data == now:
             return [f"{named} are not in {real}, which it points to now."]
@@ -238,7 +238,7 @@ class TouchedFiles:
             return [f"{named} are in {real}, which contains nothing else. To remove them: rm {shlex.quote(str(real))}"]
         return [f"{named} are in {real}: remove them there."]
 
-    def _put_back(self, record: _Record) -> Outcome:
+    def _put_back(self, record: _Record) -> RestoreOutcome:
         relative = record.path
         remove_leftover(self._workspace, relative)
         now = read_plain(self._workspace, relative)
@@ -254,23 +254,23 @@ class TouchedFiles:
         return outcome
 
     @staticmethod
-    def _resolve(record: _Record, now: bytes | None) -> tuple[bytes | None, Outcome]:
+    def _resolve(record: _Record, now: bytes | None) -> tuple[bytes | None, RestoreOutcome]:
         """Return the content that the file should have, and the outcome's name."""
         if now == record.before or now in record.written:
-            return record.before, Outcome.PUT_BACK
+            return record.before, RestoreOutcome.PUT_BACK
         if now is None and record.displaced:
-            return record.before, Outcome.PUT_BACK
+            return record.before, RestoreOutcome.PUT_BACK
         if now is None:  # it was deleted with our entries
-            return None, Outcome.ENTRIES_REMOVED
+            return None, RestoreOutcome.ENTRIES_REMOVED
         try:
             for written in record.written:
                 now = remove_entries(record.before, written, now)
                 if now is None:
                     break
         except NotAnObjectError:
-            return now, Outcome.LEFT
+            return now, RestoreOutcome.LEFT
         same = now == record.before
-        return now, Outcome.PUT_BACK if same else Outcome.ENTRIES_REMOVED
+        return now, RestoreOutcome.PUT_BACK if same else RestoreOutcome.ENTRIES_REMOVED
 
     def _records(self) -> list[_Record]:
         return [_Record.from_json(self._vault.get(name)) for name in self._vault.names()]

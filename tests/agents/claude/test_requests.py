@@ -9,7 +9,7 @@ from tests.helpers.capturing import CaptureBench, asks, text_block
 
 from promptster.agents.claude.requests import ClaudeRequests
 from promptster.capture.providers.anthropic import AnthropicMessages
-from promptster.capture.providers.interface import ToolResult, ToolUse, UserText
+from promptster.capture.providers.interface import ToolReturn, ToolUse, UserText
 from promptster.protocol.events.kinds import Command
 
 CLAUDE = ClaudeRequests()
@@ -126,7 +126,7 @@ def test_identities_of_older_versions() -> None:
 def test_exit_codes(command: str, text: str, is_error: bool, exit_code: int | None) -> None:  # noqa: FBT001 - a parameter
     """There is an exit code only if what the model was shown leaves no doubt."""
     use = ToolUse(id="t", name="Bash", input={"command": command})
-    (finding,) = CLAUDE.actions(use, ToolResult(id="t", text=text, is_error=is_error))
+    (finding,) = CLAUDE.actions(use, ToolReturn(id="t", text=text, is_error=is_error))
     assert isinstance(finding, Command)
     assert finding.exit_code == exit_code
 
@@ -143,7 +143,7 @@ def test_exit_codes(command: str, text: str, is_error: bool, exit_code: int | No
 def test_what_was_refused_did_not_happen(name: str, text: str) -> None:
     """A refused call has neither command nor edit; the refusal by a person or a rule is an event."""
     use = ToolUse(id="t", name=name, input={"command": "rm", "file_path": "/x", "content": "y"})
-    told = [finding.kind for finding in CLAUDE.actions(use, ToolResult(id="t", text=text, is_error=True))]
+    told = [finding.kind for finding in CLAUDE.actions(use, ToolReturn(id="t", text=text, is_error=True))]
     assert told == ([] if text.startswith("<") else ["permission"])
 
 

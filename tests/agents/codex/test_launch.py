@@ -12,8 +12,10 @@ import pytest
 from tests.helpers.launching import TICKET, TOKEN, request_for
 
 from promptster.agents.codex import hook_events
+from promptster.agents.codex.hook_trust import PATIENCE_S
 from promptster.agents.codex.launch import CodexLaunch, config_overrides, toml_string, uses_chatgpt
 from promptster.errors import LaunchError
+from promptster.protocol.events.kinds import CaptureDegraded
 
 if TYPE_CHECKING:
     from promptster.agents.launching import Launch
@@ -29,11 +31,14 @@ def _program(folder: Path, mode: str = "answers") -> Path:
     return program
 
 
-def _prepare(folder: Path, *arguments: str, mode: str = "answers", **environ: str) -> Launch:
+def _prepare(
+    folder: Path, *arguments: str, mode: str = "answers", patience_s: float = PATIENCE_S, **environ: str
+) -> Launch:
     home = folder / "home"
     home.mkdir(exist_ok=True)
     variables = {"HOME": str(home), "PATH": "/usr/local/bin:/usr/bin:/bin", "CODEX_API_KEY": "k", **environ}
-    return CodexLaunch().prepare(request_for(folder, *arguments, program=_program(folder, mode), environ=variables))
+    request = request_for(folder, *arguments, program=_program(folder, mode), environ=variables)
+    return CodexLaunch(patience_s=patience_s).prepare(request)
 
 
 def _config(launch: Launch) -> dict[str, Any]:
@@ -87,22 +92,21 @@ def test_codex_is_asked_once_for_the_same_hooks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["silent", "refuses", "dies", "garbles", "empty"])
-def test_without_hashes_the_agent_still_starts(tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_hashes_the_agent_still_starts(tmp_path: Path, mode: str) -> None:
     """If Codex does not list its hooks, it is launched with its traffic recorded, and a message says so."""
-    monkeypatch.setattr("promptster.agents.codex.hook_trust._SECONDS", 2.0 if mode != "silent" else 0.4)
-    launch = _prepare(tmp_path, "exec", "x", mode=mode)
+    launch = _prepare(tmp_path, "exec", "x", mode=mode, patience_s=2.0 if mode != "silent" else 0.4)
     config = _config(launch)
     assert config["model_provider"] == "promptster"
     assert "hooks" not in config
     assert "hooks are disabled" in launch.notes[0]
-    assert launch.drafts[0]["kind"] == "capture_degraded"
+    assert isinstance(launch.events[0], CaptureDegraded)
 
 
 @pytest.mark.parametrize("words", [("-c", "features.hooks=false"), ("--disable", "hooks"), ("-chooks.Stop=[]",)])
 def test_hooks_that_the_candidate_switched_off_stay_off(tmp_path: Path, words: tuple[str, ...]) -> None:
     """The candidate's own ``-c`` on hooks applies; ours are left out and that is recorded."""
     launch = _prepare(tmp_path, *words, "exec", "x")
-    assert launch.drafts[0]["kind"] == "capture_degraded"
+    assert isinstance(launch.events[0], CaptureDegraded)
     assert "-c" in launch.notes[0]
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.helpers.capturing import CaptureBench, exchange, sse, values
 
 from promptster.agents.codex.requests import CodexRequests
-from promptster.capture.providers.interface import ToolResult, ToolUse, UserText
+from promptster.capture.providers.interface import ToolReturn, ToolUse, UserText
 from promptster.capture.providers.openai import OpenAIResponses
 from promptster.protocol.events.kinds import Command
 
@@ -47,7 +47,7 @@ def test_words(item: UserText, expected: list[str]) -> None:
 def test_outcomes(text: str, exit_code: int | None, output: str, duration_ms: int | None) -> None:
     """Every form in which Codex reports a command's end to the model is read."""
     use = ToolUse(id="c", name="shell", input={"command": ["bash", "-lc", "make all"], "workdir": "/w"})
-    (finding,) = CODEX.actions(use, ToolResult(id="c", text=text))
+    (finding,) = CODEX.actions(use, ToolReturn(id="c", text=text))
     assert isinstance(finding, Command)
     assert (finding.command, finding.cwd, finding.exit_code) == ("make all", "/w", exit_code)
     assert (finding.output, finding.duration_ms) == (output, duration_ms)
@@ -59,7 +59,7 @@ def test_what_was_refused_did_not_happen(text: str) -> None:
     told = [
         finding.kind
         for finding in CODEX.actions(
-            ToolUse(id="c", name="shell", input={"command": ["ls"]}), ToolResult(id="c", text=text)
+            ToolUse(id="c", name="shell", input={"command": ["ls"]}), ToolReturn(id="c", text=text)
         )
     ]
     assert told == (["permission"] if "rejected" in text else [])
@@ -68,8 +68,8 @@ def test_what_was_refused_did_not_happen(text: str) -> None:
 def test_a_failed_patch_is_no_edit() -> None:
     """Only a patch that is reported as applied changed files."""
     use = ToolUse(id="c", name="apply_patch", input="*** Begin Patch\n*** Add File: a\n+x\n*** End Patch")
-    assert CODEX.actions(use, ToolResult(id="c", text="Exit code: 0\nOutput:\nSuccess."))
-    assert not CODEX.actions(use, ToolResult(id="c", text="apply_patch verification failed: no such file"))
+    assert CODEX.actions(use, ToolReturn(id="c", text="Exit code: 0\nOutput:\nSuccess."))
+    assert not CODEX.actions(use, ToolReturn(id="c", text="apply_patch verification failed: no such file"))
 
 
 def test_identities() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.helpers.capturing import CLAUDE, CaptureBench, asks, exchange, sse, text_block, tool_block, values
 
 from promptster.capture.providers.anthropic import AnthropicMessages
-from promptster.capture.providers.interface import Answer, ToolResult, ToolUse
+from promptster.capture.providers.interface import ModelAnswer, ToolReturn, ToolUse
 
 HEAD = {"type": "message", "role": "assistant", "model": "m", "stop_reason": None}
 TEXTS = st.builds(text_block, st.text("ab é", min_size=1, max_size=6))
@@ -61,7 +61,7 @@ def _end(stop: str = "end_turn", *, is_marked: bool = True, **usage: Any) -> lis
     return [last, {"type": "message_stop"}] if is_marked else [last]
 
 
-def _answer(events: list[dict[str, Any]]) -> Answer:
+def _answer(events: list[dict[str, Any]]) -> ModelAnswer:
     assembler = AnthropicMessages().assembler()
     for event in events:
         assembler.event(event["type"], json.dumps(event))
@@ -70,15 +70,15 @@ def _answer(events: list[dict[str, Any]]) -> Answer:
     return assembler.answer()
 
 
-def _expected(blocks: list[dict[str, Any]]) -> tuple[list[ToolUse], list[ToolUse | ToolResult], str]:
+def _expected(blocks: list[dict[str, Any]]) -> tuple[list[ToolUse], list[ToolUse | ToolReturn], str]:
     """Derived from the blocks: calls, what the provider ran, and words with a blank line if a tool is between them."""
     calls = [ToolUse(id=b["id"], name=b["name"], input=b["input"]) for b in blocks if b["type"] == "tool_use"]
-    ran: list[ToolUse | ToolResult] = []
+    ran: list[ToolUse | ToolReturn] = []
     for block in blocks:
         if block["type"] == "server_tool_use":
             ran.append(ToolUse(id="srv", name="web_search", input=block["input"]))
         elif block["type"] == "web_search_tool_result":
-            ran.append(ToolResult(id="srv", text="", content=block["content"]))
+            ran.append(ToolReturn(id="srv", text="", content=block["content"]))
     marked = "".join(block["text"] if block["type"] == "text" else "\0" for block in blocks)
     return calls, ran, "\n\n".join(filter(None, marked.split("\0")))
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.helpers.capturing import CaptureBench, asks, exchange, values
 
-from promptster.capture.providers.interface import Answer, ToolUse
+from promptster.capture.providers.interface import ModelAnswer, ToolUse
 from promptster.capture.providers.openai_chat import OpenAIChat
 
 WORDS = st.text('ab{}"\\ ü\n', max_size=12)
@@ -94,7 +94,7 @@ def _chunk(reason: str | None = None, **delta: Any) -> dict[str, Any]:
     return {"id": "c", "model": "g", "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
 
 
-def _answer(*chunks: dict[str, Any]) -> Answer:
+def _answer(*chunks: dict[str, Any]) -> ModelAnswer:
     assembler = OpenAIChat().assembler()
     for chunk in chunks:
         assembler.event("message", json.dumps(chunk))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from promptster.capture.providers import provider_of
-from promptster.capture.providers.interface import Answer, Reply, Summary, ToolResult, ToolUse, UserText
+from promptster.capture.providers.interface import ModelAnswer, ModelText, Summary, ToolReturn, ToolUse, UserText
 from promptster.capture.providers.openai import OpenAIResponses
 
 
-def answer(*events: dict[str, Any]) -> Answer:
+def answer(*events: dict[str, Any]) -> ModelAnswer:
     """The answer that these events of a stream make."""
     import json  # noqa: PLC0415 - one use
 
@@ -60,20 +60,20 @@ def test_every_kind_of_item() -> None:
     assert call.items == (
         UserText(text="plain"),
         UserText(text="words"),
-        Reply(text="said"),
+        ModelText(text="said"),
         ToolUse(id="c1", name="f", input={"a": 1}),
         ToolUse(id="c2", name="f", input="{broken"),
         ToolUse(id="c3", name="local_shell", input={"command": ["ls"]}),
-        ToolResult(id="c1", text="one", content="one"),
-        ToolResult(id="c2", text="two", is_error=True, content={"content": "two", "success": False}),
-        ToolResult(id="c3", text="three", content=[{"text": "three"}]),
+        ToolReturn(id="c1", text="one", content="one"),
+        ToolReturn(id="c2", text="two", is_error=True, content={"content": "two", "success": False}),
+        ToolReturn(id="c3", text="three", content=[{"text": "three"}]),
         Summary(key="cmp_1"),
-        Reply(text="ws_1"),
+        ModelText(text="ws_1"),
         ToolUse(id="c4", name="tool_search", input={"query": "q"}),
-        ToolResult(id="c4", text="", content=[{"name": "t"}]),
-        Reply(text="ts_1"),
+        ToolReturn(id="c4", text="", content=[{"name": "t"}]),
+        ModelText(text="ts_1"),
         ToolUse(id="c6", name="apply_patch", input={"type": "delete_file", "path": "a"}),
-        ToolResult(id="c6", text="done", content="done"),
+        ToolReturn(id="c6", text="done", content="done"),
     )
 
 

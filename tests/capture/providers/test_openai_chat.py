@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from promptster.capture.providers.interface import Answer, Reply, ToolResult, ToolUse, UserText
+from promptster.capture.providers.interface import ModelAnswer, ModelText, ToolReturn, ToolUse, UserText
 from promptster.capture.providers.openai_chat import OpenAIChat
 
 
-def answer(*chunks: dict[str, Any], done: bool = True) -> Answer:
+def answer(*chunks: dict[str, Any], done: bool = True) -> ModelAnswer:
     """The answer that these chunks make."""
     assembler = OpenAIChat().assembler()
     for chunk in chunks:
@@ -43,9 +43,9 @@ def test_a_conversation() -> None:
     assert call.tools == {"f"}
     assert call.items == (
         UserText(text="see", images=(image,)),
-        Reply(text="ok"),
+        ModelText(text="ok"),
         ToolUse(id="c1", name="f", input={"a": 1}),
-        ToolResult(id="c1", text="out", content="out"),
+        ToolReturn(id="c1", text="out", content="out"),
     )
 
 

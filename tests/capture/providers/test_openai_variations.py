@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.helpers.capturing import CaptureBench, exchange, values
 
-from promptster.capture.providers.interface import Answer, ToolResult, ToolUse
+from promptster.capture.providers.interface import ModelAnswer, ToolReturn, ToolUse
 from promptster.capture.providers.openai import OpenAIResponses
 
 CODEX = {"originator": "codex_exec", "session-id": "s1", "thread-id": "s1"}
@@ -38,7 +38,7 @@ ITEMS = st.lists(st.tuples(st.sampled_from([_call, _message]), WORDS), max_size=
 )
 
 
-def _answer(events: list[dict[str, Any]]) -> Answer:
+def _answer(events: list[dict[str, Any]]) -> ModelAnswer:
     assembler = OpenAIResponses().assembler()
     for event in events:
         assembler.event(event["type"], json.dumps(event))
@@ -131,4 +131,4 @@ def test_tools_that_openai_runs(item: dict[str, Any], asked: Any, brought: Any) 
 def test_a_tool_that_failed_there() -> None:
     """The error is the result."""
     item = {"type": "mcp_call", "id": "m", "name": "ask", "arguments": "{}", "output": None, "error": {"code": 1}}
-    assert _answer([_ended("r", [item])]).ran[1:] == [ToolResult(id="m", text="", is_error=True, content={"code": 1})]
+    assert _answer([_ended("r", [item])]).ran[1:] == [ToolReturn(id="m", text="", is_error=True, content={"code": 1})]

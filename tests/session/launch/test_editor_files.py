@@ -10,8 +10,9 @@ from tests.helpers.launching import TICKET, recording_session
 
 from promptster.agents.cursor import hook_events
 from promptster.agents.cursor.editor import check_cursor
-from promptster.agents.editor_files import changed_entries
+from promptster.agents.editor_entries import changed_entries
 from promptster.errors import UsageError, WorkspaceError
+from promptster.protocol.events.kinds import CaptureConfigChanged
 from promptster.session.current import Current
 from promptster.session.launch.editor_files import (
     agree_later,
@@ -169,11 +170,10 @@ def test_lost_entries_are_noticed(made: RecordingSession, ide: str) -> None:
     content["hooks"][name] = []
     path.write_text(json.dumps(content))
     (event,) = changed_entries(made.workspace, ide, TICKET)
-    assert event["kind"] == "capture_config_changed"
-    assert event["fields"] == {"path_name": _FILES[ide], "detail": f"changed: hooks.{name}"}
+    assert event == CaptureConfigChanged(path_name=_FILES[ide], detail=f"changed: hooks.{name}")
     path.unlink()
     (gone,) = changed_entries(made.workspace, ide, TICKET)
-    assert "missing" in gone["fields"]["detail"]
+    assert gone == CaptureConfigChanged(path_name=_FILES[ide], detail="missing or unreadable")
 
 
 def test_a_later_yes_is_remembered(made: RecordingSession) -> None:

@@ -19,10 +19,13 @@ from promptster.agents.registry import launches, plugins, program_facts
 from promptster.commands import run
 from promptster.errors import LaunchError
 from promptster.protocol.agents import PROGRAMS as NAMES
+from promptster.protocol.events import Source
+from promptster.protocol.events.kinds import CaptureDegraded
 from promptster.protocol.policy import AGENTS, make_policy
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
 from promptster.session.allowed_agents import allowed_names
 from promptster.session.launch.launcher import SHIMS_VARIABLE, become, find_program, prepare
+from promptster.session_folder.control_calls import SentEvent
 from promptster.session_folder.folder import SessionState
 from promptster.times import soon
 
@@ -42,6 +45,12 @@ def _install(folder: Path, name: str, text: str = "#!/bin/sh\nexit 0\n", mode: i
 
 def _environ(root: Path, **more: str) -> dict[str, str]:
     return {"PATH": f"{root / 'bin'}:/usr/bin:/bin", "HOME": str(root / "home"), **more}
+
+
+def _detail(sent: SentEvent) -> str:
+    """What an event says about the recording's quality."""
+    assert isinstance(sent.event, CaptureDegraded)
+    return sent.event.detail or ""
 
 
 def test_each_name_has_a_recipe() -> None:
@@ -146,8 +155,8 @@ def test_events_about_the_launch_are_recorded(tmp_path: Path) -> None:
     _install(tmp_path / "bin", "claude")
     with recording_session(tmp_path) as made:
         prepared = prepare("claude", ("--bare",), made.paths, _environ(tmp_path))
-    assert [event["kind"] for event in made.recorded] == ["capture_degraded"]
-    assert made.recorded[0]["src"] == "launcher"
+    assert [sent.event.kind for sent in made.recorded] == ["capture_degraded"]
+    assert made.recorded[0].src is Source.LAUNCHER
     assert prepared.program == tmp_path / "bin" / "claude"
 
 
@@ -174,14 +183,14 @@ def test_a_company_provider_is_refused_unless_the_candidate_agreed(tmp_path: Pat
     (tmp_path / "agreed").mkdir()
     with recording_session(tmp_path / "agreed", choices={"hooks_only": "claude,codex"}) as made:
         prepare("claude", (), made.paths, environ)
-    assert "hooks only" in made.recorded[-1]["fields"]["detail"]
+    assert "hooks only" in _detail(made.recorded[-1])
 
 
 def test_an_agent_started_after_the_time_is_told_that_nothing_is_recorded(tmp_path: Path) -> None:
     """It starts with a line that names the time, and nothing about the launch is recorded either."""
     _install(tmp_path / "bin", "claude")
     with recording_session(tmp_path) as made:
-        assert prepare("claude", ("--bare",), made.paths, _environ(tmp_path)).launch.drafts
+        assert prepare("claude", ("--bare",), made.paths, _environ(tmp_path)).launch.events
         told = len(made.recorded)
         made.folder.update(record_until=1)
         late = prepare("claude", ("--bare",), made.paths, _environ(tmp_path))
@@ -198,7 +207,7 @@ def test_a_repositorys_base_url_is_no_company(tmp_path: Path) -> None:
         (made.workspace / ".claude").mkdir()
         (made.workspace / ".claude" / "settings.json").write_text('{"env":{"ANTHROPIC_BASE_URL":"http://evil"}}')
         prepare("claude", (), made.paths, _environ(tmp_path))
-    assert [event["kind"] for event in made.recorded] == ["capture_config_changed"]
+    assert [sent.event.kind for sent in made.recorded] == ["capture_config_changed"]
 
 
 def test_cursor_needs_its_workspace_file(tmp_path: Path) -> None:
@@ -216,10 +225,10 @@ def test_cursor_needs_its_workspace_file(tmp_path: Path) -> None:
         printing = prepare("cursor-agent", ("-p", "x"), made.paths, _environ(tmp_path))
     assert caught.value.code == "cursor_hooks_missing"
     assert prepared.launch.arguments == ("x",)
-    assert "only source" in made.recorded[0]["fields"]["detail"]
+    assert "only source" in _detail(made.recorded[0])
     assert prepared.launch.notes == ()
     assert "no hooks for prompts and answers" in printing.launch.notes[0]
-    assert "neither prompts nor answers" in made.recorded[-1]["fields"]["detail"]
+    assert "neither prompts nor answers" in _detail(made.recorded[-1])
 
 
 def test_the_process_becomes_the_agent(tmp_path: Path) -> None:

@@ -17,13 +17,13 @@ from typing_extensions import override
 
 from promptster.agents.claude import hook_events
 from promptster.agents.claude.settings import read_settings, settings_environment, settings_files, take_settings
-from promptster.agents.launching import Launch, Launches, LaunchRequest, draft, split_options, with_loopback
+from promptster.agents.launching import Launch, Launches, LaunchRequest, split_options, with_loopback
 from promptster.agents.merging import merge_settings
 from promptster.durable import write_private
 from promptster.errors import LaunchError
 from promptster.paths import utf8
 from promptster.private import make_private_folder
-from promptster.protocol.events.kinds import CaptureConfigChanged, CaptureDegraded
+from promptster.protocol.events.kinds import CaptureConfigChanged, CaptureDegraded, Event
 from promptster.system.memory_file import memory_file
 from promptster.system.plain_files import read_regular
 
@@ -90,13 +90,13 @@ class ClaudeLaunch(Launches):
             path = str(_write(request.run_folder, ours))
         else:
             path, descriptors = _keep_in_memory(merge_settings(theirs, ours), options)
-        notes, drafts = _watch(request, options)
+        notes, events = _watch(request, options)
         return Launch(
             arguments=("--settings", path, *options, *rest),
             environ=request.environ,
             descriptors=descriptors,
             notes=notes,
-            drafts=drafts,
+            events=events,
         )
 
     @override
@@ -189,10 +189,10 @@ def _keep_in_memory(settings: Mapping[str, Any], options: tuple[str, ...]) -> tu
     return kept[1], (kept[0],)
 
 
-def _watch(request: LaunchRequest, options: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[dict[str, Any], ...]]:
-    """Notes and events about what will not be recorded, and about files of the repository that we override."""
+def _watch(request: LaunchRequest, options: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[Event, ...]]:
+    """What will be missing from the recording, and which file of the repository tried to change it."""
     notes: list[str] = []
-    drafts: list[dict[str, Any]] = []
+    events: list[Event] = []
     files = settings_files(request.workspace, request.environ)
     off = [flag for flag in _HOOKS_OFF_FLAGS if flag in options]
     off += [name for name in _HOOKS_OFF_VARIABLES if request.environ.get(name, "").strip().lower() not in _OFF]
@@ -200,14 +200,14 @@ def _watch(request: LaunchRequest, options: tuple[str, ...]) -> tuple[tuple[str,
     off += [f"{key} (managed)" for key in ("disableAllHooks", "allowManagedHooksOnly") if managed.get(key) is True]
     if off:
         notes.append(f"warning: Claude Code's hooks are disabled ({', '.join(off)}): only its API traffic is recorded")
-        drafts.append(draft(CaptureDegraded(detail=f"hooks off: {', '.join(off)}")))
+        events.append(CaptureDegraded(detail=f"hooks off: {', '.join(off)}"))
     for layer in ("project", "local"):
         changed = _overridden(_layer(files[layer]), request.ticket)
         if changed:
             detail = f"overridden for this run: {', '.join(changed)}"
             name = str(files[layer].relative_to(request.workspace))
-            drafts.append(draft(CaptureConfigChanged(path_name=name, detail=detail)))
-    return tuple(notes), tuple(drafts)
+            events.append(CaptureConfigChanged(path_name=name, detail=detail))
+    return tuple(notes), tuple(events)
 
 
 def _overridden(settings: Mapping[str, Any], ticket: LaunchTicket) -> list[str]:

@@ -10,7 +10,7 @@ from typing_extensions import override
 from promptster.agents.claude import edits
 from promptster.agents.claude.cut_output import cut_output
 from promptster.capture import actions
-from promptster.capture.agent import Identity, Prompt, Purpose, ReadsRequests
+from promptster.capture.agent import GivenPrompt, Identity, Purpose, ReadsRequests
 from promptster.capture.providers.interface import load, mapping, text_of
 from promptster.capture.tagged_passages import alone, images_once, is_internal, passage, passages, widest
 from promptster.protocol.events.kinds import AgentEvent
@@ -18,7 +18,7 @@ from promptster.protocol.events.kinds import AgentEvent
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptster.capture.providers.interface import Json, ModelCall, ToolResult, ToolUse, UserText
+    from promptster.capture.providers.interface import Json, ModelCall, ToolReturn, ToolUse, UserText
 
 _QUEUED = re.compile(r"\s*The user sent (?:a new message while you were working|the following message):\n")
 _QUEUED_END = re.compile(r"\n\n(?:IMPORTANT:|This is how Claude Code surfaces|After completing your current task)")
@@ -170,9 +170,9 @@ class ClaudeRequests(ReadsRequests):
         return _side_purpose(call, body) or "work"
 
     @override
-    def prompts(self, run: Sequence[UserText]) -> Sequence[Prompt]:
+    def prompts(self, run: Sequence[UserText]) -> Sequence[GivenPrompt]:
         """What the candidate typed, and notifications by programs, in a run of user texts."""
-        found: list[Prompt] = []
+        found: list[GivenPrompt] = []
         expansion = False
         is_hooked = not any(_SIDE_QUESTION in item.text for item in run)
         for item in run:
@@ -188,17 +188,19 @@ class ClaudeRequests(ReadsRequests):
             elif command := _COMMAND.match(rest):
                 given = passage(rest, "command-args") or ""
                 words = f"/{command[1].strip()} {given.strip()}".strip()
-                found.append(Prompt(text=words, images=item.images))
+                found.append(GivenPrompt(text=words, images=item.images))
                 expansion = True
             elif shell := _SHELL.match(rest):
-                found.append(Prompt(text=f"! {shell[1].strip()}", is_hooked=False))
+                found.append(GivenPrompt(text=f"! {shell[1].strip()}", is_hooked=False))
             elif (queued := _queued(rest)) is not None:
-                found.append(Prompt(text=queued, images=item.images))
+                found.append(GivenPrompt(text=queued, images=item.images))
             elif rest and not _added(rest):
                 if not expansion:
                     machine = is_internal(rest)
                     found.append(
-                        Prompt(text=rest, images=item.images, machine=machine, is_guessed=machine, is_hooked=is_hooked)
+                        GivenPrompt(
+                            text=rest, images=item.images, machine=machine, is_guessed=machine, is_hooked=is_hooked
+                        )
                     )
                 expansion = False
         return images_once(run, found)
@@ -228,14 +230,14 @@ class ClaudeRequests(ReadsRequests):
         return None if task is None or brought is None else (task.strip(), brought.strip())
 
     @override
-    def reported_by_hooks(self, call: ToolUse, result: ToolResult) -> bool:
+    def reported_by_hooks(self, call: ToolUse, result: ToolReturn) -> bool:
         """Whether the call ran; invalid arguments are rejected before any hook."""
         del call
         return not result.text.startswith("<tool_use_error>")
 
     @override
-    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[AgentEvent]:
-        """From the tool's arguments and the result that the model received."""
+    def actions(self, call: ToolUse, result: ToolReturn) -> Sequence[AgentEvent]:
+        """From the tool's arguments and what the model was told about the outcome."""
         if result.is_error and result.text.startswith(_REFUSED):
             return [actions.permission(decision="denied", call=call)]
         if result.is_error and result.text.startswith(_NOT_RUN):
@@ -270,17 +272,17 @@ def _side_purpose(call: ModelCall, body: Mapping[str, Json]) -> Purpose | None:
     return "other"
 
 
-def _split_reminders(text: str) -> tuple[list[Prompt], str]:
+def _split_reminders(text: str) -> tuple[list[GivenPrompt], str]:
     """The prompts and notifications that reminders in a text quote, and the text without reminders."""
-    quoted: list[Prompt] = []
+    quoted: list[GivenPrompt] = []
     reminders, rest = passages(text, "system-reminder")
     for reminder in reminders:
         if notification := widest(reminder, _NOTIFICATION):
-            quoted.append(Prompt(text=notification, machine=True))
+            quoted.append(GivenPrompt(text=notification, machine=True))
         elif (queued := _queued(reminder)) is not None:
-            quoted.append(Prompt(text=queued))
+            quoted.append(GivenPrompt(text=queued))
     if rest.lstrip().startswith(f"<{_NOTIFICATION}>"):
-        quoted.append(Prompt(text=rest.strip(), machine=True))
+        quoted.append(GivenPrompt(text=rest.strip(), machine=True))
         rest = ""
     return quoted, rest if rest.strip() else ""
 
@@ -306,7 +308,7 @@ def _may_be_one(call: ToolUse) -> bool:
     return words[0] in _ONE_IS_FINE or (words[0] == "git" and bool({"diff", "grep"} & set(words[1:])))
 
 
-def _command(call: ToolUse, result: ToolResult) -> AgentEvent:
+def _command(call: ToolUse, result: ToolReturn) -> AgentEvent:
     text, exit_code = result.text, None
     if failed := _EXIT_CODE.match(text):
         exit_code, text = int(failed[1]), text[failed.end() :]

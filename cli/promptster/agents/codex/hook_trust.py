@@ -22,7 +22,8 @@ from promptster.durable import write_private
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SECONDS = 15.0
+PATIENCE_S = 15.0
+"""How long Codex may take to print its version, and again to list its hooks."""
 _CACHED = 16
 """How many answers are cached; a new session has new socket paths, so older answers become useless."""
 _LINE_LIMIT = 1 << 20
@@ -38,7 +39,12 @@ class TrustError(Exception):
 
 
 def trusted_hooks(
-    program: Path, options: tuple[str, ...], environ: Mapping[str, str], state_folder: Path
+    program: Path,
+    options: tuple[str, ...],
+    environ: Mapping[str, str],
+    state_folder: Path,
+    *,
+    patience_s: float = PATIENCE_S,
 ) -> Mapping[str, str]:
     """The hash of each hook, by its key.
 
@@ -47,15 +53,16 @@ def trusted_hooks(
         options: the ``-c`` options that define the hooks.
         environ: the candidate's environment; only PATH is passed on.
         state_folder: the folder with cached answers.
+        patience_s: how long Codex may take to answer.
 
     Raises:
         TrustError: Codex did not answer, or not as expected.
     """
     path = state_folder / "codex-hooks.json"
     known = _cached(path)
-    name = hashlib.sha256("\0".join((_version(program, environ), *options)).encode()).hexdigest()
+    name = hashlib.sha256("\0".join((_version(program, environ, patience_s), *options)).encode()).hexdigest()
     if name not in known:
-        known[name] = _ask(program, options, environ)
+        known[name] = _ask(program, options, environ, patience_s)
         kept = dict(list(known.items())[-_CACHED:])
         write_private(path, json.dumps(kept, indent=1).encode())
     return known[name]
@@ -69,7 +76,7 @@ def _cached(path: Path) -> dict[str, dict[str, str]]:
     return cast("dict[str, dict[str, str]]", value) if isinstance(value, dict) else {}
 
 
-def _version(program: Path, environ: Mapping[str, str]) -> str:
+def _version(program: Path, environ: Mapping[str, str], patience_s: float) -> str:
     try:
         done = subprocess.run(
             [str(program), "--version"],
@@ -77,7 +84,7 @@ def _version(program: Path, environ: Mapping[str, str]) -> str:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=_SECONDS,
+            timeout=patience_s,
             check=True,
         )
     except (OSError, subprocess.SubprocessError) as error:
@@ -85,7 +92,7 @@ def _version(program: Path, environ: Mapping[str, str]) -> str:
     return f"{program.resolve()} {done.stdout.decode('utf-8', 'replace')}"
 
 
-def _ask(program: Path, options: tuple[str, ...], environ: Mapping[str, str]) -> dict[str, str]:
+def _ask(program: Path, options: tuple[str, ...], environ: Mapping[str, str], patience_s: float) -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="promptster-codex-") as scratch:
         process = subprocess.Popen(
             [str(program), "app-server", *options],
@@ -96,7 +103,7 @@ def _ask(program: Path, options: tuple[str, ...], environ: Mapping[str, str]) ->
             stderr=subprocess.DEVNULL,
         )
         try:
-            return _converse(process, scratch)
+            return _converse(process, scratch, patience_s)
         except OSError as error:
             raise TrustError("codex app-server ended early") from error
         finally:
@@ -104,9 +111,9 @@ def _ask(program: Path, options: tuple[str, ...], environ: Mapping[str, str]) ->
             process.communicate()
 
 
-def _converse(process: subprocess.Popen[bytes], scratch: str) -> dict[str, str]:
+def _converse(process: subprocess.Popen[bytes], scratch: str, patience_s: float) -> dict[str, str]:
     requests, answers = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
-    lines = _Lines(answers, time.monotonic() + _SECONDS)
+    lines = _Lines(answers, time.monotonic() + patience_s)
     client = {"name": "promptster", "title": "promptster", "version": "1"}
     _send(requests, {"id": 1, "method": "initialize", "params": {"clientInfo": client}})
     lines.answer(1)

@@ -17,10 +17,10 @@ from typing_extensions import override
 
 from promptster.agents.codex import hook_events
 from promptster.agents.codex.home import home_of
-from promptster.agents.codex.hook_trust import TrustError, trusted_hooks
-from promptster.agents.launching import Launch, Launches, LaunchRequest, draft, split_options, with_loopback
+from promptster.agents.codex.hook_trust import PATIENCE_S, TrustError, trusted_hooks
+from promptster.agents.launching import Launch, Launches, LaunchRequest, split_options, with_loopback
 from promptster.errors import LaunchError
-from promptster.protocol.events.kinds import CaptureDegraded
+from promptster.protocol.events.kinds import CaptureDegraded, Event
 from promptster.system.plain_files import read_regular
 
 if TYPE_CHECKING:
@@ -56,6 +56,10 @@ class CodexLaunch(Launches):
     resume_words = ("resume",)
     folder_options = ("-C", "--cd")
 
+    def __init__(self, *, patience_s: float = PATIENCE_S) -> None:
+        """``patience_s``: how long Codex may take to list its hooks before it is started without them."""
+        self._patience_s = patience_s
+
     @override
     def converses(self, arguments: tuple[str, ...]) -> bool:
         return not (arguments and arguments[0] in _OWN_HOUSEKEEPING)
@@ -74,12 +78,12 @@ class CodexLaunch(Launches):
         own = list(config_overrides(options))
         _refuse_other_provider(own)
         overrides = [] if request.hooks_only else _provider_overrides(request)
-        hooks, notes, drafts = _hook_overrides(request, own)
+        hooks, notes, events = _hook_overrides(request, own, self._patience_s)
         return Launch(
             arguments=(*_spelled(overrides + hooks), *request.arguments),
             environ=_environment(request),
             notes=notes,
-            drafts=drafts,
+            events=events,
         )
 
 
@@ -163,20 +167,22 @@ def _provider_overrides(request: LaunchRequest) -> list[tuple[str, str]]:
 
 
 def _hook_overrides(
-    request: LaunchRequest, own: list[tuple[str, str]]
-) -> tuple[list[tuple[str, str]], tuple[str, ...], tuple[dict[str, Any], ...]]:
+    request: LaunchRequest, own: list[tuple[str, str]], patience_s: float
+) -> tuple[list[tuple[str, str]], tuple[str, ...], tuple[Event, ...]]:
     reason = _hooks_switched_off(request, own)
     trusted: Mapping[str, str] = {}
     ticket = request.ticket
     options = hook_options(shlex.join((*request.hook_command, hook_events.NAME, ticket.hook_socket, ticket.spool)))
     if reason is None:
         try:
-            trusted = trusted_hooks(request.program, _spelled(options), request.environ, request.state_folder)
+            trusted = trusted_hooks(
+                request.program, _spelled(options), request.environ, request.state_folder, patience_s=patience_s
+            )
         except TrustError as error:
             reason = error.reason
     if reason is not None:
         note = f"warning: Codex's hooks are disabled ({reason}): only its API traffic is recorded"
-        return [], (note,), (draft(CaptureDegraded(detail=f"hooks off: {reason}")),)
+        return [], (note,), (CaptureDegraded(detail=f"hooks off: {reason}"),)
     state = ",".join(f"{toml_string(key)}={{trusted_hash={toml_string(value)}}}" for key, value in trusted.items())
     return [*options, ("hooks.state", "{" + state + "}")], (), ()
 

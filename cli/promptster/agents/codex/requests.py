@@ -14,7 +14,7 @@ from typing_extensions import override
 from promptster.agents.codex.cut_output import cut_output
 from promptster.agents.codex.tools import SHELL_TOOLS, command_text, edits_of, files_of, outcome_of, patch_in
 from promptster.capture import actions
-from promptster.capture.agent import Identity, Prompt, Purpose, ReadsRequests
+from promptster.capture.agent import GivenPrompt, Identity, Purpose, ReadsRequests
 from promptster.capture.providers.interface import load, mapping, sequence, text_of
 from promptster.capture.tagged_passages import alone, images_once, is_internal
 from promptster.protocol.events.kinds import AgentEvent
@@ -22,7 +22,7 @@ from promptster.protocol.events.kinds import AgentEvent
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptster.capture.providers.interface import Json, ModelCall, ToolResult, ToolUse, UserText
+    from promptster.capture.providers.interface import Json, ModelCall, ToolReturn, ToolUse, UserText
 
 ADDED = re.compile(
     r"^\s*(?:<(?:environment_context|user_instructions|permissions instructions|skills_instructions|skill|"
@@ -130,17 +130,17 @@ class CodexRequests(ReadsRequests):
         return _PURPOSES.get(kind, "other") if kind else "work"
 
     @override
-    def prompts(self, run: Sequence[UserText]) -> Sequence[Prompt]:
-        """Texts that Codex does not mark as its own; in versions without marks, those that do not look like its own."""
-        found: list[Prompt] = []
+    def prompts(self, run: Sequence[UserText]) -> Sequence[GivenPrompt]:
+        """Texts that Codex does not name as its own, in versions that name them; else those without its marks."""
+        found: list[GivenPrompt] = []
         for item in run:
             if shell := _SHELL.match(item.text):
-                found.append(Prompt(text=f"! {shell[1]}"))
+                found.append(GivenPrompt(text=f"! {shell[1]}"))
             elif item.images and not item.text:
                 found.append(alone(item))
             elif item.typed is not False and not ADDED.match(item.text) and item.text.strip():
                 machine = item.typed is None and is_internal(item.text)
-                found.append(Prompt(text=item.text, images=item.images, machine=machine, is_guessed=machine))
+                found.append(GivenPrompt(text=item.text, images=item.images, machine=machine, is_guessed=machine))
         return images_once(run, found)
 
     @override
@@ -174,14 +174,14 @@ class CodexRequests(ReadsRequests):
         return (ended[1].strip(), text[ended.end() :].strip()) if ended else None
 
     @override
-    def reported_by_hooks(self, call: ToolUse, result: ToolResult) -> bool:
+    def reported_by_hooks(self, call: ToolUse, result: ToolReturn) -> bool:
         """Whether it is a command or patch that ran; only these are known to have hooks."""
         if call.name not in {*SHELL_TOOLS, "apply_patch"}:
             return False
         return outcome_of(result.text).output is not None
 
     @override
-    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[AgentEvent]:
+    def actions(self, call: ToolUse, result: ToolReturn) -> Sequence[AgentEvent]:
         """From the call and the text of Codex's answer."""
         outcome = outcome_of(result.text)
         patch = patch_in(call)

@@ -10,7 +10,7 @@ from typing import cast
 
 from typing_extensions import override
 
-from promptster.agents.launching import EditorFileMissingError, Launch, Launches, LaunchRequest, draft, split_options
+from promptster.agents.launching import EditorFileMissingError, Launch, Launches, LaunchRequest, split_options
 from promptster.protocol.events.kinds import CaptureDegraded
 from promptster.system.plain_files import read_regular
 
@@ -34,11 +34,11 @@ class CursorLaunch(Launches):
         """
         if not _hooked(request):
             raise EditorFileMissingError(
-                "cursor-agent can be recorded only through hooks in .cursor/hooks.json in the workspace",
+                "cursor-agent can only be recorded through hooks in .cursor/hooks.json of the workspace",
                 agent="cursor",
-                question="cursor-agent can be recorded only through .cursor/hooks.json in the workspace. The file is "
-                "put back at the end. Create it?",
-                hint="Run it in a terminal and answer yes, or start with --ide cursor. It is put back at the end.",
+                question="Cursor's agent can only be recorded through hooks in .cursor/hooks.json of the workspace. "
+                "The file is restored when the session ends. Add them?",
+                hint="Run it in a terminal and answer yes, or start the session with --ide cursor.",
                 code="cursor_hooks_missing",
             )
         options, _ = split_options(request.arguments)
@@ -53,7 +53,7 @@ class CursorLaunch(Launches):
             arguments=request.arguments,
             environ=request.environ,
             notes=tuple(notes),
-            drafts=tuple(draft(CaptureDegraded(detail=detail)) for detail in details),
+            events=tuple(CaptureDegraded(detail=detail) for detail in details),
         )
 
 

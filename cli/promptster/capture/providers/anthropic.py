@@ -9,14 +9,14 @@ from typing import Any
 from typing_extensions import override
 
 from promptster.capture.providers.interface import (
-    Answer,
     Assembler,
     Item,
     Json,
+    ModelAnswer,
     ModelCall,
+    ModelText,
     Provider,
-    Reply,
-    ToolResult,
+    ToolReturn,
     ToolUse,
     UserText,
     arguments,
@@ -86,7 +86,7 @@ def _reply_items(blocks: list[Json]) -> Iterator[Item]:
         if kind == "tool_use":
             yield _tool_use(block)
         elif kind not in _THINKING:
-            yield Reply(text=text_of(block.get("text")) or text_of(block.get("id")) or text_of(kind))
+            yield ModelText(text=text_of(block.get("text")) or text_of(block.get("id")) or text_of(kind))
 
 
 def _user_items(blocks: list[Json]) -> Iterator[Item]:
@@ -104,11 +104,11 @@ def _user_items(blocks: list[Json]) -> Iterator[Item]:
         yield UserText(text="", images=attachments, typed=False if is_of_tool else None)
 
 
-def _result(block: Mapping[str, Json]) -> ToolResult:
+def _result(block: Mapping[str, Json]) -> ToolReturn:
     content = block.get("content")
     parts = [content] if isinstance(content, str) else [mapping(part).get("text") for part in sequence(content)]
     is_error = block.get("is_error")
-    return ToolResult(
+    return ToolReturn(
         id=text_of(block.get("tool_use_id")),
         text="\n".join(part for part in parts if isinstance(part, str)),
         is_error=is_error if isinstance(is_error, bool) else None,
@@ -123,7 +123,7 @@ class _Assembler(Assembler):
     """
 
     def __init__(self) -> None:
-        self._answer = Answer()
+        self._answer = ModelAnswer()
         self._begin()
         self._is_stopped = False
         self._failed = False
@@ -182,7 +182,7 @@ class _Assembler(Assembler):
         self._is_stopped = message.get("type") == "message"
 
     @override
-    def answer(self) -> Answer:
+    def answer(self) -> ModelAnswer:
         answer = self._answer
         blocks = {place: self._block(place) for place, block in enumerate(self._blocks) if block}
         for place, given in self._again.items():
@@ -306,7 +306,7 @@ def _texts(blocks: Sequence[Mapping[str, Json]]) -> str:
     return "".join(found)
 
 
-def _ran(blocks: Sequence[Mapping[str, Json]]) -> Iterator[ToolUse | ToolResult]:
+def _ran(blocks: Sequence[Mapping[str, Json]]) -> Iterator[ToolUse | ToolReturn]:
     """The tools that Anthropic runs itself, and their results."""
     for block in blocks:
         kind = text_of(block.get("type"))

@@ -40,7 +40,7 @@ class ToolUse:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToolResult:
+class ToolReturn:
     """What the agent answers to a tool call."""
 
     id: str
@@ -54,7 +54,7 @@ class ToolResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reply:
+class ModelText:
     """An earlier piece of the model's own text in the conversation."""
 
     text: str
@@ -69,7 +69,7 @@ class Summary:
     """A value that distinguishes this summary from others."""
 
 
-Item = UserText | ToolUse | ToolResult | Reply | Summary
+Item = UserText | ToolUse | ToolReturn | ModelText | Summary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ class ModelCall:
 
 
 @dataclass(kw_only=True)
-class Answer:
+class ModelAnswer:
     """The model's answer, as far as it has arrived."""
 
     text: str = ""
@@ -115,7 +115,7 @@ class Answer:
     """Whether the provider said that the answer is complete."""
     ended: bool = False
     """Whether the whole answer has arrived except the stream's end marker, which some providers leave out."""
-    ran: list[ToolUse | ToolResult] = field(default_factory=list["ToolUse | ToolResult"])
+    ran: list[ToolUse | ToolReturn] = field(default_factory=list["ToolUse | ToolReturn"])
     """Calls of tools that the provider ran itself, and their results, in order, as far as they arrived whole."""
     dropped: list[Json] = field(default_factory=list[Json])
     """Pieces of an answer that broke off inside the stream before the provider began another one in it."""
@@ -137,7 +137,7 @@ class Assembler(Protocol):
         """Whether the stream has ended, with a complete answer or an error."""
         ...
 
-    def answer(self) -> Answer:
+    def answer(self) -> ModelAnswer:
         """The answer as far as it has arrived."""
         ...
 

@@ -9,15 +9,15 @@ from typing import Any
 from typing_extensions import override
 
 from promptster.capture.providers.interface import (
-    Answer,
     Assembler,
     Item,
     Json,
+    ModelAnswer,
     ModelCall,
+    ModelText,
     Provider,
-    Reply,
     Summary,
-    ToolResult,
+    ToolReturn,
     ToolUse,
     UserText,
     arguments,
@@ -98,7 +98,7 @@ def _items(entry: Mapping[str, Json]) -> Iterator[Item]:
     elif kind in _SUMMARIES:
         yield Summary(key=text_of(entry.get("id")) or text_of(entry.get("encrypted_content"))[:200])
     elif kind not in _QUIET and text_of(entry.get("role")) not in {"developer", "system"} and "id" in entry:
-        yield Reply(text=text_of(entry.get("id")))
+        yield ModelText(text=text_of(entry.get("id")))
 
 
 def _is_call(entry: Mapping[str, Json]) -> bool:
@@ -116,7 +116,7 @@ def _message_items(entry: Mapping[str, Json]) -> Iterator[Item]:
     role, content = entry.get("role"), entry.get("content")
     parts = [{"type": "input_text", "text": content}] if isinstance(content, str) else sequence(content)
     if role == "assistant":
-        yield Reply(text="".join(text_of(mapping(part).get("text")) for part in parts))
+        yield ModelText(text="".join(text_of(mapping(part).get("text")) for part in parts))
     elif role == "user":
         yield from _user_items(entry, parts)
 
@@ -173,13 +173,13 @@ def _call_id(entry: Mapping[str, Json]) -> str:
     return text_of(entry.get("call_id")) or text_of(entry.get("id"))
 
 
-def _result(entry: Mapping[str, Json]) -> ToolResult:
+def _result(entry: Mapping[str, Json]) -> ToolReturn:
     output = next((entry[field] for field in _OUTPUTS if field in entry), None)
     parts = [output] if isinstance(output, str) else [mapping(part).get("text") for part in sequence(output)]
     success = mapping(output).get("success")
     if isinstance(output, dict):
         parts = [mapping(output).get("content")]
-    return ToolResult(
+    return ToolReturn(
         id=_call_id(entry),
         text="\n".join(part for part in parts if isinstance(part, str)),
         is_error=not success if isinstance(success, bool) else None,
@@ -195,7 +195,7 @@ class _Assembler(Assembler):
     """
 
     def __init__(self) -> None:
-        self._answer = Answer()
+        self._answer = ModelAnswer()
         self._begin()
         self._failed = False
 
@@ -235,7 +235,7 @@ class _Assembler(Assembler):
             self._finish(response)
 
     @override
-    def answer(self) -> Answer:
+    def answer(self) -> ModelAnswer:
         answer = self._answer
         items = [(place, self._item(place)) for place in range(len(self._items))]
         answer.content = [item for _, item in items]
@@ -351,7 +351,7 @@ def _ids(item: Mapping[str, Json]) -> set[str]:
     return {name for name in (text_of(item.get("id")), text_of(item.get("call_id"))) if name}
 
 
-def _ran(item: Mapping[str, Json]) -> Iterator[ToolUse | ToolResult]:
+def _ran(item: Mapping[str, Json]) -> Iterator[ToolUse | ToolReturn]:
     """A call of a tool that OpenAI ran itself, and its result if the item contains one."""
     kind = text_of(item.get("type"))
     if kind.endswith("_output") and not _is_answered_here(item) and _call_id(item):
@@ -365,4 +365,4 @@ def _ran(item: Mapping[str, Json]) -> Iterator[ToolUse | ToolResult]:
         if brought or failed:
             content = next(iter(brought.values())) if len(brought) == 1 else brought
             text = "\n".join(value for value in brought.values() if isinstance(value, str))
-            yield ToolResult(id=used.id, text=text, is_error=True if failed else None, content=content or "failed")
+            yield ToolReturn(id=used.id, text=text, is_error=True if failed else None, content=content or "failed")

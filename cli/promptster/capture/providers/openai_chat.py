@@ -9,14 +9,14 @@ from typing_extensions import override
 
 from promptster.capture.providers.chat_calls import StreamedCalls
 from promptster.capture.providers.interface import (
-    Answer,
     Assembler,
     Item,
     Json,
+    ModelAnswer,
     ModelCall,
+    ModelText,
     Provider,
-    Reply,
-    ToolResult,
+    ToolReturn,
     ToolUse,
     UserText,
     arguments,
@@ -80,10 +80,10 @@ def _message_items(message: Mapping[str, Json]) -> Iterator[Item]:
         images = tuple(part for part in sequence(content) if is_object(part) and mapping(part).get("type") != "text")
         yield UserText(text=_text(content), images=images)
     elif role in {"tool", "function"}:
-        yield ToolResult(id=text_of(message.get("tool_call_id")), text=_text(content), content=content)
+        yield ToolReturn(id=text_of(message.get("tool_call_id")), text=_text(content), content=content)
     elif role == "assistant":
         if text := _text(content):
-            yield Reply(text=text)
+            yield ModelText(text=text)
         yield from (_tool_use(mapping(call)) for call in sequence(message.get("tool_calls")))
         if is_object(message.get("function_call")):
             yield _tool_use({"function": message["function_call"]})
@@ -136,7 +136,7 @@ class _Assembler(Assembler):
     """Assembles the first choice as the answer; other choices, which agents ignore, are kept in its content."""
 
     def __init__(self) -> None:
-        self._answer = Answer()
+        self._answer = ModelAnswer()
         self._first = _Choice()
         self._others: dict[int, _Choice] = {}
         self._failed = False
@@ -160,7 +160,7 @@ class _Assembler(Assembler):
         self._answer.finished = not self._failed and "choices" in mapping(body)
 
     @override
-    def answer(self) -> Answer:
+    def answer(self) -> ModelAnswer:
         answer = self._answer
         answer.text, answer.thinking = self._first.text, self._first.thinking
         answer.ended = answer.stop_reason is not None and not self._failed

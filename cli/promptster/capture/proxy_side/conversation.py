@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from promptster.capture.agent import Prompt
-from promptster.capture.providers.interface import Item, ModelCall, Reply, Summary, ToolResult, ToolUse, UserText
+from promptster.capture.agent import GivenPrompt
+from promptster.capture.providers.interface import Item, ModelCall, ModelText, Summary, ToolReturn, ToolUse, UserText
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ _REQUESTS_KEPT = 32
 class Answered:
     """One tool result of a conversation."""
 
-    result: ToolResult
+    result: ToolReturn
     """The result itself."""
     use: ToolUse | None
     """The call that it answers; ``None`` if the history does not contain it."""
@@ -49,7 +49,7 @@ class Turn:
     """Equal for requests that repeat each other."""
     position: str
     """The position of the tail."""
-    tail: tuple[Prompt, ...]
+    tail: tuple[GivenPrompt, ...]
     """The prompts after the model's last message."""
     answers: tuple[Answered, ...]
     """Every tool result with the call that it answers, oldest first."""
@@ -72,8 +72,8 @@ def read_turn(call: ModelCall, agent: ReadsRequests, *, purpose: str) -> Turn:
     runs = _without_resumption(_runs(call.items, agent), agent)
     marks: list[object] = [purpose, call.previous]
     context: list[object] = [call.previous]
-    tail: Sequence[Prompt] = ()
-    fresh: Sequence[ToolResult] = ()
+    tail: Sequence[GivenPrompt] = ()
+    fresh: Sequence[ToolReturn] = ()
     last_user: list[object] = []
     for side, run in runs:
         if side == "summary":
@@ -103,7 +103,7 @@ def read_turn(call: ModelCall, agent: ReadsRequests, *, purpose: str) -> Turn:
 
 
 def _answers(
-    items: Sequence[Item], fresh: Sequence[ToolResult]
+    items: Sequence[Item], fresh: Sequence[ToolReturn]
 ) -> tuple[tuple[Answered, ...], dict[str, list[ToolUse]]]:
     """Each result with its call: the first call with its id in the preceding answer that has no result yet."""
     new = {id(result) for result in fresh}
@@ -119,8 +119,8 @@ def _answers(
                 begins[item.id], turns[item.id] = len(same), turn
             same.append(item)
             continue
-        turn += isinstance(item, (ToolResult, UserText))
-        if isinstance(item, ToolResult):
+        turn += isinstance(item, (ToolReturn, UserText))
+        if isinstance(item, ToolReturn):
             same = uses.get(item.id, [])
             places = range(begins.get(item.id, 0), len(same))
             place = next((at for at in places if (item.id, at) not in given), len(same) - 1)
@@ -133,7 +133,7 @@ def _runs(items: Sequence[Item], agent: ReadsRequests) -> list[tuple[str, list[I
     def side(item: Item) -> str:
         if isinstance(item, Summary) or (isinstance(item, UserText) and agent.summarises(item)):
             return "summary"
-        return "model" if isinstance(item, (ToolUse, Reply)) else "user"
+        return "model" if isinstance(item, (ToolUse, ModelText)) else "user"
 
     return [(name, list(run)) for name, run in itertools.groupby(items, side)]
 
@@ -152,16 +152,18 @@ def _texts(run: Sequence[Item]) -> list[UserText]:
     return [item for item in run if isinstance(item, UserText)]
 
 
-def _user_run(run: Sequence[Item], agent: ReadsRequests) -> tuple[Sequence[Prompt], Sequence[ToolResult], list[object]]:
+def _user_run(
+    run: Sequence[Item], agent: ReadsRequests
+) -> tuple[Sequence[GivenPrompt], Sequence[ToolReturn], list[object]]:
     prompts = agent.prompts(_texts(run))
-    results = [item for item in run if isinstance(item, ToolResult)]
+    results = [item for item in run if isinstance(item, ToolReturn)]
     marks: list[object] = [["result", name] for name in sorted({item.id for item in results})]
     return prompts, results, [*marks, *(["prompt", prompt.text, len(prompt.images)] for prompt in prompts)]
 
 
 def _mark(item: Item) -> list[object]:
     match item:
-        case ToolUse() | ToolResult():
+        case ToolUse() | ToolReturn():
             return [type(item).__name__, item.id]
         case Summary():
             return ["Summary", item.key]
@@ -218,7 +220,7 @@ class Conversation:
         while len(self._asked) > 2 * _REQUESTS_KEPT:
             self._asked.popitem(last=False)
 
-    def new_prompts(self, turn: Turn) -> list[Prompt]:
+    def new_prompts(self, turn: Turn) -> list[GivenPrompt]:
         """Return and remember the prompts of a request's tail that are new."""
         place = self._places.get(turn.position)
         texts = [prompt.text for prompt in turn.tail]

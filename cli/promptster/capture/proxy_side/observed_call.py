@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, assert_never
 
 from promptster.capture.providers import provider_of
-from promptster.capture.providers.interface import Answer, Json, load, mapping
+from promptster.capture.providers.interface import Json, ModelAnswer, load, mapping
 from promptster.proxy.decoding import ContentDecoder, content_encoding
 from promptster.proxy.observation import (
     DataMissed,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from promptster.capture.proxy_side.conversation import Asked
     from promptster.capture.readers import AgentReaders
     from promptster.proxy.header_fields import Headers
-    from promptster.proxy.observation import Observation, Outcome, RequestInfo
+    from promptster.proxy.observation import ExchangeOutcome, Observation, RequestInfo
 
 
 _BLANK = b"\xef\xbb\xbf\r\n"
@@ -39,7 +39,7 @@ _STREAMED = (b"event:", b"data:", b"id:", b"retry:", b":")
 _ERROR_KEPT = 4000
 _HTTP_ERROR = 400
 
-End = Literal["complete", "cut", "error"]
+ResponseOutcome = Literal["complete", "cut", "error"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +68,8 @@ class ReadRequest:
 class ReadResponse:
     """A response, and how its exchange ended."""
 
-    outcome: End
-    answer: Answer
+    outcome: ResponseOutcome
+    answer: ModelAnswer
     status: int | None
     retry_after: str | None
     first_byte_ms: int | None
@@ -208,7 +208,7 @@ class ObservedCall:
         self._missed += size
         self._receiver.lost(self, "the proxy forwarded faster than it could be observed", size)
 
-    def _exchange_end(self, outcome: Outcome, detail: str) -> None:
+    def _exchange_end(self, outcome: ExchangeOutcome, detail: str) -> None:
         """Report the end of the exchange."""
         if self._is_over:
             return
@@ -245,7 +245,7 @@ class ObservedCall:
             cut=cut or decoder.fault is not None,
         )
 
-    def _end(self, transport: Outcome, detail: str = "") -> None:
+    def _end(self, transport: ExchangeOutcome, detail: str = "") -> None:
         if self._assembler is None:
             return
         self._is_over = True
@@ -272,7 +272,9 @@ class ObservedCall:
             ),
         )
 
-    def _judge(self, answer: Answer, transport: Outcome, detail: str, whole: bytes) -> tuple[End, Json]:
+    def _judge(
+        self, answer: ModelAnswer, transport: ExchangeOutcome, detail: str, whole: bytes
+    ) -> tuple[ResponseOutcome, Json]:
         """How the attempt ended, and the reason if it was not complete."""
         why: Json = answer.error
         if self._status is None:

@@ -16,7 +16,7 @@ from promptster.protocol.events import kinds
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptster.capture.agent import HookReport, Identity, Prompt, ReadsRequests
+    from promptster.capture.agent import GivenPrompt, HookReport, Identity, ReadsRequests
     from promptster.capture.draft_writer import Stamp
 
 _WAITING_KEPT = 256
@@ -40,13 +40,13 @@ class TypedPrompts:
                 waiting = self._waiting.setdefault(place, deque(maxlen=_WAITING_KEPT))
                 waiting.append((finding.text or "").strip())
 
-    def has(self, agent: ReadsRequests, identity: Identity, prompts: Sequence[Prompt]) -> bool:
+    def has(self, agent: ReadsRequests, identity: Identity, prompts: Sequence[GivenPrompt]) -> bool:
         """Whether the last of these prompts was typed and has not been seen in a request since."""
         waiting = self._waiting.get((identity.agent, identity.session), ())
         is_judged = agent.hooks_every_prompt and not identity.agent_id and bool(prompts)
         return is_judged and prompts[-1].text.strip() in waiting
 
-    def judge(self, agent: ReadsRequests, identity: Identity, prompts: Sequence[Prompt]) -> list[Prompt]:
+    def judge(self, agent: ReadsRequests, identity: Identity, prompts: Sequence[GivenPrompt]) -> list[GivenPrompt]:
         """The prompts, with ``machine`` corrected by what hooks reported as typed."""
         waiting = self._waiting.get((identity.agent, identity.session))
         if waiting is None:
@@ -60,7 +60,7 @@ class TypedPrompts:
         return [self._judge(waiting, prompt) for prompt in corrected] if agent.hooks_every_prompt else corrected
 
     @staticmethod
-    def _judge(waiting: deque[str], prompt: Prompt) -> Prompt:
+    def _judge(waiting: deque[str], prompt: GivenPrompt) -> GivenPrompt:
         if prompt.machine or not prompt.is_hooked:
             return prompt
         if prompt.text.strip() in waiting:

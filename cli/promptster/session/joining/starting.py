@@ -23,7 +23,7 @@ from promptster.config import is_loopback
 from promptster.durable import make_private_folder
 from promptster.errors import ConfigurationError, SessionError, UsageError
 from promptster.private import require_our_folder
-from promptster.protocol.events.base import fields_of
+from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import SubmissionBaseline
 from promptster.proxy.reachability import check_reachability
 from promptster.proxy.upstreams import Upstream
@@ -32,6 +32,7 @@ from promptster.session.joining.redeeming import finished
 from promptster.session.launch.company_providers import CompanyFinding, find_company_providers
 from promptster.session.workspace.preparing import WorkspacePlan, plan_workspace
 from promptster.session.workspace.snapshot import Snapshot
+from promptster.session_folder.control_calls import SentEvent
 from promptster.session_folder.folder import SessionFacts, SessionFolder, SessionState
 from promptster.session_folder.provider_addresses import require_encrypted, unusual_addresses
 from promptster.session_folder.wording import one_line
@@ -201,13 +202,13 @@ def run_session(attempt: Attempt, certificate: Certificate, paths: Paths) -> Sta
     current.folder.activate(paths)
     port = current.ensure_recorder()
     if not recorded:
-        current.control.record([baseline_draft(baseline, attempt.repository)])
+        current.control.record([baseline_event(baseline, attempt.repository)])
         current.vault.put(BASELINE, {"snapshot": baseline.to_json(), "recorded": True})
     finished(certificate.invite_id, paths)
     return Started(current=current, port=port, baseline=baseline)
 
 
-def baseline_draft(baseline: Snapshot, repository: str | None) -> dict[str, Any]:
+def baseline_event(baseline: Snapshot, repository: str | None) -> SentEvent:
     """Return the event that describes the workspace at the start."""
     files = [
         {"path": path.decode("utf-8", "backslashreplace"), "size": entry.size, "sha256": entry.sha256}
@@ -217,7 +218,7 @@ def baseline_draft(baseline: Snapshot, repository: str | None) -> dict[str, Any]
     if len(files) <= _MANIFEST_FILES:
         manifest["files"] = files
     event = SubmissionBaseline(commit=baseline.commit, tree=baseline.tree, manifest=manifest, repository=repository)
-    return {"src": "workspace", "kind": event.kind, "fields": fields_of(event)}
+    return SentEvent(src=Source.WORKSPACE, event=event)
 
 
 def facts_for(

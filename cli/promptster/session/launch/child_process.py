@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from promptster.paths import Paths
-    from promptster.session.launch.launcher import Prepared
+    from promptster.session.launch.launcher import PreparedAgent
 
 _SET_DEATH_SIGNAL = 1
 _SET_CHILD_SUBREAPER = 36
@@ -33,7 +33,7 @@ _UNTOUCHED = ("SIGPIPE", "SIGXFSZ")
 """Signals that Python ignores; the agent would inherit that."""
 
 
-def start(prepared: Prepared, paths: Paths, words: Sequence[str]) -> NoReturn:
+def start(prepared: PreparedAgent, paths: Paths, words: Sequence[str]) -> NoReturn:
     """Start the agent, and become the process that waits for it.
 
     Args:
@@ -79,7 +79,7 @@ def start(prepared: Prepared, paths: Paths, words: Sequence[str]) -> NoReturn:
     _wait(child, entry, words)
 
 
-def _execute(prepared: Prepared, failure_write: int) -> NoReturn:
+def _execute(prepared: PreparedAgent, failure_write: int) -> NoReturn:
     """In the child: become the agent, or write the error number to the pipe."""
     environ = {**prepared.launch.environ, MARK: prepared.name}
     try:

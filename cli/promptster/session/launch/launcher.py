@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from promptster.agents.hook_command import hook_command
-from promptster.agents.launching import LaunchRequest, draft
+from promptster.agents.launching import LaunchRequest
 from promptster.agents.registry import address_names, plugin, program_facts
 from promptster.clock import SystemClock
 from promptster.errors import LaunchError, PromptsterError, SessionError, reason_of
+from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import CaptureDegraded
 from promptster.session.allowed_agents import require_allowed
 from promptster.session.launch.company_providers import find_company_providers
+from promptster.session_folder.control_calls import SentEvent
 from promptster.session_folder.control_client import ControlClient
 from promptster.session_folder.folder import SessionFolder
 from promptster.session_folder.wording import doing
@@ -41,7 +43,7 @@ NOT_FOUND = 127
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class PreparedAgent:
     """An agent that is ready to be started."""
 
     program: Path
@@ -49,7 +51,9 @@ class Prepared:
     name: str
 
 
-def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mapping[str, str] = os.environ) -> Prepared:
+def prepare(
+    name: str, arguments: tuple[str, ...], paths: Paths, environ: Mapping[str, str] = os.environ
+) -> PreparedAgent:
     """Find the session and the program, decide how to start it, and record the events of the launch.
 
     Raises:
@@ -82,19 +86,19 @@ def prepare(name: str, arguments: tuple[str, ...], paths: Paths, environ: Mappin
     launch = launches.prepare(request)
     if hooks_only:
         detail = f"{agent}: recorded by hooks only, as the candidate chose"
-        launch = replace(launch, drafts=(*launch.drafts, draft(CaptureDegraded(detail=detail))))
+        launch = replace(launch, events=(*launch.events, CaptureDegraded(detail=detail)))
     now = SystemClock().wall_ms()
     if facts.time_is_over(now):
         over = f"warning: time was up at {soon(facts.record_until, now)}, so nothing in {name} is recorded"
         launch = replace(launch, notes=(*launch.notes, over, "To submit what was recorded: promptster submit"))
-    elif launch.drafts:
+    elif launch.events:
         with contextlib.suppress(SessionError):  # the agent starts in any case; the recorder records the gap
-            control.record(launch.drafts)
-    return Prepared(program=program, launch=launch, name=name)
+            control.record([SentEvent(src=Source.LAUNCHER, event=event) for event in launch.events])
+    return PreparedAgent(program=program, launch=launch, name=name)
 
 
 def become(
-    prepared: Prepared, execute: Callable[[str, list[str], Mapping[str, str]], NoReturn] = os.execve
+    prepared: PreparedAgent, execute: Callable[[str, list[str], Mapping[str, str]], NoReturn] = os.execve
 ) -> NoReturn:
     """Replace this process with the program, which keeps its standard input, output and error.
 

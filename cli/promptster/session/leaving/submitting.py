@@ -16,11 +16,11 @@ import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from promptster.errors import CollectorError, SessionError
 from promptster.paths import home_path
-from promptster.protocol.events.base import fields_of
+from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import SubmissionFinal
 from promptster.session.current import BUNDLE, VAULT, finished_bundle
 from promptster.session.joining.starting import BASELINE
@@ -28,6 +28,7 @@ from promptster.session.leaving.own_copy import write_copy
 from promptster.session.leaving.stopping import end_recorder
 from promptster.session.leaving.withdrawing import delete_local
 from promptster.session.workspace.snapshot import Snapshot
+from promptster.session_folder.control_calls import SentEvent
 from promptster.session_folder.folder import SessionState
 from promptster.session_folder.wording import doing
 
@@ -55,7 +56,7 @@ _PAUSE_S = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class PreparedSubmission:
     """What will be submitted."""
 
     changes: tuple[Change, ...]
@@ -66,7 +67,7 @@ class Prepared:
     repository: bool = True
     """Whether the workspace still has its own repository."""
 
-    def draft(self) -> dict[str, Any]:
+    def event(self) -> SentEvent:
         """Return the event with the candidate's final changes."""
         final = SubmissionFinal(
             commit=self.final.commit,
@@ -74,7 +75,7 @@ class Prepared:
             manifest=[change.manifest() for change in self.changes],
             diff=self.diff,
         )
-        return {"src": "workspace", "kind": final.kind, "fields": fields_of(final)}
+        return SentEvent(src=Source.WORKSPACE, event=final)
 
 
 class UndeliveredError(CollectorError):
@@ -83,7 +84,7 @@ class UndeliveredError(CollectorError):
     default_code = "undelivered"
 
 
-def prepare(current: Current) -> Prepared:
+def prepare(current: Current) -> PreparedSubmission:
     """Compare the work tree with the baseline; files that we changed are compared as they will be restored.
 
     Raises:
@@ -103,7 +104,7 @@ def prepare(current: Current) -> Prepared:
     if len(diff) > DIFF_LIMIT:
         diff = diff[:DIFF_LIMIT] + "\n... the rest of the difference is left out\n"
     has_own = current.tree.is_repository
-    return Prepared(changes=changes, final=final, diff=diff, lines=lines, repository=has_own)
+    return PreparedSubmission(changes=changes, final=final, diff=diff, lines=lines, repository=has_own)
 
 
 def changed_lines(diff: str) -> tuple[int, int]:
@@ -122,9 +123,9 @@ def changed_lines(diff: str) -> tuple[int, int]:
     return added, removed
 
 
-def close(current: Current, prepared: Prepared) -> int:
+def close(current: Current, prepared: PreparedSubmission) -> int:
     """Record the diff and end the recording; returns the number of all events."""
-    return current.control.close([prepared.draft()])
+    return current.control.close([prepared.event()])
 
 
 def wait(current: Current, report: Callable[[RecorderStatus], None], *, patience_s: float = PATIENCE_S) -> None:

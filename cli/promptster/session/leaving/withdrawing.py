@@ -13,16 +13,16 @@ from promptster.client import CollectorClient, CollectorRefusedError
 from promptster.clock import SystemClock
 from promptster.durable import make_private_folder, sync
 from promptster.errors import CollectorError, PromptsterError, SessionError
-from promptster.keys import keep_access_token_only, load_access_token
 from promptster.paths import slug
 from promptster.protocol.privacy import Tombstone, Withdrawal
 from promptster.protocol.signing import Envelope, open_envelope
+from promptster.secret_store import keep_access_token_only, load_access_token
 from promptster.session.current import BUNDLE, TOMBSTONE, VAULT, Current
 from promptster.session.joining.redeeming import REQUEST
 from promptster.session.leaving.stopping import clear_run, end_recorder
 from promptster.session_folder.collector_keys import read_signed
 from promptster.session_folder.folder import SessionFolder, SessionState
-from promptster.session_folder.touched_files import Outcome, describe
+from promptster.session_folder.touched_files import RestoreOutcome, describe
 from promptster.session_folder.wording import one_line
 from promptster.times import file_day
 
@@ -76,7 +76,7 @@ def withdraw(current: Current, config: Config) -> Withdrawn:
     try:
         envelope = _send(current, config)
     except CollectorError as error:  # report it now, because the next try no longer knows it
-        left = describe([entry for entry in restored if entry.outcome is Outcome.NOT_PUT_BACK])
+        left = describe([entry for entry in restored if entry.outcome is RestoreOutcome.NOT_PUT_BACK])
         raise CollectorError(error.message, hint="\n".join([*left, error.hint or ""]), code=error.code) from error
     if envelope is None:
         return Withdrawn(tombstone=None, envelope=None, restored=restored)
@@ -142,9 +142,8 @@ def withdraw_again(current: Current, config: Config) -> Withdrawn:
         with CollectorClient(facts.collector_url, network=config.network) as client:
             answer: Any = client.withdraw(facts.session, body).get("tombstone")
     except CollectorError as error:
-        answer = None
-        if isinstance(error, CollectorRefusedError) and error.status == _GONE:
-            answer = error.problem.get("tombstone")
+        gone = error if isinstance(error, CollectorRefusedError) and error.status == _GONE else None
+        answer = None if gone is None else gone.problem.get("tombstone")
         if answer is None:
             raise CollectorError(
                 f"{one_line(facts.organisation)} confirmed this earlier, and could not be asked again: {error.message}",

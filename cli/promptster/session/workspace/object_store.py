@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from promptster.session.workspace.snapshot import Entry
+    from promptster.session.workspace.snapshot import FileEntry
 
 _KINDS: Final = {"commit": 1, "tree": 2, "blob": 3}
 _PACK_BYTES: Final = 1 << 30
@@ -117,7 +117,7 @@ class ObjectStore:
         except OSError as error:
             raise self._not_written(error) from error
 
-    def tree(self, files: Mapping[bytes, Entry], *, keep: bool = False) -> str:
+    def tree(self, files: Mapping[bytes, FileEntry], *, keep: bool = False) -> str:
         """Return the id of the tree over these files; with ``keep`` it can be compared."""
         folders: dict[bytes, dict[bytes, tuple[bytes, str]]] = {b"": {}}
         for path, entry in files.items():
@@ -135,7 +135,7 @@ class ObjectStore:
                 folders[above][name] = (_FOLDER_MODE, oid)
         return oid
 
-    def diff(self, before: Mapping[bytes, Entry], after: Mapping[bytes, Entry]) -> str:
+    def diff(self, before: Mapping[bytes, FileEntry], after: Mapping[bytes, FileEntry]) -> str:
         """Return a unified diff between two sets of files whose contents are kept."""
         trees = [self.tree(before, keep=True), self.tree(after, keep=True)]
         self.flush()

@@ -33,7 +33,7 @@ class HiddenReason(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class FileEntry:
     """One file of a snapshot."""
 
     mode: str
@@ -67,9 +67,9 @@ class Snapshot:
     """HEAD; empty if there is no commit yet."""
     tree: str
     """Id of the git tree over ``files``."""
-    files: Mapping[bytes, Entry]
+    files: Mapping[bytes, FileEntry]
     """By path relative to the work tree, as bytes."""
-    ignored: Mapping[bytes, Entry]
+    ignored: Mapping[bytes, FileEntry]
     """Ignored files, by path; a folder that is listed instead of its files ends in a slash and has no hash."""
 
     def to_json(self) -> dict[str, Any]:
@@ -87,8 +87,8 @@ class Snapshot:
         return cls(
             commit=value["commit"],
             tree=value["tree"],
-            files={os.fsencode(path): Entry.from_json(entry) for path, entry in value["files"].items()},
-            ignored={os.fsencode(path): Entry.from_json(entry) for path, entry in value["ignored"].items()},
+            files={os.fsencode(path): FileEntry.from_json(entry) for path, entry in value["files"].items()},
+            ignored={os.fsencode(path): FileEntry.from_json(entry) for path, entry in value["ignored"].items()},
         )
 
 
@@ -99,8 +99,8 @@ class Change:
     path: bytes
     status: ChangeStatus
     """``ignored`` is an ignored file that is new or differs, or that has no hash."""
-    before: Entry | None
-    after: Entry | None
+    before: FileEntry | None
+    after: FileEntry | None
     hidden: HiddenReason | None
     """Why its content is not shown, or ``None``."""
 

@@ -17,7 +17,7 @@ from promptster.errors import WorkspaceError, reason_of
 from promptster.session.workspace.file_listing import is_repository, list_files
 from promptster.session.workspace.ignored_files import sort_out
 from promptster.session.workspace.object_store import ObjectStore
-from promptster.session.workspace.snapshot import Change, ChangeStatus, Entry, HiddenReason, Snapshot
+from promptster.session.workspace.snapshot import Change, ChangeStatus, FileEntry, HiddenReason, Snapshot
 from promptster.system.folder_reader import FolderReader
 from promptster.system.git import DEFAULT_TIMING, GitTiming, git, git_text
 from promptster.system.plain_files import NotPlainError
@@ -97,7 +97,7 @@ class WorkTree:
             paths = listing.files | {path for path, data in replaced.items() if data is not None}
             if before is not None:
                 paths |= self._still_part(before, listing)
-            files: dict[bytes, Entry] = {}
+            files: dict[bytes, FileEntry] = {}
             writer = _ObjectWriter(self._store, fresh=fresh)
             for path in sorted(paths):
                 if path in replaced:
@@ -116,7 +116,7 @@ class WorkTree:
             for path in listing.unreadable:
                 files[path] = _unreadable("040000")
             for path, oid in listing.modules.items():
-                files[path] = Entry(mode=_MODULE_MODE, oid=oid, size=0, sha256="", hidden=HiddenReason.MODULE)
+                files[path] = FileEntry(mode=_MODULE_MODE, oid=oid, size=0, sha256="", hidden=HiddenReason.MODULE)
             ignored = self._ignored(entry_reader, listing.ignored, files.keys() | replaced.keys())
         return Snapshot(commit=commit, tree=self._store.tree(files), files=files, ignored=ignored)
 
@@ -217,18 +217,18 @@ class WorkTree:
 
     def _ignored(
         self, entry_reader: _EntryReader, listed: Sequence[bytes], ours: Collection[bytes]
-    ) -> dict[bytes, Entry]:
+    ) -> dict[bytes, FileEntry]:
         sorted_out = sort_out(self.root, listed, ours=ours)
-        found: dict[bytes, Entry] = {}
+        found: dict[bytes, FileEntry] = {}
         for path in sorted_out.hashed:
             entry, _ = entry_reader.read(path, keep=False)
             if entry is not None:
                 hidden = entry.hidden if entry.hidden is HiddenReason.UNREADABLE else HiddenReason.IGNORED
                 found[path] = replace(entry, oid="", hidden=hidden)
         for path, size in sorted_out.large.items():
-            found[path] = Entry(mode="100644", oid="", size=size, sha256="", hidden=HiddenReason.IGNORED_LARGE)
+            found[path] = FileEntry(mode="100644", oid="", size=size, sha256="", hidden=HiddenReason.IGNORED_LARGE)
         for path, summary in sorted_out.summaries.items():
-            found[path] = Entry(
+            found[path] = FileEntry(
                 mode="040000",
                 oid="",
                 size=summary.size,
@@ -246,7 +246,7 @@ class _EntryReader:
         self._reader, self._store = reader, store
         self._left = hashed_bytes
 
-    def read(self, path: bytes, *, keep: bool = True) -> tuple[Entry | None, bytes | None]:
+    def read(self, path: bytes, *, keep: bool = True) -> tuple[FileEntry | None, bytes | None]:
         """Return a file's entry, and its content if that may be shown."""
         try:
             facts = self._reader.facts(path)
@@ -263,7 +263,7 @@ class _EntryReader:
             return _unreadable("100644"), None
         return None, None
 
-    def replaced(self, path: bytes, data: bytes | None) -> Entry | None:
+    def replaced(self, path: bytes, data: bytes | None) -> FileEntry | None:
         """Return the entry of a file with this content instead of its own; the mode is the file's."""
         if data is None:
             return None
@@ -271,11 +271,11 @@ class _EntryReader:
         executable = facts is not None and stat.S_ISREG(facts.st_mode) and bool(facts.st_mode & stat.S_IXUSR)
         return self._entry(data, "100755" if executable else "100644", _hidden(data, len(data)))
 
-    def _entry(self, data: bytes, mode: str, hidden: HiddenReason | None) -> Entry:
+    def _entry(self, data: bytes, mode: str, hidden: HiddenReason | None) -> FileEntry:
         sha256 = hashlib.sha256(data).hexdigest()
-        return Entry(mode=mode, oid=self._store.name(data), size=len(data), sha256=sha256, hidden=hidden)
+        return FileEntry(mode=mode, oid=self._store.name(data), size=len(data), sha256=sha256, hidden=hidden)
 
-    def _file(self, handle: int, *, keep: bool) -> tuple[Entry, bytes | None]:
+    def _file(self, handle: int, *, keep: bool) -> tuple[FileEntry, bytes | None]:
         """Read a regular file once, up to the size that it had when it was opened."""
         try:
             facts = os.fstat(handle)
@@ -285,7 +285,7 @@ class _EntryReader:
                 entry = self._entry(small, mode, _hidden(small, len(small)))
                 return entry, small if keep and entry.hidden is None else None
             if facts.st_size > self._left:
-                return Entry(mode=mode, oid="", size=facts.st_size, sha256="", hidden=HiddenReason.UNHASHED), None
+                return FileEntry(mode=mode, oid="", size=facts.st_size, sha256="", hidden=HiddenReason.UNHASHED), None
             self._left -= facts.st_size
             digest, sha256 = self._store.digest(facts.st_size), hashlib.sha256()
             piece, left = small[: facts.st_size], facts.st_size
@@ -297,7 +297,7 @@ class _EntryReader:
         finally:
             os.close(handle)
         hidden, size = _hidden(small, facts.st_size), facts.st_size
-        return Entry(mode=mode, oid=digest.hexdigest(), size=size, sha256=sha256.hexdigest(), hidden=hidden), None
+        return FileEntry(mode=mode, oid=digest.hexdigest(), size=size, sha256=sha256.hexdigest(), hidden=hidden), None
 
 
 class _ObjectWriter:
@@ -336,12 +336,12 @@ def _has_below(snapshot: Snapshot, folder: bytes) -> bool:
     return any(path.startswith(folder.rstrip(b"/") + b"/") for path in snapshot.files)
 
 
-def _unhashed(entry: Entry) -> bool:
+def _unhashed(entry: FileEntry) -> bool:
     return entry.hidden in {HiddenReason.UNHASHED, HiddenReason.UNREADABLE}
 
 
-def _unreadable(mode: str) -> Entry:
-    return Entry(mode=mode, oid="", size=0, sha256="", hidden=HiddenReason.UNREADABLE)
+def _unreadable(mode: str) -> FileEntry:
+    return FileEntry(mode=mode, oid="", size=0, sha256="", hidden=HiddenReason.UNREADABLE)
 
 
 def _some(handle: int, size: int) -> bytes:

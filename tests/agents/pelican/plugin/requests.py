@@ -13,7 +13,7 @@ from promptster.capture.providers.interface import mapping, text_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptster.capture.providers.interface import Json, ToolResult, ToolUse
+    from promptster.capture.providers.interface import Json, ToolReturn, ToolUse
     from promptster.protocol.events.kinds import AgentEvent
 
 
@@ -31,7 +31,7 @@ class PelicanRequests(ReadsRequests):
         return Identity(agent="pelican", session=headers.get("x-pelican-session", ""))
 
     @override
-    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[AgentEvent]:
+    def actions(self, call: ToolUse, result: ToolReturn) -> Sequence[AgentEvent]:
         args = mapping(call.input)
         path, content = text_of(args.get("file")), text_of(args.get("content"))
         return [actions.created_file(tool_use_id=call.id, path=path, content=content)] if call.name == "put" else []

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from promptster.capture import actions
-from promptster.capture.agent import Identity, Prompt, ReadsRequests
+from promptster.capture.agent import GivenPrompt, Identity, ReadsRequests
 from promptster.capture.providers.interface import mapping, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptster.capture.providers.interface import Json, ToolResult, ToolUse, UserText
+    from promptster.capture.providers.interface import Json, ToolReturn, ToolUse, UserText
     from promptster.protocol.events.kinds import AgentEvent
 
 _CONTEXT = "<skylark-context>"
@@ -34,15 +34,15 @@ class SkylarkRequests(ReadsRequests):
         return Identity(agent="skylark", session=headers.get("x-skylark-session", ""))
 
     @override
-    def prompts(self, run: Sequence[UserText]) -> Sequence[Prompt]:
-        return [Prompt(text=item.text) for item in run if not item.text.startswith(_CONTEXT)]
+    def prompts(self, run: Sequence[UserText]) -> Sequence[GivenPrompt]:
+        return [GivenPrompt(text=item.text) for item in run if not item.text.startswith(_CONTEXT)]
 
     @override
-    def reported_by_hooks(self, call: ToolUse, result: ToolResult) -> bool:
+    def reported_by_hooks(self, call: ToolUse, result: ToolReturn) -> bool:
         return True
 
     @override
-    def actions(self, call: ToolUse, result: ToolResult) -> Sequence[AgentEvent]:
+    def actions(self, call: ToolUse, result: ToolReturn) -> Sequence[AgentEvent]:
         return [] if result.is_error else written(call)
 
     @override

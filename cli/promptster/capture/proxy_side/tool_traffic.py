@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptster.capture import actions
-from promptster.capture.providers.interface import ToolResult, ToolUse
+from promptster.capture.providers.interface import ToolReturn, ToolUse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,7 +59,7 @@ class ProxyTools:
             self._subagents.expect(identity, spawned, use.id, call.seq)
         return call
 
-    def ran_there(self, identity: Identity, ran: Sequence[ToolUse | ToolResult], response: int | None) -> None:
+    def ran_there(self, identity: Identity, ran: Sequence[ToolUse | ToolReturn], response: int | None) -> None:
         """Record the tools that the provider ran itself; calls and results refer to the response that has them."""
         for item in ran:
             known = self._tool_calls.own(identity, item.id)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
-from promptster.agents.launching import draft
 from promptster.agents.registry import plugin
 from promptster.errors import UsageError, WorkspaceError
 from promptster.protocol.agents import BY_ID, EDITORS, one_of
-from promptster.protocol.events.kinds import CaptureConfigChanged
+from promptster.protocol.events.kinds import CaptureConfigChanged, Event
 from promptster.system.plain_files import read_plain
 
 if TYPE_CHECKING:
@@ -77,8 +76,8 @@ def parsed(relative: str, data: bytes | None) -> dict[str, Any]:
     return cast("dict[str, Any]", value)
 
 
-def changed_entries(workspace: Path, agent: str, ticket: LaunchTicket) -> list[dict[str, Any]]:
-    """The events to record if some of our entries are missing; empty if all are present."""
+def changed_entries(workspace: Path, agent: str, ticket: LaunchTicket) -> list[Event]:
+    """The events to record if some of our entries are missing; empty as long as all are in place."""
     relative, file = editor_file(agent)
     try:
         data = read_plain(workspace, relative)
@@ -86,11 +85,11 @@ def changed_entries(workspace: Path, agent: str, ticket: LaunchTicket) -> list[d
     except (OSError, WorkspaceError):
         content = None
     if content is None:
-        return [draft(CaptureConfigChanged(path_name=relative, detail="missing or unreadable"))]
+        return [CaptureConfigChanged(path_name=relative, detail="missing or unreadable")]
     lost = _missing(content, file.entries(ticket), "")
     if not lost:
         return []
-    return [draft(CaptureConfigChanged(path_name=relative, detail=f"changed: {', '.join(lost)}"))]
+    return [CaptureConfigChanged(path_name=relative, detail=f"changed: {', '.join(lost)}")]
 
 
 def _missing(content: Any, ours: Any, place: str) -> list[str]:
