@@ -38,7 +38,7 @@ class FindsCompanyProvider(Protocol):
     """Finds other providers in an agent's settings."""
 
     def find(self, workspace: Path, environ: Mapping[str, str], known: Collection[str]) -> list[CompanyFinding]:
-        """Look through environment and settings files.
+        """Search the environment and the settings files.
 
         Args:
             workspace: the workspace, whose project settings count too.

@@ -74,7 +74,7 @@ def http_hooked() -> frozenset[str]:
 
 
 def base_urls(port: int, token: str, agents: Iterable[AgentPlugin] | None = None) -> dict[str, str]:
-    """Where each agent reaches its providers through the proxy, by the names of ``address_names``."""
+    """The base URLs of the agents' providers at the proxy, by the names of ``address_names``."""
     found: dict[str, str] = {}
     for each in plugins() if agents is None else agents:
         base = f"http://127.0.0.1:{port}{f'/{token}' if each.token_in_path else ''}"
@@ -86,8 +86,8 @@ def base_urls(port: int, token: str, agents: Iterable[AgentPlugin] | None = None
 def address_names(agent: AgentPlugin) -> tuple[str, ...]:
     """The names of an agent's base URLs, one for each of its providers.
 
-    That of the usual provider has the agent's id, and the others have the providers' names. With a token in the path
-    these are ``ID/PROVIDER``: another agent may put the address of the same provider into an argument.
+    The usual provider's is named after the agent's id, and each other one after its provider. With a token in the path
+    the latter are ``ID/PROVIDER``, because another agent may put the address of the same provider into an argument.
     """
     others = agent.facts.upstreams[1:]
     named = (f"{agent.id}/{upstream}" if agent.token_in_path else upstream for upstream in others)
