@@ -17,6 +17,7 @@ from tests.helpers.relay import Relay
 from tests.helpers.terminal import Terminal
 
 from promptster.clock import SystemClock
+from promptster.commands import start
 from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.privacy import Tombstone
 from promptster.protocol.signing import Envelope
@@ -502,5 +503,17 @@ def test_a_session_runs_also_where_nothing_can_be_pinned(acme: Hiring) -> None:
         (config / "keys").symlink_to("/nonexistent/folder")
         answer = invited.person.call(*invited.start_words("--json"))
         assert answer.code == 0, answer.stderr
-        assert "could not be pinned for promptster verify" in answer.stderr
+        assert "could not save the collector's keys for promptster verify" in answer.stderr
         assert invited.person.result("status")["state"] == "recording"
+
+
+def test_the_agents_fit_into_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many agents those that fit are named, and always the shell, which records any of them."""
+    assert start.agents_line(("claude", "codex", "cursor-agent")) == (
+        "  promptster run claude     or: promptster run codex, promptster shell"
+    )
+    names = ("claude", "codex", "another-agent", "gem")
+    monkeypatch.setattr(start, "_OFTEN", frozenset(names))
+    assert start.agents_line(names) == "  promptster run claude     or: promptster run codex, promptster shell"
+    assert start.agents_line(("codex", "gem")) == "  promptster run codex      or: promptster run gem, promptster shell"
+    assert start.agents_line(("claude",)) == "  promptster run claude     or: promptster shell"

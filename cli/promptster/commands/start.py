@@ -37,9 +37,10 @@ if TYPE_CHECKING or needed.work:
     from promptster.ui.labels import sentence_lines
     from promptster.ui.output import Output
     from promptster.ui.questions import confirm, is_terminal
+    from promptster.ui.wrapping import USUAL_WIDTH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from promptster.protocol.consent import Certificate
     from promptster.protocol.policy import Policy
@@ -348,12 +349,21 @@ def _tell_next_step(started: starting.Started, certificate: Certificate, ide_fil
             out.say(f"  {home_path(file)}")
     out.say()
     out.say(f"  cd {shell_path(started.current.workspace)}")
-    first, *others = allowed_names(started.current.folder) or ("AGENT",)
-    more = ", ".join([*(f"promptster run {name}" for name in others if name in _OFTEN), "promptster shell"])
-    out.say(f"  {f'promptster run {first}':<25} or: {more}")
+    out.say(agents_line(allowed_names(started.current.folder) or ("AGENT",)))
     out.say("  promptster inspect        see what is recorded")
     out.say("  promptster pause          take a break (the clock keeps running)")
     out.say("  promptster submit         submit your work")
+
+
+def agents_line(programs: Sequence[str]) -> str:
+    """How to start an agent: the first program, others as far as they fit into a line, and a shell for any of them."""
+    first, *others = programs
+    line, end = f"  {f'promptster run {first}':<25} or: ", "promptster shell"
+    for name in others:
+        longer = f"{line}promptster run {name}, "
+        if name in _OFTEN and len(longer + end) <= USUAL_WIDTH:
+            line = longer
+    return line + end
 
 
 def _store(text: str | None) -> StoreKind | None:
