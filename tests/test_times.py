@@ -31,6 +31,8 @@ def test_a_record_and_a_table_have_their_own_forms() -> None:
     assert times.moment(_NOW, zone=_BERLIN) == "30 November 2026, 08:07"
     assert times.day(_NOW, zone=_BERLIN) == "30 November 2026"
     assert times.short(_NOW, zone=_BERLIN) == "30 Nov 08:07"
+    assert times.short_day(_NOW + 365 * _DAY, zone=_BERLIN) == "30 Nov 2027"
+    assert times.short_day(10**15) == ""
     assert times.short(_NOW + 2 * _DAY, zone=_BERLIN) == " 2 Dec 08:07"
 
 

@@ -92,6 +92,12 @@ def short(ms: int, *, zone: tzinfo | None = None) -> str:
     return _unknown(ms) if at is None else f"{at.day:>2} {_MONTHS[at.month - 1][:3]} {at:%H:%M}"
 
 
+def short_day(ms: int, *, zone: tzinfo | None = None) -> str:
+    """``30 Nov 2027``, for a column of a table; empty for a time outside the calendar."""
+    at = _local(ms, zone)
+    return "" if at is None else f"{at.day:>2} {_MONTHS[at.month - 1][:3]} {at.year}"
+
+
 def span(ms: int) -> str:
     """A duration in one unit: ``84 min``, ``72 h``, ``5 days``; below a minute ``less than 1 min``."""
     ms = max(ms, 0)

@@ -20,8 +20,8 @@ from promptster.protocol.confirmation import confirmation_code
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.privacy import Withdrawal
 from promptster.protocol.signing import Envelope, SigningKey
+from promptster.times import utc
 from promptster_collector.access.rate_limits import RateLimiter, network_of
-from promptster_collector.clock import rfc3339
 from promptster_collector.settings import HOUR_MS, Limits
 from promptster_collector.store.schema import Invite
 
@@ -208,16 +208,16 @@ def test_openings_are_told_with_their_times(site: Site) -> None:
     times: list[str] = []
     for _ in range(3):
         site.clock.pass_ms(60_000)
-        times.append(rfc3339(site.clock.ms))
+        times.append(utc(site.clock.ms))
         assert site.client.get(path, headers=right).status_code == 200
     site.clock.pass_ms(60_000)
-    times.append(rfc3339(site.clock.ms))
+    times.append(utc(site.clock.ms))
     candidate.redeem_at(site.client)
     code = confirmation_code(candidate.key.public_key)
     assert openings(site, candidate.session) == (code, times[0], times[1:], 4)
     site.clock.pass_ms(60_000)
     assert site.client.get(path, headers=right).status_code == 409
-    times.append(rfc3339(site.clock.ms))
+    times.append(utc(site.clock.ms))
     assert openings(site, candidate.session) == (code, times[0], times[1:], 5)
     for file in site.data.rglob("*"):
         assert not file.is_file() or b"testclient" not in file.read_bytes()
@@ -230,10 +230,10 @@ def test_openings_that_are_kept_are_bounded(site: Site) -> None:
     times: list[str] = []
     for _ in range(30):
         site.clock.pass_ms(1000)
-        times.append(rfc3339(site.clock.ms))
+        times.append(utc(site.clock.ms))
         assert site.client.get(path, headers=right).status_code == 200
     site.clock.pass_ms(1000)
-    times.append(rfc3339(site.clock.ms))
+    times.append(utc(site.clock.ms))
     candidate.redeem_at(site.client)
     code = confirmation_code(candidate.key.public_key)
     assert openings(site, candidate.session) == (code, times[0], [*times[1:8], times[-1]], 31)
@@ -247,7 +247,7 @@ def test_who_redeems_without_looking_has_opened_it_then(site: Site) -> None:
     site.store.database.write_now(lambda connection: connection.execute(update(Invite).values(opened_ms=None)))
     site.clock.pass_ms(5000)
     assert site.client.post(f"{path}/redeem", headers=right, json=body).status_code == 200
-    assert openings(site, looked.session)[1:] == (rfc3339(site.clock.ms), [], 1)
+    assert openings(site, looked.session)[1:] == (utc(site.clock.ms), [], 1)
 
 
 def test_an_erased_session_keeps_neither_code_nor_openings(site: Site) -> None:

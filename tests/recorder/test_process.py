@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import subprocess
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,15 @@ def test_events_of_commands_are_durable_when_answered(running: Running) -> None:
     assert running.control.record(baseline) == seqs[:1]
 
 
+def _raw(running: Running, request: bytes) -> Any:
+    """The answer to a line that no command would send."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(running.folder.control_socket))
+        connection.sendall(request)
+        with connection.makefile("rb") as answers:
+            return json.loads(answers.readline())
+
+
 @pytest.mark.parametrize(
     "draft",
     [
@@ -94,7 +104,7 @@ def test_commands_cannot_speak_for_others(running: Running, draft: dict[str, Any
     good = {"src": "candidate", "kind": "note", "fields": {"text": "a good one before it"}}
     for op in ("record", "close"):
         request = json.dumps({"op": op, "drafts": [good, draft]}).encode() + b"\n"
-        answer = json.loads(running.control._exchange(request, 30.0))
+        answer = _raw(running, request)
         assert (answer["ok"], answer["error"]["code"]) == (False, "bad_draft")
     assert running.kinds() == before
     assert running.control.status().state is SessionState.RECORDING

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 
 from promptster import times
 
 _HALF_A_YEAR_MS = 182 * 24 * 3_600_000
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def milliseconds(text: object) -> int | None:
@@ -40,10 +38,7 @@ def when(text: object, now_ms: int, *, missing: str = "") -> str:
         return missing
     if abs(at_ms - now_ms) < _HALF_A_YEAR_MS:
         return times.short(at_ms)
-    with contextlib.suppress(ValueError, OverflowError, OSError):
-        at = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone()
-        return f"{at.day:>2} {_MONTHS[at.month - 1]} {at.year}"
-    return missing  # a time outside the calendar
+    return times.short_day(at_ms) or missing
 
 
 def length(minutes: int) -> str:

@@ -7,12 +7,12 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from promptster.protocol.policy import AGENTS, PolicyV2
+from promptster.times import utc
 from promptster_collector.access.guard import ACCESS, principal_of
 from promptster_collector.access.principal import INVITERS, TEAM
 from promptster_collector.assessments.policies import policy_of
 from promptster_collector.assessments.schemas import AssessmentAnswer, AssessmentList, AssessmentRequest
 from promptster_collector.assessments.service import AssessmentDraft, AssessmentFacts, Assessments
-from promptster_collector.clock import rfc3339
 from promptster_collector.errors import InvalidError
 from promptster_collector.input_text import normalised_text, text_fault
 
@@ -68,7 +68,7 @@ def _answer(facts: AssessmentFacts) -> AssessmentAnswer:
         time_limit_minutes=facts.time_limit_minutes,
         retention_days=facts.retention_days,
         policy_sha256=facts.policy_sha256,
-        created_at=rfc3339(facts.created_ms),
+        created_at=utc(facts.created_ms),
         policy_version=policy.V,
         agents=list(policy.agents) if isinstance(policy, PolicyV2) else None,
         contact=policy.contact if isinstance(policy, PolicyV2) else None,

@@ -22,9 +22,8 @@ def command(
     Keep keystore.backup apart from the data. It stops working after 7 days, or after the days that
     `serve --key-backup-days` states. Neither part contains master.key or the tombstones.
     """
-    from promptster.times import moment  # noqa: PLC0415 - costs start-up time
+    from promptster.times import moment, utc  # noqa: PLC0415 - costs start-up time
     from promptster_collector.app import system_clock  # noqa: PLC0415 - costs start-up time
-    from promptster_collector.clock import rfc3339  # noqa: PLC0415 - likewise
     from promptster_collector.settings import Settings  # noqa: PLC0415 - likewise
     from promptster_collector.store.backup import make_backup  # noqa: PLC0415 - likewise
     from promptster_collector.store.backup_keys import MOST_DAYS, BackupKeys  # noqa: PLC0415 - likewise
@@ -39,7 +38,7 @@ def command(
     days = MOST_DAYS if stated is None else stated
     made = make_backup(settings, folder.absolute(), keys=keys, days=days, now_ms=now_ms)
     if json:
-        until = None if made.until_ms is None else rfc3339(made.until_ms)
+        until = None if made.until_ms is None else utc(made.until_ms)
         document({"data": str(made.data), "keystore": None if made.keys is None else str(made.keys), "until": until})
         return
     say(f"Backed up the data to {folder / made.data.name}.")

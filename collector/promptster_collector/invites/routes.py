@@ -9,11 +9,11 @@ from litestar.params import FromPath, JSONBody
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.policy import POLICY_HEADER
 from promptster.protocol.signing import Envelope
+from promptster.times import utc
 from promptster_collector.access.guard import ACCESS, bearer_of, principal_of
 from promptster_collector.access.principal import INVITED, INVITERS
 from promptster_collector.access.rate_limits import sender_of
 from promptster_collector.assessments.policies import require_reader
-from promptster_collector.clock import rfc3339
 from promptster_collector.errors import InvalidError
 from promptster_collector.input_text import is_email, normalised_text, text_fault
 from promptster_collector.invites.redemption import Redemption
@@ -56,7 +56,7 @@ async def create_invite(
     made = await invites.create(
         principal.organisation, assessment, _who(data), by=principal.token or "", base_url=str(request.base_url)
     )
-    return InviteAnswer(code=made.code, link=made.link, expires_at=rfc3339(made.expires_ms))
+    return InviteAnswer(code=made.code, link=made.link, expires_at=utc(made.expires_ms))
 
 
 @get("/v1/invites/{invite:str}", opt={ACCESS: INVITED})

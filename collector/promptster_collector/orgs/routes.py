@@ -6,10 +6,10 @@ from litestar import Request, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
+from promptster.times import utc
 from promptster_collector.access.guard import ACCESS, principal_of
 from promptster_collector.access.principal import OWNERS, TEAM, Role
 from promptster_collector.access.tokens import ListedToken, Tokens
-from promptster_collector.clock import rfc3339
 from promptster_collector.errors import InvalidError
 from promptster_collector.input_text import normalised_text, text_fault
 from promptster_collector.orgs.schemas import Me, TokenAnswer, TokenEntry, TokenList, TokenRequest
@@ -57,9 +57,7 @@ async def create_token(
     """Create a token; it is shown only in this answer."""
     label, life_ms = _label(data.label), _life_ms(data.expires_in_days)
     made = await tokens.create(principal_of(request).organisation, _role(data.role), label=label, life_ms=life_ms)
-    return TokenAnswer(
-        id=made.id, token=made.token, role=made.role.value, label=label, expires_at=rfc3339(made.expires_ms)
-    )
+    return TokenAnswer(id=made.id, token=made.token, role=made.role.value, label=label, expires_at=utc(made.expires_ms))
 
 
 def _entry(token: ListedToken) -> TokenEntry:
@@ -67,9 +65,9 @@ def _entry(token: ListedToken) -> TokenEntry:
         id=token.id,
         role=token.role.value,
         label=token.label,
-        created_at=rfc3339(token.created_ms),
-        expires_at=rfc3339(token.expires_ms),
-        revoked_at=None if token.revoked_ms is None else rfc3339(token.revoked_ms),
+        created_at=utc(token.created_ms),
+        expires_at=utc(token.expires_ms),
+        revoked_at=None if token.revoked_ms is None else utc(token.revoked_ms),
         active=token.active,
     )
 

@@ -6,9 +6,9 @@ from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from promptster.times import utc
 from promptster_collector.access.guard import ACCESS, principal_of
 from promptster_collector.access.principal import READERS, TEAM
-from promptster_collector.clock import rfc3339
 from promptster_collector.sessions.schemas import HeadAnswer, SessionEntry, SessionList
 from promptster_collector.sessions.service import ListedSession, Sessions
 
@@ -32,18 +32,18 @@ def _entry(session: ListedSession) -> SessionEntry:
         name=session.name,
         email=session.email,
         state=session.state,
-        started_at=rfc3339(session.started_ms),
+        started_at=utc(session.started_ms),
         events=session.events,
         checked=session.checked_n,
-        closed_at=None if session.closed_ms is None else rfc3339(session.closed_ms),
+        closed_at=None if session.closed_ms is None else utc(session.closed_ms),
         outcome=session.outcome,
-        last_received_at=None if session.received_ms is None else rfc3339(session.received_ms),
-        record_until=rfc3339(session.record_until_ms),
-        upload_until=rfc3339(session.upload_until_ms),
+        last_received_at=None if session.received_ms is None else utc(session.received_ms),
+        record_until=utc(session.record_until_ms),
+        upload_until=utc(session.upload_until_ms),
         activity=None if session.activity is None else session.activity.value,
         confirmation_code=session.confirmation_code,
-        opened_at=None if session.opened_ms is None else rfc3339(session.opened_ms),
-        opened_again_at=[rfc3339(at_ms) for at_ms in session.opened_again_ms],
+        opened_at=None if session.opened_ms is None else utc(session.opened_ms),
+        opened_again_at=[utc(at_ms) for at_ms in session.opened_again_ms],
         openings=session.openings,
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 from tests.helpers.candidate import bearer, started
 
-from promptster_collector.clock import rfc3339
+from promptster.times import utc
 from promptster_collector.sessions.states import SILENT_MS, State, activity
 from promptster_collector.store.schema import Session
 
@@ -32,7 +32,7 @@ def test_a_session_is_silent_when_nothing_arrives(site: Site) -> None:
     assert _entry(site, candidate)["activity"] == "silent"
     candidate.say("hello")
     assert candidate.put(site.client, 0).status_code == 200
-    heard = rfc3339(site.clock.ms)
+    heard = utc(site.clock.ms)
     site.clock.pass_ms(SILENT_MS - 1)
     entry = _entry(site, candidate)
     assert (entry["activity"], entry["last_received_at"]) == ("working", heard)
@@ -55,7 +55,7 @@ def test_a_session_whose_time_is_over_is_told_with_until_when_it_can_be_submitte
     site.clock.ms = record_until
     entry = _entry(site, candidate)
     assert entry["activity"] == "over"
-    assert (entry["record_until"], entry["upload_until"]) == (rfc3339(record_until), rfc3339(upload_until))
+    assert (entry["record_until"], entry["upload_until"]) == (utc(record_until), utc(upload_until))
 
 
 def test_what_has_ended_does_nothing() -> None:
