@@ -38,7 +38,7 @@ HEAVY = (
     "ssl",
     "promptster.client",
     "promptster.config",
-    "promptster.keys",
+    "promptster.secret_store",
     "promptster.proxy",
     "promptster.recorder.supervisor",
 )

@@ -1,8 +1,8 @@
 """This user's settings: the collector signed in to, the network and the pinned keys.
 
 Environment variables override ``settings.json`` in the configuration folder. Nothing here is secret: tokens are in
-``promptster.keys``. Files are written completely, synced and renamed, so that a crash leaves either the old file or the
-new.
+``promptster.secret_store``. Files are written completely, synced and renamed, so that a crash leaves either the old
+file or the new.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ A command line that cannot be parsed raises a ``UsageError`` that names the wron
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.main import get_command
@@ -75,14 +75,19 @@ def run(app: typer.Typer, words: Sequence[str], program: str) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _no_type(ctx: object) -> None:
+    """What the library shows as the type of an argument."""
+
+
 def _drop_types(command: object) -> None:
     """Show arguments in help as a person writes them, ``FILE`` and not ``{FILE} <list[Path]>``."""
-    for parameter in getattr(command, "params", ()):
-        shown = vars(parameter)
+    parameters: list[Any] = getattr(command, "params", [])
+    for parameter in parameters:
+        shown: dict[str, Any] = parameter.__dict__
         shown["_get_number_range_help_str"] = lambda: None  # the parameter's own words say it
         if getattr(parameter, "param_type_name", "") == "argument":
             name = f"{parameter.display_name_raw}{'...' if parameter.nargs != 1 else ''}"
-            shown["display_type_rich"] = lambda ctx: None  # noqa: ARG005 - the library names it
+            shown["display_type_rich"] = _no_type
             shown["_usage_display_name"] = lambda name=name, needed=parameter.required: name if needed else f"[{name}]"
 
 

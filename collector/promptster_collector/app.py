@@ -24,8 +24,8 @@ from promptster_collector.clock import SystemClock
 from promptster_collector.ingest import log_routes
 from promptster_collector.ingest import routes as ingest_routes
 from promptster_collector.ingest.checks import Checks
+from promptster_collector.ingest.receipt_log import TransparencyLog
 from promptster_collector.ingest.service import Ingest
-from promptster_collector.ingest.transparency_log import TransparencyLog
 from promptster_collector.invites import routes as invite_routes
 from promptster_collector.invites.redemption import Redemption, finish_interrupted
 from promptster_collector.invites.service import Invites

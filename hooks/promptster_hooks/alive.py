@@ -3,18 +3,18 @@
 The settings file of an editor's agent sends its calls to the recorder. After a reboot no recorder listens there: the
 agent would retry for a minute and then blame a firewall, or send its key to another program that uses the port by then.
 So Claude Code runs this program before each prompt. Exit code 2 stops the prompt and shows standard error to the
-person. Any other exit code lets the prompt pass, so that a fault of ours never stops anyone's work.
+person. Any other exit code lets the prompt pass, so that an error of ours never stops anyone's work.
 """
 
 import _socket
 import posix
 import sys
 
-NO = 2
+STOP_PROMPT = 2
 PATIENCE_S = 1.0
-WORDS = (
+MESSAGE = (
     "Promptster: the recorder is not running, and this agent's calls go through it.\n"
-    "In your own terminal: `promptster resume` to record again, or `promptster restore` to continue unrecorded. "
+    "In your own terminal, run `promptster resume` to record again, or `promptster restore` to continue unrecorded. "
     "Then start the agent again.\n"
 )
 
@@ -31,7 +31,7 @@ def listens(address: str) -> bool:
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
         return False
     except OSError:
-        return True  # the recorder is busy
+        return True  # the recorder may be busy
     finally:
         link.close()
     return True
@@ -41,8 +41,8 @@ def main(arguments: list[str]) -> int:
     """Return the exit code for one prompt."""
     if listens(arguments[0]):
         return 0
-    posix.write(2, WORDS.encode())
-    return NO
+    posix.write(2, MESSAGE.encode())
+    return STOP_PROMPT
 
 
 if __name__ == "__main__":

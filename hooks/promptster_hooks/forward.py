@@ -2,8 +2,8 @@
 
 It reads the hook's JSON from stdin, passes it to the recorder over a unix socket, and ends. If the recorder does not
 answer in time, or its address belongs to another user, the call goes into the spool. The exit code is always 0 and
-nothing is printed: recording must not slow, block or steer an agent, and a Cursor hook that prints anything but a valid
-answer would block the action.
+nothing is printed, because recording must not slow, block or influence an agent. A Cursor hook that prints anything but
+a valid answer would block the action.
 
 It is started once for every action of an agent, so it imports only three compiled-in modules. ``frame.py`` and
 ``spool.py`` define the bytes, and a test compares this file with them. The spool's code is loaded only when needed.

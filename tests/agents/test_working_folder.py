@@ -95,7 +95,7 @@ def test_a_folder_that_is_gone_is_said(made: RecordingSession) -> None:
         check=False,
     )
     assert done.returncode == 125
-    assert "the folder that you are in is gone" in done.stderr
+    assert "the current folder no longer exists" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Everything that a person reads here is plain English: messages, help, documents, pages, docstrings and comments.
 
-``wording.toml`` holds the rules, what is allowed in spite of them and the folders that are still being rewritten. Run
-``python -m tests.checks.wording`` for the findings, with the exempt folders if you add ``--all``.
+``wording.toml`` contains the rules and their exceptions. Run ``python -m tests.checks.wording`` for the findings.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cache, cached_property
@@ -90,7 +89,6 @@ class Wording:
     rules: tuple[Rule, ...]
     allowed: tuple[tuple[str, frozenset[str], frozenset[str]], ...]
     """File patterns, with the rules and the kinds of text that do not count there."""
-    in_work: tuple[str, ...]
 
     @cached_property
     def any_rule(self) -> re.Pattern[str]:
@@ -104,14 +102,10 @@ class Wording:
             for pattern, rules, kinds in self.allowed
         )
 
-    def is_in_work(self, path: str) -> bool:
-        """Return whether the file belongs to a folder that is still being rewritten."""
-        return any(path == folder or path.startswith(f"{folder}/") for folder in self.in_work)
-
 
 @cache
 def read_wording(path: Path = RULES) -> Wording:
-    """Read the rules, the allowances and the folders in work."""
+    """Read the rules and the allowances."""
     data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     return Wording(
         rules=tuple(_rule(entry) for entry in data["rule"]),
@@ -119,7 +113,6 @@ def read_wording(path: Path = RULES) -> Wording:
             (entry["path"], frozenset(entry.get("rules", ())), frozenset(entry.get("kinds", ())))
             for entry in data["allow"]
         ),
-        in_work=tuple(data["in_work"]),
     )
 
 
@@ -136,7 +129,7 @@ def _rule(entry: dict[str, Any]) -> Rule:
 
 
 def problems(root: Path) -> Iterator[str]:
-    """Each phrase that a rule finds outside the folders in work.
+    """Each phrase that a rule finds.
 
     Args:
         root: the repository.
@@ -144,9 +137,8 @@ def problems(root: Path) -> Iterator[str]:
     wording = read_wording()
     for path in _files(root):
         name = path.relative_to(root).as_posix()
-        if not wording.is_in_work(name):
-            for finding in findings(name, path.read_text(encoding="utf-8"), wording):
-                yield str(finding)
+        for finding in findings(name, path.read_text(encoding="utf-8"), wording):
+            yield str(finding)
 
 
 def findings(name: str, text: str, wording: Wording) -> list[Finding]:
@@ -252,24 +244,12 @@ def _raised(name: str, module: ast.Module) -> Iterator[Finding]:
             yield Finding(name, node.lineno, "error-stop", message[-20:], "no full stop after 'error:'")
 
 
-def main(words: Iterable[str]) -> int:
-    """Print the findings, and those of the folders in work if asked; returns the exit code."""
-    wording, everything = read_wording(), "--all" in words
-    counts: dict[str, int] = dict.fromkeys(wording.in_work, 0)
-    failed = 0
-    for path in _files(ROOT):
-        name = path.relative_to(ROOT).as_posix()
-        found = findings(name, path.read_text(encoding="utf-8"), wording)
-        for folder in wording.in_work:
-            if name == folder or name.startswith(f"{folder}/"):
-                counts[folder] += len(found)
-        if everything or not wording.is_in_work(name):
-            failed += len(found)
-            sys.stdout.write("".join(f"{one}\n" for one in found))
-    for folder, count in counts.items():
-        sys.stdout.write(f"in work: {folder}: {count or 'nothing left, remove it from in_work'}\n")
-    return 1 if failed else 0
+def main() -> int:
+    """Print the findings; returns the exit code."""
+    found = list(problems(ROOT))
+    sys.stdout.write("".join(f"{one}\n" for one in found))
+    return 1 if found else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -13,7 +13,7 @@ from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.merkle import leaf_hash, verify_consistency
 from promptster.protocol.signing import SigningKey
 from promptster.protocol.transparency_log import Checkpoint, sign_checkpoint
-from promptster_collector.ingest.transparency_log import CheckpointStanding
+from promptster_collector.ingest.receipt_log import CheckpointStanding
 from promptster_collector.store.schema import Alarm, LogCheckpoint, LogOrigin
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from promptster.commands.cells import counted_days, length, milliseconds, when
 from promptster.commands.invite import quoted
-from promptster.commands.names import shortened, the_one
 from promptster.commands.sessions import legend, stage
+from promptster.commands.short_ids import shortened, the_one
 from promptster.errors import UsageError
 
 NOW = 1_796_025_600_000

@@ -12,7 +12,7 @@ from tests.helpers.recorders import BATCHES, MemoryCollector, RecorderBench, not
 
 from promptster.client import CollectorRefusedError, CollectorUnreachableError
 from promptster.deliver.limits import SealingLimits, UploadTiming
-from promptster.deliver.refusals import Refusals
+from promptster.deliver.refused_batches import Refusals
 from promptster.deliver.uploader import Ended, Halt, Pace, Uploader
 from promptster.protocol.key_succession import first_key, next_key, write_keyfile
 from promptster.protocol.privacy import Tombstone

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from promptster.deliver.trust import TrustedKeys
-from promptster.keys import SessionSecrets
 from promptster.protocol import merkle
 from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.encoding import b64u_encode
@@ -20,6 +19,7 @@ from promptster.protocol.policy import make_policy, policy_sha256
 from promptster.protocol.sealing import SealingKey
 from promptster.protocol.signing import Envelope, SigningKey
 from promptster.protocol.transparency_log import LogProof, log_leaf, sign_checkpoint
+from promptster.secret_store import SessionSecrets
 from promptster.session_folder.folder import SessionFacts, SessionFolder, SessionState
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from promptster.agents.hook_command import hook_command
 from promptster.agents.launching import LaunchRequest
 from promptster.agents.registry import base_urls
-from promptster.keys import FileStore, SessionSecrets, save_secrets
 from promptster.paths import Paths
 from promptster.protocol.policy import make_policy
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
 from promptster.recorder.control_server import ControlServer
 from promptster.recorder.process_log import Log
+from promptster.secret_store import FileStore, SessionSecrets, save_secrets
 from promptster.session_folder.control_calls import ControlCall, LaunchCall, RecordCall, SentEvent
 from promptster.session_folder.control_messages import LaunchTicket, RecordReply, Reply
 from promptster.session_folder.folder import SessionFacts, SessionFolder, SessionState

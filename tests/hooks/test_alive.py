@@ -43,7 +43,7 @@ def test_without_one_it_is_stopped_with_a_word(what: str) -> None:
             with socket.socket(socket.AF_UNIX) as gone:
                 gone.bind(address)
         code, out, err = _ask(address)
-    assert (code, out) == (alive.NO, b"")
+    assert (code, out) == (alive.STOP_PROMPT, b"")
     assert b"the recorder is not running" in err
     assert b"`promptster resume`" in err
     assert b"`promptster restore`" in err
@@ -53,7 +53,7 @@ def test_without_one_it_is_stopped_with_a_word(what: str) -> None:
 def test_a_stranger_records_nothing(tmp_path: Path) -> None:
     """Another user's socket in that place is not a recorder."""
     with stranger_at(tmp_path / "run" / "s", tmp_path / "heard"):
-        assert _ask(str(tmp_path / "run" / "s"))[0] == alive.NO
+        assert _ask(str(tmp_path / "run" / "s"))[0] == alive.STOP_PROMPT
 
 
 def test_it_loads_nothing_heavy() -> None:

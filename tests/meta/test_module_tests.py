@@ -231,8 +231,8 @@ def folder_problem(folder: str, entry: Entry) -> str | None:
 @pytest.mark.parametrize(
     ("module", "line"),
     [
-        ("promptster.keys", "tests/test_times.py"),  # does not import it
-        ("promptster.keys", "tests/test_gone.py"),  # is not there
+        ("promptster.secret_store", "tests/test_times.py"),  # does not import it
+        ("promptster.secret_store", "tests/test_gone.py"),  # is not there
         ("promptster.commands.pause", "tests/test_times.py by promptster pause"),  # does not name the command
         ("promptster.commands.pause", "tests/commands/test_status.py by promptster halt"),  # is no command
         ("promptster.proxy.sse", "tests/commands/test_agent_ended.py by promptster pause"),  # is far from it

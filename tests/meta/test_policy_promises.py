@@ -45,7 +45,7 @@ PROMISES: Final[Mapping[str, str]] = {
     ),
     "Your own editor is not watched.": "no_module_on_the_candidates_side_can_watch_the_computer",
     "Your agent's key for its provider is removed.": "observers_see_no_credentials no_credential_reaches_a_draft",
-    "Everything else that it reads, prints or sends is recorded as it is, including personal data and passwords: keep "
+    "Everything else that the agent reads, prints or sends is recorded as it is, including personal data and passwords: keep "
     "those out of its reach.": "a_real_agent_is_recorded_whole_and_unchanged",
     "Once you agree, a recorder runs on your computer.": "a_person_reads_agrees_and_begins",
     "It encrypts what it records, and sends it as you work.": (
@@ -72,7 +72,7 @@ PROMISES: Final[Mapping[str, str]] = {
     "Recording ends 90 minutes after you agree.": "after_the_time_limit_nothing_of_agents_is_recorded",
     "Recording ends when the time on your invite is over.": "after_the_time_limit_nothing_of_agents_is_recorded",
     "The clock also runs while you pause.": "a_pause_is_told_before_and_after",
-    'Nothing is submitted then. You can still run "promptster submit" later.': (
+    'Nothing is submitted automatically. You can still run "promptster submit" later.': (
         "a_session_whose_time_is_over_is_told_with_until_when_it_can_be_submitted"
     ),
     "Owners and reviewers at Acme, to judge this one assessment.": "matrix",

@@ -6,8 +6,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.checks import wording
-from tests.checks.wording import RULES, Wording, findings, problems, read_wording
+from tests.checks.wording import RULES, findings, problems, read_wording
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,19 +103,16 @@ def test_what_is_allowed_is_left_alone() -> None:
     assert found(text, "cli/promptster/protocol/policies/text_2.py") == [(1, "stands")]
 
 
-def test_folders_in_work_are_exempt_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An entry is a whole folder or a file, not the beginning of a name."""
-    for name in ("cli/promptster/commands/a.py", "cli/promptster/commands_of.py"):
+def test_every_kind_of_file_is_read(tmp_path: Path) -> None:
+    """Code, tests and documents are; the place of a finding is named."""
+    for name in ("cli/promptster/a.py", "tests/test_b.py", "docs/c.md"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text('"""It stands."""\n')
-    known = read_wording()
-    made = Wording(known.rules, known.allowed, in_work=("cli/promptster/commands",))
-    monkeypatch.setattr(wording, "read_wording", lambda: made)
-    assert list(problems(tmp_path)) == ["cli/promptster/commands_of.py:1: 'stands': is, or appears (stands)"]
+        path.write_text("\n\nIt stands.\n" if name.endswith(".md") else '"""It stands."""\n')
+    expected = ["cli/promptster/a.py:1", "docs/c.md:3", "tests/test_b.py:1"]
+    assert sorted(problems(tmp_path)) == [f"{place}: 'stands': is, or appears (stands)" for place in expected]
 
 
-def test_every_folder_in_work_exists_and_every_allowance_gives_its_reason() -> None:
-    """An entry without its folder is removed."""
-    assert [name for name in read_wording().in_work if not (wording.ROOT / name).exists()] == []
+def test_every_allowance_gives_its_reason() -> None:
+    """An exception without a reason is not one."""
     assert all(entry["reason"] for entry in tomllib.loads(RULES.read_text(encoding="utf-8"))["allow"])

@@ -233,7 +233,7 @@ def test_a_closed_terminal_is_survived(tmp_path: Path, monkeypatch: pytest.Monke
 _STARTER = """
 import json, sys
 from pathlib import Path
-from promptster.keys import SessionSecrets
+from promptster.secret_store import SessionSecrets
 from promptster.session_folder.folder import SessionFolder
 from promptster.recorder.spawning import spawn_recorder
 told = json.loads(sys.stdin.read())

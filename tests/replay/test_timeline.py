@@ -7,6 +7,7 @@ from typing import Any
 from tests.helpers.plausible import plausible
 from tests.helpers.sessions import CLAUDE, START_MS, Script
 
+from promptster.protocol.events.kinds import Kind
 from promptster.replay.model import EntryRole, GapKind
 from promptster.replay.timeline import build
 
@@ -17,8 +18,8 @@ def test_a_whole_session_is_told_once() -> None:
     timeline = build(events)
     assert sorted(seq for entry in timeline.entries for seq in entry.seqs) == [event.seq for event in events]
     assert timeline.wire_events == len(events)
-    assert timeline.count("prompt") == 5
-    assert timeline.count("tool_call") == 8
+    assert timeline.count(Kind.PROMPT) == 5
+    assert timeline.count(Kind.TOOL_CALL) == 8
     assert all(entry.role is not EntryRole.NOT_CANDIDATE for entry in timeline.story)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.session_folder.test_touched_files import OURS, touched_files
 
-from promptster.session_folder.touched_files import Outcome
+from promptster.session_folder.touched_files import RestoreOutcome
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ def test_a_file_that_holds_what_was_written_first_is_put_back(workspace: Path) -
         files.write("a.txt", data)
     (workspace / "a.txt").write_bytes(b"ours, first")
     (restored,) = files.restore()
-    assert restored.outcome is Outcome.PUT_BACK
+    assert restored.outcome is RestoreOutcome.PUT_BACK
     assert (workspace / "a.txt").read_bytes() == b"theirs"
 
 
@@ -62,7 +62,7 @@ def test_a_file_that_is_as_it_was_is_not_written(workspace: Path) -> None:
     file.write_bytes(b'{"theirs": 1}')
     before = file.stat()
     (restored,) = touched_files(workspace).restore()
-    assert restored.outcome is Outcome.PUT_BACK
+    assert restored.outcome is RestoreOutcome.PUT_BACK
     assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
@@ -82,7 +82,7 @@ def test_what_others_added_to_a_file_of_ours_stays_private(workspace: Path) -> N
     touched_files(workspace).write("a.json", b'{"ours": 2}')
     (workspace / "a.json").write_bytes(b'{"ours": 2, "theirs": 1}')
     (restored,) = touched_files(workspace).restore()
-    assert restored.outcome is Outcome.ENTRIES_REMOVED
+    assert restored.outcome is RestoreOutcome.ENTRIES_REMOVED
     assert stat.S_IMODE((workspace / "a.json").stat().st_mode) == 0o600
 
 
@@ -107,7 +107,7 @@ def test_a_file_that_was_absent_leaves_nothing_to_keep(workspace: Path) -> None:
     os.mkfifo(workspace / "a.json")
     leave = workspace.parent / "left"
     (restored,) = touched_files(workspace).restore(leave=leave)
-    assert restored.outcome is Outcome.NOT_PUT_BACK
+    assert restored.outcome is RestoreOutcome.NOT_PUT_BACK
     assert not any("is kept in" in line for line in restored.more)
     assert not leave.exists()
     assert touched_files(workspace).restore() == []

@@ -1,1 +1,1 @@
-"""The agents that can be recorded: a folder for each, found through the registry."""
+"""The agents that can be recorded: one folder for each, found through the registry."""

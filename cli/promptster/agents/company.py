@@ -1,7 +1,7 @@
-"""Finding an agent that is set to use a company's own provider, before anything is agreed to.
+"""Detects, before consent, an agent that is configured to use a company's own provider.
 
-A company gateway, Bedrock or Vertex means that an agent's calls never cross the recorder, or go to the wrong place.
-Only settings are read, never a key, and nothing is written.
+With a company gateway, Bedrock or Vertex, an agent's calls bypass the recorder or go to the wrong place. Only settings
+are read, never a key, and nothing is written.
 """
 
 from __future__ import annotations
@@ -15,41 +15,41 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OFF = frozenset({"", "0", "false", "no", "off"})
-"""Values of a variable that switch nothing on."""
+"""Values of a variable that leave its feature off."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompanyFinding:
-    """One reason why an agent's calls would not cross the recorder."""
+    """One reason why an agent's calls would bypass the recorder."""
 
     agent: str
     """The agent's id."""
     what: str
-    """Where its calls go instead, without a secret in it."""
+    """Where its calls go instead; contains no secret."""
     where: str
-    """The variable or file that says so."""
+    """The variable or file that sets this."""
 
     def sentence(self) -> str:
-        """The finding as a person reads it."""
+        """The finding as a sentence for people."""
         return f"{self.agent} is set to use {self.what} (by {self.where})"
 
 
 class FindsCompanyProvider(Protocol):
-    """An agent whose settings can name another provider."""
+    """Finds other providers in an agent's settings."""
 
     def find(self, workspace: Path, environ: Mapping[str, str], known: Collection[str]) -> list[CompanyFinding]:
-        """Look through environment and settings files.
+        """Search the environment and the settings files.
 
         Args:
-            workspace: its project settings count too.
+            workspace: the workspace, whose project settings count too.
             environ: the environment in which the agent will be started.
-            known: hosts that are no finding, as ``host_of`` writes them.
+            known: hosts to ignore, as ``host_of`` writes them.
         """
         ...
 
 
 def host_of(url: str) -> str:
-    """Host and, if there is one, port: enough to show who answers, without user or path."""
+    """The host and, if given, the port of a URL: enough to show where calls go, without user name or path."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""

@@ -1,4 +1,4 @@
-"""The workspace file that an agent inside an editor reads, merged with our entries after the candidate said yes."""
+"""The workspace file that an agent inside an editor reads; our entries are added with the candidate's consent."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 class HasEditorFile(Protocol):
-    """An agent that reads such a file; the catalogue names its place in the workspace."""
+    """Describes such a file of one agent; the catalogue gives its path in the workspace."""
 
     holds_token: bool
-    """Whether our entries hold the session's token."""
+    """Whether our entries contain the session's token."""
     empty: Mapping[str, Any]
-    """What a file that says nothing yet holds."""
+    """The content of a new file."""
 
     def entries(self, ticket: LaunchTicket) -> dict[str, Any]:
-        """Our entries."""
+        """The entries that we add."""
         ...
 
     def refusal(self, content: Mapping[str, Any]) -> str | None:

@@ -1,7 +1,7 @@
 """How an agent is started with recording on, as plain values.
 
-Preparing may write files of our own (0600, in the session's run folder), with nothing of the candidate's in them, and
-never a file of the agent. It does not start anything; ``launcher`` does.
+Preparing a launch may write files of our own (0600, in the session's run folder), which contain nothing of the
+candidate's. It never writes a file of the agent, and starts nothing; ``launcher`` does that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchRequest:
-    """Everything that an agent's recipe depends on."""
+    """Everything that a launch depends on."""
 
     program: Path
     """The agent's own program."""
@@ -32,13 +32,13 @@ class LaunchRequest:
     workspace: Path
     """The assessment's work tree."""
     ticket: LaunchTicket
-    """How to reach the recorder; holds the token."""
+    """How to reach the recorder; contains the token."""
     run_folder: Path
-    """0700 folder of the running session, for files that hold the token."""
+    """The running session's 0700 folder, for files that contain the token."""
     state_folder: Path
-    """Our own state folder, for what may be remembered between sessions."""
+    """Our own state folder, for data that outlives a session."""
     hook_command: tuple[str, ...]
-    """The forwarder's command line up to the agent's name."""
+    """The forwarder's command line, up to the agent's name."""
     hooks_only: bool = False
     """Leave the API traffic alone: the candidate agreed to be recorded by hooks only."""
 
@@ -48,21 +48,21 @@ class Launch:
     """How to start the agent."""
 
     arguments: tuple[str, ...]
-    """What follows the program."""
+    """The arguments after the program."""
     environ: Mapping[str, str]
     """The whole environment."""
     descriptors: tuple[int, ...] = ()
     """Open files that the agent inherits."""
     notes: tuple[str, ...] = ()
-    """Lines for the candidate: what will not be seen, and why."""
+    """Lines for the candidate: what will not be recorded, and why."""
     events: tuple[Event, ...] = ()
     """What the launcher reports before the start: what will be missing from the recording, and why."""
     converses: bool = True
-    """Whether this can be a conversation; help, logins and the like have nothing that could be recorded."""
+    """Whether this can be a conversation; help, logins and the like contain nothing to record."""
 
 
 class EditorFileMissingError(LaunchError):
-    """The agent can be recorded only with its workspace file prepared, and a person may agree to that now."""
+    """The agent can be recorded only with its workspace file in place, and the candidate may agree to that now."""
 
     def __init__(self, message: str, *, agent: str, question: str, hint: str, code: str) -> None:
         """``agent``: its id; ``question``: what to ask at a terminal."""
@@ -71,19 +71,19 @@ class EditorFileMissingError(LaunchError):
 
 
 class Launches(Protocol):
-    """Starts one agent."""
+    """Describes how to start one agent."""
 
     resume_words: tuple[str, ...] = ()
-    """What goes before a conversation's id to continue it."""
+    """The arguments before a conversation's id that continue it."""
     folder_options: tuple[str, ...] = ()
-    """Options that name the folder that the agent works in, instead of the one that it is started in."""
+    """Options that set the folder in which the agent works, instead of the current one."""
     own_folder_options: tuple[str, ...] = ()
-    """Options by which the agent makes a folder of its own to work in, outside the workspace."""
+    """Options with which the agent creates its own folder to work in, outside the workspace."""
     further_folder_option: str = "--add-dir"
     """The option that lets the agent read and write further folders."""
 
     def environment(self, arguments: tuple[str, ...], environ: Mapping[str, str]) -> Mapping[str, str]:
-        """The variables as this agent will see them, if its own arguments can set some.
+        """The environment as this agent will see it; its own arguments may set variables.
 
         Args:
             arguments: what the candidate typed after the agent's name.
@@ -96,26 +96,26 @@ class Launches(Protocol):
         return environ
 
     def converses(self, arguments: tuple[str, ...]) -> bool:
-        """Whether a call can be a conversation; help, logins and the like have nothing that could be recorded."""
+        """Whether these arguments can start a conversation; help, logins and the like contain nothing to record."""
         del arguments
         return True
 
     def prepare(self, request: LaunchRequest) -> Launch:
-        """How to start this agent recorded.
+        """How to start this agent with recording on.
 
         Raises:
-            LaunchError: it cannot be recorded as it is called.
+            LaunchError: it cannot be recorded with these arguments.
         """
         ...
 
 
 def with_loopback(excluded: str) -> str:
-    """A NO_PROXY value that also names this machine; a user's own entries stay first."""
+    """A NO_PROXY value that also contains 127.0.0.1; the user's own entries stay first."""
     entries = [entry.strip() for entry in excluded.split(",") if entry.strip()]
     return ",".join(entries if "*" in entries or "127.0.0.1" in entries else [*entries, "127.0.0.1"])
 
 
 def split_options(arguments: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The arguments before ``--``, and the rest with it: options stand only in the first part."""
+    """The arguments before ``--``, and the rest from ``--`` on; only the first part contains options."""
     at = arguments.index("--") if "--" in arguments else len(arguments)
     return arguments[:at], arguments[at:]

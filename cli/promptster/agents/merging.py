@@ -1,4 +1,4 @@
-"""Our entries merged with a person's own, in files and settings that both write to."""
+"""Merges our entries with the user's own, in files and settings that contain both."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def merge_settings(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
-    """Deep merge: objects join, lists join (theirs first), and if both say something else, ours stays."""
+    """Merge deeply: objects and lists are joined (theirs first); of two other values, ours is kept."""
     merged = dict(theirs)
     for key, value in ours.items():
         other = merged.get(key)

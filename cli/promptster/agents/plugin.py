@@ -1,6 +1,6 @@
-"""What the folder of an agent offers: ``AGENT``, with the capabilities that this agent has.
+"""What an agent's folder provides: ``AGENT``, with the capabilities that this agent has.
 
-A capability is loaded when it is first needed, so that a plug-in costs nothing until then.
+A capability is imported only when it is needed, so a plug-in costs nothing until then.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class HookTransport(StrEnum):
     HTTP = "http"
     """By POST to ``/hooks/<id>`` at the proxy, with the session's token in a header."""
     COMMAND = "command"
-    """By a command that hands the payload to the recorder's socket."""
+    """By a command that sends the payload to the recorder's socket."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,24 +37,24 @@ class AgentPlugin:
     launch: Callable[[], Launches]
     """How it is started."""
     requests: Callable[[], ReadsRequests] | None = None
-    """How its calls of a provider are read; ``None`` if they never cross the proxy."""
+    """How its API calls are read; ``None`` if they never pass through the proxy."""
     hooks: Callable[[], ReadsHooks] | None = None
     """How its hooks are read; ``None`` if it has none."""
     hook_transport: HookTransport | None = None
     """How its hooks arrive; ``None`` if it has none."""
     token_in_path: bool = False
-    """Whether the base URL carries the session's token, because the agent can send no header of ours."""
+    """Whether the base URL contains the session's token, because the agent cannot send a header of ours."""
     editor: Callable[[], HasEditorFile] | None = None
     """The workspace file that it reads inside an editor, if it has one."""
     company: Callable[[], FindsCompanyProvider] | None = None
-    """How a company's own provider shows in its settings; ``None`` if its calls never cross the proxy."""
+    """How a company's own provider is found in its settings; ``None`` if its calls never pass through the proxy."""
 
     @property
     def id(self) -> str:
-        """Its name in events, policies and hook addresses."""
+        """Its id in events, policies and hook addresses."""
         return self.facts.id
 
     @property
     def is_hooked(self) -> bool:
-        """Whether a call that crosses the proxy has hooks too, so that their silence means something."""
+        """Whether it has both API calls at the proxy and hooks, so that silent hooks can be noticed."""
         return self.hooks is not None and self.requests is not None

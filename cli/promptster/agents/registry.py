@@ -1,4 +1,4 @@
-"""The agents that are here: for each line of the catalogue the ``AGENT`` of the folder of that name."""
+"""Finds the plug-ins: for each line of the catalogue, ``AGENT`` of the folder with that id."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 @cache
 def plugin(agent: str) -> AgentPlugin:
-    """The plug-in of the agent of this id, which is in the catalogue."""
+    """The plug-in of an agent, by its id in the catalogue."""
     return cast("AgentPlugin", import_module(f"promptster.agents.{agent}").AGENT)
 
 
 def plugins() -> tuple[AgentPlugin, ...]:
-    """Every plug-in, in the order of the catalogue."""
+    """All plug-ins, in the order of the catalogue."""
     return tuple(plugin(facts.id) for facts in CATALOGUE)
 
 
 def program_facts(program: str) -> AgentFacts:
-    """The agent that people start by this name.
+    """The agent whose program has this name.
 
     Raises:
-        LaunchError: there is none (125: it is our refusal, whether or not such a program is installed).
+        LaunchError: no agent has (exit code 125: we refuse, whether or not such a program is installed).
     """
     facts = BY_PROGRAM.get(program)
     if facts is None:
@@ -44,17 +44,17 @@ def program_facts(program: str) -> AgentFacts:
 
 
 def launches(program: str) -> Launches:
-    """How the agent that people start by this name is started.
+    """How to start the agent whose program has this name.
 
     Raises:
-        LaunchError: there is none.
+        LaunchError: no agent has.
     """
     return plugin(program_facts(program).id).launch()
 
 
 @cache
 def readers() -> AgentReaders:
-    """Every agent as capture reads it."""
+    """The readers of all agents, for capture."""
     from promptster.capture.readers import AgentReader, AgentReaders  # noqa: PLC0415 - only the recorder reads
 
     found: list[AgentReader] = []
@@ -74,7 +74,7 @@ def http_hooked() -> frozenset[str]:
 
 
 def base_urls(port: int, token: str, agents: Iterable[AgentPlugin] | None = None) -> dict[str, str]:
-    """Where each agent reaches its providers through the proxy, by the names of ``address_names``."""
+    """The base URLs of the agents' providers at the proxy, by the names of ``address_names``."""
     found: dict[str, str] = {}
     for each in plugins() if agents is None else agents:
         base = f"http://127.0.0.1:{port}{f'/{token}' if each.token_in_path else ''}"
@@ -86,8 +86,8 @@ def base_urls(port: int, token: str, agents: Iterable[AgentPlugin] | None = None
 def address_names(agent: AgentPlugin) -> tuple[str, ...]:
     """The names of an agent's base URLs, one for each of its providers.
 
-    That of the usual provider has the agent's id, and the others have the providers' names. With a token in the path
-    these are ``ID/PROVIDER``: another agent may put the address of the same provider into an argument.
+    The usual provider's is named after the agent's id, and each other one after its provider. With a token in the path
+    the latter are ``ID/PROVIDER``, because another agent may put the address of the same provider into an argument.
     """
     others = agent.facts.upstreams[1:]
     named = (f"{agent.id}/{upstream}" if agent.token_in_path else upstream for upstream in others)

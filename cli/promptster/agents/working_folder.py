@@ -1,4 +1,4 @@
-"""Where an agent is about to work: inside the workspace, or elsewhere, where nothing may be recorded."""
+"""Checks that an agent works inside the workspace, because nothing else may be recorded."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ def require_inside(name: str, agent: Launches, arguments: tuple[str, ...], works
 
     Args:
         name: the agent's program.
-        agent: the options that it has.
+        agent: its launch, with the options that set folders.
         arguments: what the candidate typed after its name.
-        workspace: the session's.
+        workspace: the session's workspace.
 
     Returns:
-        Lines for the candidate about other folders that the agent is given.
+        Lines for the candidate about further folders that the agent may use.
 
     Raises:
-        LaunchError: it would.
+        LaunchError: it would work elsewhere.
     """
     go_there = f"Only work in your workspace is recorded: cd {shell_path(workspace)}"
     try:
         here = Path.cwd()
     except FileNotFoundError:
-        raise LaunchError("the folder that you are in is gone", hint=go_there, code="outside_workspace") from None
+        raise LaunchError("the current folder no longer exists", hint=go_there, code="outside_workspace") from None
     options, _ = split_options(arguments)
     for word, _ in _values(options, agent.own_folder_options):
         raise LaunchError(
-            f"with {word} {name} would work outside your workspace", hint="Leave it out.", code="outside_workspace"
+            f"{word} makes {name} work outside your workspace", hint="Leave it out.", code="outside_workspace"
         )
     moves = list(_values(options, agent.folder_options))
     place = _real(here / moves[-1][1]) if moves else here
@@ -54,11 +54,11 @@ def require_inside(name: str, agent: Launches, arguments: tuple[str, ...], works
     if not more:
         return ()
     named = ", ".join(str(place) for place in more)
-    return (f"warning: what {name} does in {named} is recorded too, and files there are not submitted",)
+    return (f"warning: what {name} does in {named} is recorded too, but files there are not submitted",)
 
 
 def is_inside(place: Path, workspace: Path) -> bool:
-    """Whether a folder is the workspace or lies in it, by whatever name or link it is reached."""
+    """Whether a folder is the workspace or inside it, also if it is reached through a link or another name."""
     real = _real(place)
     for folder in (real, *real.parents):
         try:
@@ -74,7 +74,7 @@ def _real(place: Path) -> Path:
 
 
 def _further(options: tuple[str, ...], further: str) -> Iterator[str]:
-    """The folders after each option that names further ones; some agents take several at once."""
+    """The folders after each option that adds further ones; some agents accept several at once."""
     named = False
     for word in options:
         option, equals, value = word.partition("=")
@@ -87,7 +87,7 @@ def _further(options: tuple[str, ...], further: str) -> Iterator[str]:
 
 
 def _values(options: tuple[str, ...], names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Each use of these options with its value, in any spelling."""
+    """Each use of these options with its value, in every form: ``-C X``, ``-CX``, ``--cd X``, ``--cd=X``."""
     for position, word in enumerate(options):
         name, equals, value = word.partition("=")
         if name in names:

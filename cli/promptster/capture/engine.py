@@ -20,7 +20,7 @@ from promptster.capture.proxy_side.conversation import Asked, Turn, read_turn
 from promptster.capture.proxy_side.conversations import Conversations
 from promptster.capture.proxy_side.observed_call import ObservedCall, ReadRequest, ReadResponse
 from promptster.capture.proxy_side.subagents import Subagents
-from promptster.capture.proxy_side.tools import ProxyTools
+from promptster.capture.proxy_side.tool_traffic import ProxyTools
 from promptster.capture.proxy_side.typed_prompts import TypedPrompts
 from promptster.capture.silent_hooks import SilentHooks
 from promptster.capture.tool_calls import ToolCalls

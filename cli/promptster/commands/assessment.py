@@ -14,7 +14,7 @@ from promptster.protocol.agents import IDS, one_of
 if TYPE_CHECKING or needed.work:
     from promptster.commands.cells import counted_days, length
     from promptster.commands.invite import quoted
-    from promptster.commands.names import shortened
+    from promptster.commands.short_ids import shortened
     from promptster.commands.signed_in import team_client, values_checked
     from promptster.commands.spans import days, minutes
     from promptster.commands.tables import table

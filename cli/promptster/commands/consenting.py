@@ -16,8 +16,8 @@ from promptster.session.joining.offer import in_short, policy_page
 from promptster.session_folder.wording import one_line
 from promptster.times import soon
 from promptster.ui.labels import labelled, sentence_lines
+from promptster.ui.long_text import show_paged
 from promptster.ui.questions import ask_word, is_terminal
-from promptster.ui.reading import show_paged
 
 if TYPE_CHECKING:
     from collections.abc import Callable

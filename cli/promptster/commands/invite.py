@@ -14,7 +14,7 @@ from promptster.commands.options import Json, TeamCollector
 if TYPE_CHECKING or needed.work:
     from promptster import times
     from promptster.commands.cells import asked, milliseconds
-    from promptster.commands.names import assessment_named
+    from promptster.commands.short_ids import assessment_named
     from promptster.commands.signed_in import team_client, values_checked
     from promptster.config import Config
     from promptster.paths import Paths

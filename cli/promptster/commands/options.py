@@ -10,7 +10,7 @@ import typer
 from promptster.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
-    from promptster.keys import StoreKind
+    from promptster.secret_store import StoreKind
 
 
 def _collector(text: str | None) -> str | None:

@@ -12,8 +12,8 @@ if TYPE_CHECKING or needed.work:
     from promptster.config import Config
     from promptster.paths import Paths
     from promptster.session.joining.offer import fetch_offer, policy_document, policy_page
+    from promptster.ui.long_text import wrap
     from promptster.ui.output import Output
-    from promptster.ui.reading import wrap
 
 
 def command(code: Code = None, *, collector: Collector = None, json: Json = False) -> None:

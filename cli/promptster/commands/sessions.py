@@ -10,7 +10,7 @@ from promptster.commands.options import Json, TeamCollector
 if TYPE_CHECKING or needed.work:
     from promptster import times
     from promptster.commands.cells import milliseconds, now, when
-    from promptster.commands.names import shortened
+    from promptster.commands.short_ids import shortened
     from promptster.commands.signed_in import team_client
     from promptster.commands.tables import table
     from promptster.config import Config

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from promptster.client import CollectorClient, CollectorRefusedError
 from promptster.config import collector_url
 from promptster.errors import ConfigurationError, NotSignedInError, UsageError
-from promptster.keys import FileStore, KeyringStore, choose_store
 from promptster.replay.invisible_characters import is_encodable
+from promptster.secret_store import FileStore, KeyringStore, choose_store
 from promptster.ui.output import Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from promptster.config import Config
-    from promptster.keys import StoreKind
+    from promptster.secret_store import StoreKind
 
 _FILE = "tokens.json"
 _INVALID = 422

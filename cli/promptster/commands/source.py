@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Annotated
 import typer
 
 from promptster.commands import needed
-from promptster.commands.names import SHORTEST, the_one
+from promptster.commands.short_ids import SHORTEST, the_one
 from promptster.errors import NotSignedInError, PromptsterError, UsageError, reason_of
 
 if TYPE_CHECKING or needed.work:

@@ -18,11 +18,11 @@ if TYPE_CHECKING or needed.work:
     from promptster.commands.consenting import ask_consent, declined, interrupted, require_a_person
     from promptster.config import Config, PinnedKeys
     from promptster.errors import CollectorError, InterruptError, PromptsterError, UsageError, WorkspaceError, reason_of
-    from promptster.keys import StoreKind, choose_store
     from promptster.network import names_host
     from promptster.paths import Paths, home_path
     from promptster.protocol.confirmation import confirmation_code
     from promptster.protocol.invite import InviteCode
+    from promptster.secret_store import StoreKind, choose_store
     from promptster.session.allowed_agents import allowed_names, may_be_used
     from promptster.session.joining import redeeming as attempts
     from promptster.session.joining import starting

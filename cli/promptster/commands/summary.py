@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from promptster.errors import PromptsterError
+from promptster.protocol.events.kinds import Kind
 from promptster.protocol.gaps import is_outage
 from promptster.replay.formatting import counted
 from promptster.replay.model import GapKind
@@ -103,8 +104,8 @@ def _pile(change: Change) -> str:
 
 def _counts(timeline: Timeline, events: int) -> str:
     kinds = Counter(entry.kind for entry in timeline.entries if not entry.is_machine)
-    told = [("prompt", "prompt"), ("tool_call", "tool call"), ("note", "note")]
-    found = [counted(kinds[kind], word) for kind, word in told if kinds[kind] or kind != "note"]
+    told = [(Kind.PROMPT, "prompt"), (Kind.TOOL_CALL, "tool call"), (Kind.NOTE, "note")]
+    found = [counted(kinds[kind], word) for kind, word in told if kinds[kind] or kind != Kind.NOTE]
     return ", ".join([*found, counted(events, "event")])
 
 

@@ -13,7 +13,7 @@ from promptster.commands.options import Json, TeamCollector
 if TYPE_CHECKING or needed.work:
     from promptster import times
     from promptster.commands.cells import asked, milliseconds, now, when
-    from promptster.commands.names import SHORTEST, shortened, the_one
+    from promptster.commands.short_ids import SHORTEST, shortened, the_one
     from promptster.commands.signed_in import team_client, values_checked
     from promptster.commands.spans import days
     from promptster.commands.tables import table

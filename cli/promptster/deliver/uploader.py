@@ -1,6 +1,6 @@
 """The uploader sends batches in order until each has its receipt, through failures of the network and the collector.
 
-One batch is sent at a time, and again with the same bytes if the answer is lost. ``promptster.deliver.refusals``
+One batch is sent at a time, and again with the same bytes if the answer is lost. ``promptster.deliver.refused_batches``
 decides what the collector's refusals mean; this module handles the order, the pauses and the state of the upload. After
 a final refusal nothing is sent until the candidate asks for it.
 """

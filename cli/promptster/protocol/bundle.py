@@ -26,6 +26,7 @@ from promptster.protocol.events.fields import (
     read_stored,
 )
 from promptster.protocol.events.kinds import Kind, Redaction
+from promptster.protocol.events.sources import Source
 from promptster.protocol.policy import Policy
 from promptster.protocol.privacy import RedactionRecord
 from promptster.protocol.signing import Envelope
@@ -101,7 +102,7 @@ class BundleBatch:
 def redactions_in_session(events: Iterable[RecordedEvent]) -> Iterator[tuple[int, str, str, int]]:
     """What the candidate's own redaction events take away: ``seq``, field, reason, and the redaction's own ``seq``."""
     for event in events:
-        if event.kind != "redaction" or event.src != "candidate":
+        if event.kind != Kind.REDACTION or event.src != Source.CANDIDATE:
             continue
         try:
             said = event.open().event

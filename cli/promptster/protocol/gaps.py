@@ -19,6 +19,7 @@ from promptster.protocol.events.kinds import (
     CaptureRecovered,
     CaptureUpstreamOverridden,
     Closed,
+    Kind,
     Paused,
     Resumed,
 )
@@ -51,7 +52,7 @@ def is_outage(kind: str, text: str) -> bool:
 
 def is_gap_of_capture(kind: str) -> bool:
     """Whether an event of this kind is the recorder's word about a gap: every ``capture_*`` but the heartbeat."""
-    return kind.startswith("capture_") and kind != "capture_heartbeat"
+    return kind.startswith("capture_") and kind != Kind.CAPTURE_HEARTBEAT
 
 
 def read_gaps(events: Sequence[OpenedEvent]) -> tuple[Gap, ...]:

@@ -12,7 +12,7 @@ from promptster.agents.registry import readers
 from promptster.client import AsyncCollectorClient
 from promptster.config import network_from_environment
 from promptster.deliver.outbox import Outbox
-from promptster.deliver.refusals import Refusals
+from promptster.deliver.refused_batches import Refusals
 from promptster.deliver.sealer import BatchSealer
 from promptster.deliver.uploader import Uploader
 from promptster.journal.disk import SystemFiles
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from promptster.capture.engine import Capture
     from promptster.clock import Clock
-    from promptster.keys import SessionSecrets
     from promptster.recorder.process_log import Log
+    from promptster.secret_store import SessionSecrets
     from promptster.session_folder.folder import SessionFolder
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from promptster.agents.editor_files import changed_entries
+from promptster.agents.editor_entries import changed_entries
 from promptster.protocol.agents import BY_ID
 from promptster.protocol.events.kinds import CaptureConfigChanged, Event
 

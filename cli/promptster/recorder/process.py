@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 from promptster.clock import SystemClock
 from promptster.errors import PromptsterError, SessionError, reason_of
 from promptster.journal.journal import JournalLostError
-from promptster.keys import SessionSecrets
 from promptster.protocol.events import Source
 from promptster.recorder.agent_refusal import AgentRefusal
 from promptster.recorder.assembly import Assembly, assemble
@@ -33,6 +32,7 @@ from promptster.recorder.lifetime import Lifetime
 from promptster.recorder.process_log import Log, describe
 from promptster.recorder.supervisor import EXIT_REFUSED, EXIT_RESTART, folder_gone
 from promptster.recorder.watched_proxy import WatchedProxy
+from promptster.secret_store import SessionSecrets
 from promptster.session_folder.control_calls import SentEvent
 from promptster.session_folder.folder import SessionFolder, SessionState
 

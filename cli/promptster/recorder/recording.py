@@ -108,7 +108,7 @@ class Recording:
         for event in self.recorder.recovered():
             self._absorb(event)
         self.recorder.start()
-        if self.recorder.next_seq == 0 or "opened" not in self._seqs:
+        if self.recorder.next_seq == 0 or Kind.OPENED not in self._seqs:
             self._record_opening()
         elif not self.recorder.finished:
             self._record_return(clean_end=clean_end, repair=repair)

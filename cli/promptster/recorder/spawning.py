@@ -14,7 +14,7 @@ from promptster.recorder.supervisor import read_line
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from promptster.keys import SessionSecrets
+    from promptster.secret_store import SessionSecrets
     from promptster.session_folder.folder import SessionFolder
 
 _SECRET_ENDINGS = ("_KEY", "_TOKEN", "_SECRET", "_PASSWORD", "_CREDENTIALS")

@@ -15,6 +15,7 @@ from promptster.protocol.events.base import OfAgent
 from promptster.protocol.events.kinds import (
     Command,
     FileEdit,
+    Kind,
     Permission,
     Prompt,
     SubagentStarted,
@@ -67,12 +68,12 @@ def clusters(events: Sequence[OpenedEvent]) -> list[list[OpenedEvent]]:
             found.append([event])
     calls: dict[int, int] = {}
     """Per event that reports a call, the first one that does."""
-    for (kind, *_), group in sorted(groups.items(), key=lambda each: each[0][0] != "tool_call"):
-        for same in [group] if kind == "prompt" else _by_conversation(group):
+    for (kind, *_), group in sorted(groups.items(), key=lambda each: each[0][0] != Kind.TOOL_CALL):
+        for same in [group] if kind == Kind.PROMPT else _by_conversation(group):
             for one in _by_call(same, calls):
-                for part in _by_path(one) if kind == "file_edit" else [one]:
-                    joined = _join_calls(part) if kind == "tool_call" else _align_viewpoints(part)
-                    if kind == "tool_call":
+                for part in _by_path(one) if kind == Kind.FILE_EDIT else [one]:
+                    joined = _join_calls(part) if kind == Kind.TOOL_CALL else _align_viewpoints(part)
+                    if kind == Kind.TOOL_CALL:
                         calls |= {event.seq: cluster[0].seq for cluster in joined for event in cluster}
                     found += joined
     return sorted(found, key=lambda cluster: cluster[0].seq)

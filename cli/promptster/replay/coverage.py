@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+from promptster.protocol.events.kinds import Kind
 from promptster.replay.correlation import CORRELATED
 from promptster.replay.model import SOURCES, KindCoverage, SourceCoverage
 
@@ -15,14 +16,14 @@ if TYPE_CHECKING:
     from promptster.replay.model import Entry
 
 COVERED_KINDS = (
-    "prompt",
-    "tool_call",
-    "tool_result",
-    "file_edit",
-    "command",
-    "subagent_started",
-    "subagent_stopped",
-    "permission",
+    Kind.PROMPT,
+    Kind.TOOL_CALL,
+    Kind.TOOL_RESULT,
+    Kind.FILE_EDIT,
+    Kind.COMMAND,
+    Kind.SUBAGENT_STARTED,
+    Kind.SUBAGENT_STOPPED,
+    Kind.PERMISSION,
 )
 """Kinds that both the proxy and the hooks may see, in the order in which people read them."""
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from promptster.protocol.events.base import fields_of
-from promptster.protocol.events.kinds import Event, Prompt
+from promptster.protocol.events.kinds import Event, Kind, Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -264,6 +264,6 @@ class Timeline:
         """The latest wall clock of any entry."""
         return max((entry.ms for entry in self.entries), default=None)
 
-    def count(self, kind: str) -> int:
+    def count(self, kind: Kind) -> int:
         """How many entries of this kind there are; head, tables and filters all say this number."""
         return sum(1 for entry in self.entries if entry.kind == kind and entry.counts)

@@ -21,6 +21,7 @@ from promptster.protocol.events.kinds import (
     CaptureUpstreamOverridden,
     Closed,
     Consented,
+    FileEdit,
     Note,
     Opened,
     Paused,
@@ -79,7 +80,7 @@ def _view(entry: Entry, view: Mapping[str, Any], shown: str) -> str:
 
     Empty if that is the difference that is ``shown`` anyway.
     """
-    diff = shown_diff(view, Extent.PASSAGES, entry.cut) if entry.kind == "file_edit" else None
+    diff = shown_diff(view, Extent.PASSAGES, entry.cut) if isinstance(entry.event, FileEdit) else None
     if diff is None:
         return (with_patch(view.get("content")) if len(view) == 1 else None) or pretty(dict(view))
     rest = [f"{name}: {fact_of(value)}" for name, value in view.items() if name not in TEXTS]

@@ -15,8 +15,8 @@ from promptster.errors import RecorderRunningError, RecorderUnreachableError, Se
 from promptster.session_folder.folder import SessionFolder
 
 if TYPE_CHECKING:
-    from promptster.keys import SecretStore, SessionSecrets
     from promptster.paths import Paths
+    from promptster.secret_store import SecretStore, SessionSecrets
     from promptster.session.workspace.worktree import WorkTree
     from promptster.session_folder.control_client import ControlClient
     from promptster.session_folder.control_messages import RecorderStatus
@@ -68,7 +68,7 @@ class Current:
     @cached_property
     def store(self) -> SecretStore:
         """The store that holds the session's secrets."""
-        from promptster.keys import open_store  # noqa: PLC0415 - not every command needs it
+        from promptster.secret_store import open_store  # noqa: PLC0415 - not every command needs it
 
         return open_store(self.facts.secret_store, self.folder.secrets_file)
 
@@ -79,14 +79,14 @@ class Current:
         Raises:
             SessionError: they were deleted.
         """
-        from promptster.keys import load_secrets  # noqa: PLC0415 - not every command needs it
+        from promptster.secret_store import load_secrets  # noqa: PLC0415 - not every command needs it
 
         return load_secrets(self.store, self.facts.session)
 
     @property
     def access_token(self) -> str | None:
         """The candidate's access token, which is kept when the keys are deleted."""
-        from promptster.keys import load_access_token  # noqa: PLC0415 - not every command needs it
+        from promptster.secret_store import load_access_token  # noqa: PLC0415 - not every command needs it
 
         return load_access_token(self.store, self.facts.session)
 

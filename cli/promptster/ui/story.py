@@ -13,6 +13,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from promptster.protocol.events.kinds import Kind
 from promptster.replay.differences import LineKind, classify
 from promptster.replay.formatting import counted, duration, offset
 from promptster.replay.model import EntryRole, GapKind
@@ -31,7 +32,13 @@ if TYPE_CHECKING:
     from promptster.replay.narration import Narration, Passage
 
 _TONES = {Tone.GOOD: "bold green", Tone.NEUTRAL: "bold", Tone.WARN: "bold yellow", Tone.BAD: "bold red"}
-_LABELS = {"prompt": "bold blue", "note": "bold blue", "file_edit": "green", "command": "cyan", "tool_call": "cyan"}
+_LABELS: dict[str, str] = {
+    Kind.PROMPT: "bold blue",
+    Kind.NOTE: "bold blue",
+    Kind.FILE_EDIT: "green",
+    Kind.COMMAND: "cyan",
+    Kind.TOOL_CALL: "cyan",
+}
 _REPORTED = frozenset(GapKind) - {
     GapKind.SOURCE_LOSS, GapKind.SILENCE, GapKind.ABSENT, GapKind.UNTIMED, GapKind.MISSING,
 }  # fmt: skip

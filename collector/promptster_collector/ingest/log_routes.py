@@ -16,7 +16,7 @@ from promptster.protocol.encoding import b64u_encode
 from promptster_collector.access.guard import ACCESS
 from promptster_collector.access.principal import ANYONE, SIGNED
 from promptster_collector.access.rate_limits import sender_of
-from promptster_collector.ingest.transparency_log import TransparencyLog
+from promptster_collector.ingest.receipt_log import TransparencyLog
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Iterator
 
     from promptster.replay.exporters.interface import Exporter
-    from promptster_collector.ingest.transparency_log import Logged, TransparencyLog
+    from promptster_collector.ingest.receipt_log import Logged, TransparencyLog
     from promptster_collector.review.reading import Reading, SessionRecord
     from promptster_collector.store.event_row import EventRow
     from promptster_collector.store.store import Store

@@ -7,7 +7,7 @@ import hashlib
 from typing import Final
 
 STYLE: Final = (
-    "body{font:1rem/1.6 system-ui,sans-serif;max-width:44rem;margin:4rem auto;padding:0 1.25rem;color:#1c2024;"
+    "body{font:1rem/1.6 system-ui,sans-serif;max-width:46rem;margin:4rem auto;padding:0 1.25rem;color:#1c2024;"
     "background:#fff}h1{font-size:1.5rem}code,pre{font-family:ui-monospace,monospace;background:#f2f4f6;"
     "border-radius:.25rem}code{padding:.1rem .3rem}pre{padding:.75rem 1rem;overflow:auto}"
     "@media(prefers-color-scheme:dark){body{color:#e6e8ea;background:#14171a}code,pre{background:#23282d}}"

@@ -86,7 +86,7 @@ def test_hooks_that_are_off_are_said_and_recorded(
 ) -> None:
     """Settings that disable hooks are reported to the candidate and recorded for the reviewer."""
     launch = ClaudeLaunch().prepare(request_for(tmp_path, *words, environ=environ))
-    assert "hooks off" in launch.notes[0]
+    assert "hooks are disabled" in launch.notes[0]
     assert isinstance(launch.events[0], CaptureDegraded)
 
 
@@ -135,7 +135,7 @@ def test_loopback_is_named_once(value: str) -> None:
     assert with_loopback(value) == value
 
 
-@pytest.mark.parametrize(("word", "place"), [("--cloud", "cloud"), ("remote-control", "in other sessions")])
+@pytest.mark.parametrize(("word", "place"), [("--cloud", "cloud"), ("remote-control", "separate sessions")])
 def test_work_elsewhere_is_refused(tmp_path: Path, word: str, place: str) -> None:
     """A session in the cloud or a served one cannot be recorded, so it is not started."""
     with pytest.raises(LaunchError, match=place):

@@ -221,7 +221,7 @@ def pipe(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_pipe_is_refused(tmp_path: Path, pipe: Path) -> None:
     """Claude Code refuses a pipe, and waiting for one would hang."""
-    with pytest.raises(LaunchError, match="cannot be read"):
+    with pytest.raises(LaunchError, match="cannot read your --settings"):
         ClaudeLaunch().prepare(request_for(tmp_path, "--settings", str(pipe)))
 
 

@@ -19,6 +19,7 @@ from tests.helpers.capturing import RECORDINGS
 from tests.helpers.plausible import plausible
 from tests.helpers.sessions import CLAUDE, Script, frozen
 
+from promptster.protocol.events.kinds import Kind
 from promptster.replay.exporters import find
 from promptster.replay.loading import ReplayHeading, from_bundle, from_opened
 from promptster.replay.page.markup import element, escaped, island, visible
@@ -336,7 +337,7 @@ TILE = re.compile(r"<li><b>([\d,]+)</b> <span>([a-z ]+)</span>")
 TABLE_ROW = re.compile(r'<tr><th scope="row">([^<]+)</th>(.*?)</tr>')
 NUMBER = re.compile(r"<td>([\d,]+)</td>")
 LANE = re.compile(r'class="dot"[^>]*></i>[^<]*<small> ([\d,]+)</small>')
-KINDS = {"prompt": "prompt", "tool call": "tool_call", "edit": "file_edit", "command": "command"}
+KINDS = {"prompt": Kind.PROMPT, "tool call": Kind.TOOL_CALL, "edit": Kind.FILE_EDIT, "command": Kind.COMMAND}
 
 
 def _with_notifications() -> list[OpenedEvent]:

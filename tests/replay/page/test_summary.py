@@ -10,7 +10,9 @@ from tests.helpers.bundles import Bundler
 from tests.helpers.plausible import plausible
 from tests.helpers.sessions import Script
 
+from promptster.protocol.events.kinds import Kind
 from promptster.replay.loading import Replay, ReplayHeading, from_bundle, from_opened
+from promptster.replay.page.rows import GROUPS
 from promptster.replay.page.summary import glance, heading, margin, verdict
 from promptster.replay.timeline import build
 
@@ -96,3 +98,9 @@ def test_only_bad_news_has_a_colour() -> None:
     assert "data-tone" not in str(verdict(good))
     assert "verified" in _shown(verdict(good))
     assert "nothing was checked" in _shown(verdict(from_opened(plausible(), facts=ReplayHeading())))
+
+
+def test_the_filter_offers_every_kind_once() -> None:
+    """A kind that is added to the wire has a word in the filter; a ``notification`` is a prompt that no one typed."""
+    offered = [kind for kinds in GROUPS.values() for kind in kinds]
+    assert sorted(offered) == sorted([*Kind, "notification"])

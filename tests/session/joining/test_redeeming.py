@@ -15,7 +15,6 @@ from tests.helpers.recorders import HandClock
 
 from promptster.config import Config
 from promptster.errors import CollectorError, PromptsterError, SessionError
-from promptster.keys import FileStore
 from promptster.paths import Paths
 from promptster.protocol.consent import Consent, Redeem
 from promptster.protocol.encoding import b64u_decode
@@ -26,6 +25,7 @@ from promptster.protocol.policy import make_policy
 from promptster.protocol.sealing import open_box
 from promptster.protocol.signing import Envelope, SigningKey, open_envelope
 from promptster.recorder.start_events import opening
+from promptster.secret_store import FileStore
 from promptster.session.joining import redeeming as attempts
 from promptster.session.joining.offer import fetch_offer
 from promptster.session_folder.collector_keys import trusted_keys

@@ -56,7 +56,7 @@ def test_settings_of_the_user_are_looked_at(home: Path) -> None:
     assert found(home, CLAUDE_CONFIG_DIR=str(home / "elsewhere")) == []
 
 
-def test_a_repositorys_own_address_is_overruled_and_no_finding(home: Path) -> None:
+def test_a_repositorys_own_address_is_overridden_and_not_a_finding(home: Path) -> None:
     """The launcher overrides a repository's address; a cloud switch in a repository still counts."""
     project = home.parent / "work" / ".claude"
     project.mkdir(parents=True)

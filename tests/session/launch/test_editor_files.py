@@ -10,7 +10,7 @@ from tests.helpers.launching import TICKET, recording_session
 
 from promptster.agents.cursor import hook_events
 from promptster.agents.cursor.editor import check_cursor
-from promptster.agents.editor_files import changed_entries
+from promptster.agents.editor_entries import changed_entries
 from promptster.errors import UsageError, WorkspaceError
 from promptster.protocol.events.kinds import CaptureConfigChanged
 from promptster.session.current import Current

@@ -227,7 +227,7 @@ def test_cursor_needs_its_workspace_file(tmp_path: Path) -> None:
     assert prepared.launch.arguments == ("x",)
     assert "only source" in _detail(made.recorded[0])
     assert prepared.launch.notes == ()
-    assert "no prompts and no answers" in printing.launch.notes[0]
+    assert "no hooks for prompts and answers" in printing.launch.notes[0]
     assert "neither prompts nor answers" in _detail(made.recorded[-1])
 
 

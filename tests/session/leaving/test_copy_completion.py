@@ -16,10 +16,10 @@ from tests.helpers.plausible import plausible
 
 from promptster.config import Config
 from promptster.errors import PromptsterError
-from promptster.keys import FileStore, save_secrets
 from promptster.protocol.bundle import BundleParts, read_bundle, write_bundle
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.verification import verify_bundle
+from promptster.secret_store import FileStore, save_secrets
 from promptster.session.current import Current
 from promptster.session.leaving.copy_completion import (
     Completed,

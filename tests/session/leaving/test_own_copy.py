@@ -14,12 +14,12 @@ from tests.helpers.certified import NOW_MS, Certified, paths_below
 from tests.helpers.plausible import plausible
 
 from promptster.config import Config
-from promptster.keys import FileStore, save_secrets
 from promptster.protocol.bundle import read_bundle
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.key_succession import first_key, keyfile_object, next_key
 from promptster.protocol.receipt import LAPSED, SUBMITTED, Close
 from promptster.protocol.signing import SigningKey
+from promptster.secret_store import FileStore, save_secrets
 from promptster.session.current import Current
 from promptster.session.leaving.own_copy import copy_path, write_copy
 from promptster.session_folder.collector_keys import trusted_keys

@@ -9,8 +9,8 @@ import pytest
 from tests.helpers.certified import Certified, paths_below
 
 from promptster.errors import SessionError
-from promptster.keys import FileStore, save_secrets
 from promptster.paths import Paths
+from promptster.secret_store import FileStore, save_secrets
 from promptster.session.current import BUNDLE, Current
 from promptster.session.leaving.withdrawing import KEPT_BATCHES_MS, tidy
 from promptster.session_folder.folder import SessionFolder

@@ -1,4 +1,4 @@
-"""Whether Claude Code is set to use a cloud's or a company's own provider."""
+"""Detects that Claude Code is configured to use a cloud's or a company's own provider."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _CLOUDS = {
 
 
 class ClaudeCompany(FindsCompanyProvider):
-    """Looks through the environment and Claude Code's settings files.
+    """Searches the environment and Claude Code's settings files.
 
-    A base URL in the repository's own settings is no company's: it is overruled for the session, and recorded.
+    A base URL in the repository's own settings does not count: it is overridden for the session, and recorded.
     """
 
     @override
@@ -38,7 +38,7 @@ class ClaudeCompany(FindsCompanyProvider):
                     found.setdefault(cloud, CompanyFinding(agent="claude", what=cloud, where=f"{name} in {where}"))
             if where.startswith(
                 str(workspace)
-            ):  # a repository's own address is overruled for the session, and recorded
+            ):  # a repository's own address is overridden for the session, and recorded
                 continue
             url = variables.get("ANTHROPIC_BASE_URL", "").strip()
             if url and host_of(url) not in known:

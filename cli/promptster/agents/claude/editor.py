@@ -1,4 +1,4 @@
-"""``.claude/settings.local.json``: what Claude Code reads inside an editor."""
+"""``.claude/settings.local.json``, which Claude Code reads inside an editor."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ClaudeFile(HasEditorFile):
-    """``.claude/settings.local.json``. A prompt is answered with a line of ours while nobody records."""
+    """``.claude/settings.local.json``. While no recorder runs, our hook stops each prompt with a message."""
 
     holds_token = True
     empty: Mapping[str, Any] = {}

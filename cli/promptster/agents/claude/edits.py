@@ -1,9 +1,9 @@
-"""What Claude Code's tools did to files: by what its hooks report of the whole file, else by the tools' arguments.
+"""Reads how Claude Code's tools changed files: from what its hooks report, else from the tools' arguments.
 
-As measured at version 2.1.330: a report holds the file before (``originalFile``, its line ends made line feeds) and a
-patch of the whole file (``structuredPatch``, with two spaces for each tab that a line begins with). The text after is
-not in it, and is not simply the one text in the place of the other: curly quotes are kept, and a passage that goes
-takes the rest of its line along.
+As of version 2.1.330, a report contains the file before (``originalFile``, with line feeds as line ends) and a patch of
+the whole file (``structuredPatch``, with two spaces for each leading tab). It does not contain the file after, which
+cannot be made by replacing one text with the other alone: curly quotes are kept, and removing a passage may remove its
+line's end too.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ TOOLS = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
 """The tools that change files."""
 _BYTE_ORDER_MARK = "\ufeff"
 _FIRST_HUNK = 2
-"""Lines of a patch before its first hunk."""
+"""The number of lines of a patch before its first hunk."""
 
 
 class _Change(NamedTuple):
-    """One text in the place of another."""
+    """One text replaced by another."""
 
     old: str
     new: str
@@ -41,13 +41,13 @@ class _Change(NamedTuple):
 
 
 def files_of(call: ToolUse) -> Sequence[str]:
-    """The file that a call of one of these tools names."""
+    """The file that a call of one of these tools changes."""
     path = text_of(mapping(call.input).get("file_path"))
     return [path] if path and call.name in TOOLS else []
 
 
 def edits_done(call: ToolUse, response: Mapping[str, Json]) -> Sequence[FileEdit]:
-    """What a hook reports of a call that ran: the whole file, where the response tells it."""
+    """The edits of a call that ran, as its hook reports them: with the whole file, if the response contains it."""
     if call.name == "NotebookEdit":
         return _notebook(call, response)
     path = text_of(response.get("filePath"))
@@ -57,10 +57,10 @@ def edits_done(call: ToolUse, response: Mapping[str, Json]) -> Sequence[FileEdit
     original = response.get("originalFile", response.get("originalFileContents"))
     before = original if isinstance(original, str) else None
     if call.name == "Write":
-        contents = [told.get("content") for told in (response, mapping(call.input))]
+        contents = [source.get("content") for source in (response, mapping(call.input))]
         after = next((content for content in contents if isinstance(content, str)), None)
-        is_told_new = "originalFile" in response and original is None and patch is None
-        created = response.get("type", "create" if is_told_new else "") == "create"
+        is_new_file = "originalFile" in response and original is None and patch is None
+        created = response.get("type", "create" if is_new_file else "") == "create"
     else:
         given = mapping(call.input)
         changes = _changes(response, everywhere=given.get("replace_all")) or _changes(given)
@@ -74,7 +74,7 @@ def edits_done(call: ToolUse, response: Mapping[str, Json]) -> Sequence[FileEdit
 
 
 def _whole(call: ToolUse, path: str, before: str | None, after: str | None, patch: str | None) -> FileEdit:
-    """An edit of a file that was there; the patch is made of the two texts where they tell the same as the agent's."""
+    """An edit of an existing file; its patch is made from the two texts, if they agree with the agent's patch."""
     if before is not None and after is not None and (patch is None or agrees(before, after, patch)):
         patch = actions.unified(path, before, after) or patch
     return actions.file_edit(
@@ -83,7 +83,7 @@ def _whole(call: ToolUse, path: str, before: str | None, after: str | None, patc
 
 
 def _after(before: str | None, changes: Sequence[_Change], patch: str | None) -> str | None:
-    """The whole text after an edit: one that the agent's own patch makes, too; without a patch the only one."""
+    """The whole text after an edit: one that the agent's patch confirms; without a patch, the only possible one."""
     if before is None:
         return None
     made = [_replaced(before, changes, whole_lines=whole, is_first=patch is not None) for whole in (False, True)]
@@ -96,13 +96,15 @@ def _after(before: str | None, changes: Sequence[_Change], patch: str | None) ->
 
 
 def _replaced(before: str, changes: Sequence[_Change], *, whole_lines: bool, is_first: bool) -> str | None:
-    """One text in the place of the other, each in turn; what goes altogether may take its line's end along.
+    """The text after each change in turn, or ``None`` if the place of a change is uncertain.
+
+    Removing a text may remove its line's end as well.
 
     Args:
-        before: the text before.
-        changes: what is replaced, and by what.
-        whole_lines: whether a line's end is taken along.
-        is_first: whether the first of several places may be tried, because a patch tells if it was that one.
+        before: the text before the changes.
+        changes: what is replaced by what.
+        whole_lines: whether a removed text takes its line's end with it.
+        is_first: whether to try the first of several places, because a patch shows whether it is the right one.
     """
     text = before
     for change in changes:
@@ -112,19 +114,19 @@ def _replaced(before: str, changes: Sequence[_Change], *, whole_lines: bool, is_
             text += new
             continue
         gone = f"{old}{end}" if whole_lines and not new and f"{old}{end}" in text else old
-        if not old or gone not in text or not (change.everywhere or is_first or _stands_once(gone, text)):
+        if not old or gone not in text or not (change.everywhere or is_first or _occurs_once(gone, text)):
             return None
         text = text.replace(gone, new) if change.everywhere else text.replace(gone, new, 1)
     return text
 
 
-def _stands_once(part: str, text: str) -> bool:
-    """Whether there is one place only where a part of a text can be."""
+def _occurs_once(part: str, text: str) -> bool:
+    """Whether a part occurs only once in a text."""
     return text.find(part, text.find(part) + 1) < 0
 
 
 def _patched(before: str, patch: str) -> str | None:
-    """The text that a patch makes; ``None`` where it was not written for exactly this text, as with its tabs."""
+    """The text after a patch; ``None`` if it does not fit this text exactly, as with replaced tabs."""
     rows = [line.removesuffix("\n") for line in lines_of(before)]
     made = applied(rows, patch.removesuffix("\n").split("\n")[_FIRST_HUNK:])
     if made is None:
@@ -133,12 +135,12 @@ def _patched(before: str, patch: str) -> str | None:
 
 
 def _makes(patch: str, before: str, after: str) -> bool:
-    """Whether a patch makes the one text of the other, and ends it alike."""
+    """Whether a patch turns one text into the other, including the end of its last line."""
     return agrees(before, after, patch) and (not after or after.endswith("\n") == _is_ended(before, patch))
 
 
 def _is_ended(before: str, patch: str) -> bool:
-    """Whether a newline ends the text that a patch makes; what it does not say of the end stayed as it was."""
+    """Whether the text after a patch ends with a newline; if the patch does not say so, the end is unchanged."""
     marks = [line[:1] for line in patch.removesuffix("\n").split("\n")[_FIRST_HUNK:]]
     if "\\" not in marks:
         return not before or before.endswith("\n")
@@ -146,7 +148,7 @@ def _is_ended(before: str, patch: str) -> bool:
 
 
 def _notebook(call: ToolUse, response: Mapping[str, Json]) -> Sequence[FileEdit]:
-    """The cell that a hook reports of; a version that tells the two files alone is read by these."""
+    """The cell that a hook reports, or the change between two files for versions that report only these."""
     path, mode = text_of(response.get("notebook_path")), text_of(response.get("edit_mode"))
     old, new = response.get("old_source"), response.get("new_source")
     if response.get("error"):
@@ -169,11 +171,11 @@ def _notebook(call: ToolUse, response: Mapping[str, Json]) -> Sequence[FileEdit]
 
 
 def edits_from_input(call: ToolUse, *, created: bool = False) -> Sequence[FileEdit]:
-    """The passages that a tool's arguments replace.
+    """The edits in a tool's arguments: the passages to replace.
 
     Args:
         call: a call of one of the tools that edit files.
-        created: whether the tool said that the file is new.
+        created: whether the tool's result says that the file is new.
     """
     given = mapping(call.input)
     path = text_of(given.get("file_path")) or text_of(given.get("notebook_path"))
@@ -197,12 +199,12 @@ def _from_input(call: ToolUse, path: str, given: Mapping[str, Json], *, created:
 
 
 def _overwritten(call: ToolUse, path: str, after: str | None) -> FileEdit:
-    """A file written whole: what stood there before is not known, so the change has no patch."""
+    """A file that was written whole. Its earlier content is not known, so the edit has no patch."""
     return actions.file_edit(tool_use_id=call.id, path=path, operation="modify", before=None, after=after, patch=None)
 
 
 def _cell(call: ToolUse, path: str, given: Mapping[str, Json]) -> FileEdit:
-    """A cell by a tool's arguments: what stood in it is not known, nor the id of a new one."""
+    """A cell, from a tool's arguments. Its earlier content and the id of a new cell are not known."""
     source, mode = text_of(given.get("new_source")), text_of(given.get("edit_mode")) or "replace"
     return actions.edited_cell(
         tool_use_id=call.id,
@@ -220,7 +222,7 @@ def _changes(given: Mapping[str, Json], *, everywhere: Json = None) -> list[_Cha
 
     Args:
         given: the arguments of a tool, or its response.
-        everywhere: whether every place was meant, where they do not say.
+        everywhere: whether to replace every occurrence, if they do not say.
     """
     found: list[_Change] = []
     for edit in [mapping(edit) for edit in sequence(given.get("edits"))] or [given]:

@@ -1,16 +1,16 @@
-"""Claude Code's hook events; all of them arrive over HTTP, without a process.
+"""Claude Code's hook events. All of them arrive over HTTP, so no process is started.
 
-``WorktreeCreate`` is never registered: a handler there replaces the action. ``SessionStart`` neither: it can have a
-command only, and with one Claude Code makes a folder in the user's home and tells of the hook in its event stream, so
-the agent would no longer behave as without us. ``MessageDisplay`` and ``PostToolBatch`` repeat what other events and
-the API traffic say. So does ``PreCompact``, and Claude Code shows the user a line for each handler of
-it; ``PostCompact`` tells what asked for the compaction, and its summary.
+We never register ``WorktreeCreate``, because a handler replaces the action, or ``SessionStart``: its handler must be a
+command, for which Claude Code creates a folder in the user's home and reports the hook in its event stream, so the
+agent would behave differently. ``MessageDisplay`` and ``PostToolBatch`` repeat other events and the API
+traffic. So does ``PreCompact``, and Claude Code shows the user a line for each of its handlers; ``PostCompact``
+contains what triggered the compaction, and its summary.
 """
 
 from __future__ import annotations
 
 NAME = "claude"
-"""The agent's name on a frame and in the hook URL."""
+"""The agent's name in a frame and in the hook URL."""
 
 EVENTS = (
     "SessionEnd",
@@ -25,13 +25,13 @@ EVENTS = (
     "PermissionRequest",
     "PermissionDenied",
 )
-"""The events that we ask for."""
+"""The events that we subscribe to."""
 
 MATCHER_EVENTS = frozenset({"PreToolUse", "PostToolUse", "PostToolUseFailure", "PermissionRequest", "PermissionDenied"})
-"""Events whose groups take a ``matcher``; ``*`` stands for every tool."""
+"""Events whose groups have a ``matcher``; ``*`` matches every tool."""
 
 TIMEOUT_S = 2
-"""Seconds that Claude Code waits for one of our handlers at most."""
+"""The most seconds that Claude Code waits for one of our handlers."""
 
 NEVER_REGISTERED = frozenset({"WorktreeCreate", "SessionStart"})
-"""Events where a handler changes what the agent does."""
+"""Events for which a handler changes the agent's behaviour."""

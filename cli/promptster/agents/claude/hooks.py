@@ -1,4 +1,4 @@
-"""Claude Code's hook payloads."""
+"""Reads Claude Code's hook payloads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EXIT_CODE = re.compile(r"\AExit code (-?\d{1,10})(?:\n|\Z)")
 
 
 class ClaudeHooks(ReadsHooks):
-    """Claude Code's hooks; an event without a reader is kept raw."""
+    """Reads Claude Code's hooks; an event without a reader is kept raw."""
 
     @override
     def read(self, payload: Mapping[str, Json]) -> HookReport:
@@ -116,13 +116,13 @@ def _done(call: ToolUse, response: Mapping[str, Json], payload: Mapping[str, Jso
 
 
 def _size(response: Mapping[str, Json]) -> int | None:
-    """Bytes of an output that stands in a file, because it was too large to be handed on."""
+    """The size in bytes of an output that was too large to pass on, so that Claude Code wrote it to a file."""
     size = response.get("persistedOutputSize")
     return size if isinstance(size, int) and not isinstance(size, bool) else None
 
 
 def _success_code(response: Mapping[str, Json]) -> int:
-    """Claude Code calls code 1 of a few commands (grep without a match) a success, and says so in words."""
+    """The exit code of a successful command: 1 for a few (grep without a match), marked by an interpretation."""
     return 1 if response.get("returnCodeInterpretation") else 0
 
 
@@ -156,7 +156,7 @@ def _subagent_start(event: str, identity: Identity, payload: Mapping[str, Json])
 
 
 def _subagent_stop(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
-    """``/compact`` makes a subagent of no type stop that nobody started: not the candidate's subagent."""
+    """A subagent's end. After ``/compact``, a subagent without a type ends that never started: it is kept raw."""
     agent_type = optional_text(payload.get("agent_type"))
     if agent_type is None:
         return _raw(event, identity, payload)
@@ -172,7 +172,7 @@ def _compaction(event: str, identity: Identity, payload: Mapping[str, Json]) -> 
 
 
 def _permission(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
-    """The question names no call; the answer, where there is a hook for it, does."""
+    """A question, which names no call, or a denial, which does."""
     call, asks = _call(payload), event == "PermissionRequest"
     finding = actions.permission(
         decision="asked" if asks else "denied",

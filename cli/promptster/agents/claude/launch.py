@@ -1,9 +1,9 @@
-"""Claude Code: one ``--settings`` file carries the base URL, the hooks and the token.
+"""Starts Claude Code, with one ``--settings`` file that contains the base URL, the hooks and the token.
 
-``--settings`` is the strongest layer that a user can set, and a second one replaces the first. Ours is a 0600 file in
-the run folder. Where the candidate gives own ones, both are merged in memory, because theirs may hold a key, and what
-is the candidate's is never written by us. No token stands in an argument, nor in a hook's URL (a dead hook URL is
-printed); the base URL carries it in its path because Claude Code has no other place.
+``--settings`` has the highest precedence that a user can set, and a second one replaces the first. Ours is a 0600 file
+in the run folder. If the candidate passes their own, both are merged in memory: theirs may contain a key, and we never
+write the candidate's data to disk. The token is never in an argument or in a hook's URL, which Claude Code prints if it
+fails. It is in the path of the base URL, because Claude Code has no other place for it.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ _OWN_HOUSEKEEPING = frozenset(
         "-h", "--help",
     }
 )  # fmt: skip
-"""First words that start no conversation: the agent runs as if we were not there."""
+"""First words that start no conversation; the agent then runs as it would without us."""
 _ELSEWHERE = {"--cloud": "in the cloud", "--teleport": "in the cloud", "--desktop": "in the desktop app"}
 _SERVED = "remote-control"
-"""A first word by which sessions are started that know nothing of our settings."""
+"""A first word that starts separate sessions, which ignore our settings."""
 _LATER = ("--bg", "--background")
-"""Options by which another process does the work, after this one has ended."""
+"""Options that leave the work to another process, which outlives this one."""
 _HOOKS_OFF_FLAGS = ("--bare", "--safe-mode")
 _HOOKS_OFF_VARIABLES = ("CLAUDE_CODE_SIMPLE", "CLAUDE_CODE_SAFE_MODE")
 _IS_ANTHROPIC = "_CLAUDE_CODE_ASSUME_FIRST_PARTY_BASE_URL"
-"""Tells Claude Code that behind the base URL is Anthropic itself, so that it behaves as without us."""
+"""A variable that makes Claude Code treat the base URL as Anthropic's, so that it behaves as it would without us."""
 _NO_PROXY = ("NO_PROXY", "no_proxy")
 _HOOK_URLS = ["http://127.0.0.1:*"]
 _OFF = frozenset({"", "0", "false", "no", "off"})
@@ -66,20 +66,20 @@ class ClaudeLaunch(Launches):
 
     @override
     def prepare(self, request: LaunchRequest) -> Launch:
-        """Put the settings, ours or merged with the candidate's own, first among the arguments.
+        """Put the settings first among the arguments: ours, merged with the candidate's own.
 
         Raises:
-            LaunchError: the candidate's own ``--settings`` cannot be read or merged, or the work would be done
-                elsewhere.
+            LaunchError: the candidate's own ``--settings`` cannot be read or merged, or the arguments move the work
+                out of the recorder's reach.
         """
         if not self.converses(request.arguments):
             return Launch(arguments=request.arguments, environ=request.environ, converses=False)
         options, rest = split_options(request.arguments)
         if request.arguments[:1] == (_SERVED,):
-            raise LaunchError(f"with {_SERVED} the work would be done in other sessions and would not be recorded")
+            raise LaunchError(f"cannot record claude {_SERVED}: it starts separate sessions that do the work")
         for word in options:
             if (place := _ELSEWHERE.get(word.partition("=")[0])) is not None:
-                raise LaunchError(f"with {word} the work would be done {place} and would not be recorded")
+                raise LaunchError(f"cannot record claude {word}: the work is done {place}")
         options, own = take_settings(options)
         theirs = read_settings(own, Path.cwd())
         variables = settings_environment(theirs)
@@ -101,7 +101,7 @@ class ClaudeLaunch(Launches):
 
     @override
     def environment(self, arguments: tuple[str, ...], environ: Mapping[str, str]) -> Mapping[str, str]:
-        """The candidate's own ``--settings`` set variables, above every other place that a user has.
+        """The environment with the variables of the candidate's own ``--settings``, which have the highest precedence.
 
         Raises:
             LaunchError: they cannot be read.
@@ -113,11 +113,11 @@ class ClaudeLaunch(Launches):
 
 
 def recorder_settings(ticket: LaunchTicket, *, excluded: Mapping[str, str], hooks_only: bool = False) -> dict[str, Any]:
-    """Our side of the settings: base URL, hooks, and what keeps both from being switched off.
+    """Our settings: base URL, hooks, and what keeps both from being turned off.
 
     Args:
         ticket: how to reach the recorder.
-        excluded: what ``NO_PROXY`` and ``no_proxy`` say without us.
+        excluded: the values of ``NO_PROXY`` and ``no_proxy`` without us.
         hooks_only: leave the base URL alone.
     """
     http = {
@@ -144,7 +144,7 @@ def recorder_settings(ticket: LaunchTicket, *, excluded: Mapping[str, str], hook
 
 
 def _layer(path: Path) -> dict[str, Any]:
-    """A settings file of somebody else; what cannot be read counts as empty, as it does for Claude Code."""
+    """A settings file that is not ours; one that cannot be read counts as empty, as it does for Claude Code."""
     try:
         value = json.loads(read_regular(path))
     except (OSError, ValueError):
@@ -172,18 +172,18 @@ def _write(folder: Path, settings: Mapping[str, Any]) -> Path:
 
 
 def _keep_in_memory(settings: Mapping[str, Any], options: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:
-    """A path at which the agent can read merged settings while it lives, and what it must inherit for that."""
+    """A path where the agent can read merged settings while it runs, and the descriptors that it must inherit."""
     if any(word in _LATER for word in options):
         raise LaunchError(
-            "your own --settings exist only while claude runs, and background work would go on without them",
-            hint=f"Leave out {' and '.join(_LATER)}, or put the settings into ~/.claude/settings.json.",
+            f"cannot use your --settings with {' or '.join(_LATER)}: they are kept in memory only while claude runs",
+            hint="Leave out the option, or move the settings to ~/.claude/settings.json.",
             code="own_settings",
         )
     kept = memory_file(utf8(json.dumps(settings, ensure_ascii=False)))
     if kept is None:
         raise LaunchError(
-            "your own --settings may hold a key, and this system offers no way to pass them on without writing them",
-            hint="Leave them out, or put them into ~/.claude/settings.json.",
+            "your --settings may contain a key, and this system cannot pass them on without writing them to disk",
+            hint="Leave them out, or move them to ~/.claude/settings.json.",
             code="own_settings",
         )
     return kept[1], (kept[0],)
@@ -199,10 +199,10 @@ def _watch(request: LaunchRequest, options: tuple[str, ...]) -> tuple[tuple[str,
     managed = _layer(files["managed"])
     off += [f"{key} (managed)" for key in ("disableAllHooks", "allowManagedHooksOnly") if managed.get(key) is True]
     if off:
-        notes.append(f"warning: {', '.join(off)} switches Claude Code's hooks off: only its API traffic is recorded")
+        notes.append(f"warning: Claude Code's hooks are disabled ({', '.join(off)}): only its API traffic is recorded")
         events.append(CaptureDegraded(detail=f"hooks off: {', '.join(off)}"))
     for layer in ("project", "local"):
-        changed = _overruled(_layer(files[layer]), request.ticket)
+        changed = _overridden(_layer(files[layer]), request.ticket)
         if changed:
             detail = f"overridden for this run: {', '.join(changed)}"
             name = str(files[layer].relative_to(request.workspace))
@@ -210,8 +210,8 @@ def _watch(request: LaunchRequest, options: tuple[str, ...]) -> tuple[tuple[str,
     return tuple(notes), tuple(events)
 
 
-def _overruled(settings: Mapping[str, Any], ticket: LaunchTicket) -> list[str]:
-    """What a settings file says against ours. The file that was made for an editor says the same as ours."""
+def _overridden(settings: Mapping[str, Any], ticket: LaunchTicket) -> list[str]:
+    """The entries of a settings file that contradict ours. A file that we prepared for an editor has none."""
     env = settings.get("env")
     base_url = ticket.base_urls["claude"]
     asked: str = cast("dict[str, Any]", env).get("ANTHROPIC_BASE_URL", base_url) if isinstance(env, dict) else base_url

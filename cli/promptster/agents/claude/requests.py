@@ -1,4 +1,4 @@
-"""Claude Code, as measured at version 2.1.330: what it sends beside the candidate's words, and what its hooks say."""
+"""Reads Claude Code's requests, as of version 2.1.330: separates what it adds from the candidate's own text."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ _OWN_REQUESTS = (
 )
 _WORK_CLASSES = frozenset({"main", "subagent", "workflow"})
 _SIDE_QUESTION = "<system-reminder>This is a side question from the user."
-"""Stands before what was typed behind ``/btw``, for which no hook runs."""
+"""Precedes what was typed after ``/btw``, for which no hook runs."""
 _RESUMES = "Your response above was cut off mid-stream"
 _EXIT_CODE = re.compile(r"\AExit code (-?\d{1,10})(?:\n|\Z)")
 _EMPTY_OUTPUT = "(Bash completed with no output)"
@@ -135,7 +135,7 @@ _TOOLS = frozenset(
 
 
 class ClaudeRequests(ReadsRequests):
-    """Claude Code's requests."""
+    """Reads Claude Code's requests."""
 
     tools = _TOOLS
     hooks_every_prompt = True
@@ -148,13 +148,13 @@ class ClaudeRequests(ReadsRequests):
 
     @override
     def identify(self, headers: Mapping[str, str], body: Mapping[str, Json]) -> Identity:
-        """From the headers; older versions name the session in the metadata only."""
+        """From the headers; older versions name the session only in the metadata."""
         session = headers.get("x-claude-code-session-id") or _session_in(body)
         return Identity(agent="claude", session=session, agent_id=headers.get("x-claude-code-agent-id", ""))
 
     @override
     def purpose(self, call: ModelCall, headers: Mapping[str, str], body: Mapping[str, Json]) -> Purpose:
-        """By the class that newer versions name to Anthropic itself, else by what the request asks for."""
+        """By the class that newer versions send to Anthropic's own address, else by what the request asks for."""
         named = headers.get("x-claude-code-request-class", "")
         if named in _WORK_CLASSES:
             return "work"
@@ -171,7 +171,7 @@ class ClaudeRequests(ReadsRequests):
 
     @override
     def prompts(self, run: Sequence[UserText]) -> Sequence[GivenPrompt]:
-        """The candidate's words, and machine notifications, in a run of user texts."""
+        """What the candidate typed, and notifications by programs, in a run of user texts."""
         found: list[GivenPrompt] = []
         expansion = False
         is_hooked = not any(_SIDE_QUESTION in item.text for item in run)
@@ -207,7 +207,7 @@ class ClaudeRequests(ReadsRequests):
 
     @override
     def resumes(self, item: UserText) -> bool:
-        """What Claude Code adds after an error in the middle of a stream that had brought some text."""
+        """By the text that Claude Code adds after a stream broke off in the middle of an answer."""
         return item.text.startswith(_RESUMES)
 
     @override
@@ -217,7 +217,7 @@ class ClaudeRequests(ReadsRequests):
 
     @override
     def spawns(self, call: ToolUse) -> str | None:
-        """``Agent``, once called ``Task``."""
+        """By a call of ``Agent``, formerly ``Task``."""
         return text_of(mapping(call.input).get("prompt")) or None if call.name in {"Agent", "Task"} else None
 
     @override
@@ -231,7 +231,7 @@ class ClaudeRequests(ReadsRequests):
 
     @override
     def reported_by_hooks(self, call: ToolUse, result: ToolReturn) -> bool:
-        """A call whose arguments are refused is refused before any hook."""
+        """Whether the call ran; invalid arguments are rejected before any hook."""
         del call
         return not result.text.startswith("<tool_use_error>")
 
@@ -260,7 +260,7 @@ def _session_in(body: Mapping[str, Json]) -> str:
 
 
 def _side_purpose(call: ModelCall, body: Mapping[str, Json]) -> Purpose | None:
-    """Requests that Claude Code sends for itself offer no tools, or one that takes its verdict."""
+    """The purpose of a request of Claude Code's own, which has no tools or one for its verdict; else ``None``."""
     schema = mapping(mapping(mapping(body.get("output_config")).get("format")).get("schema")).get("properties")
     keys = set(mapping(schema))
     if call.tools and not keys:
@@ -273,7 +273,7 @@ def _side_purpose(call: ModelCall, body: Mapping[str, Json]) -> Purpose | None:
 
 
 def _split_reminders(text: str) -> tuple[list[GivenPrompt], str]:
-    """What the reminders in a text quote from outside, and the text without them."""
+    """The prompts and notifications that reminders in a text quote, and the text without reminders."""
     quoted: list[GivenPrompt] = []
     reminders, rest = passages(text, "system-reminder")
     for reminder in reminders:
@@ -288,7 +288,7 @@ def _split_reminders(text: str) -> tuple[list[GivenPrompt], str]:
 
 
 def _queued(text: str) -> str | None:
-    """The words of a message that was typed while the model worked, without what Claude Code says around it."""
+    """A message that was typed while the model worked, without the text that Claude Code puts around it."""
     lead = _QUEUED.match(text)
     if lead is None:
         return None
@@ -302,7 +302,7 @@ def _added(text: str) -> bool:
 
 
 def _may_be_one(call: ToolUse) -> bool:
-    """Claude Code calls code 1 of a few commands a success and does not tell it from 0: the last command counts."""
+    """Whether a successful result may mean exit code 1, as for a few commands; the last command counts."""
     text = text_of(mapping(call.input).get("command"))
     words = next((part.split() for part in reversed(_SEPARATOR.split(text)) if part.split()), [""])
     return words[0] in _ONE_IS_FINE or (words[0] == "git" and bool({"diff", "grep"} & set(words[1:])))

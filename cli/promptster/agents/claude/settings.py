@@ -1,7 +1,7 @@
-"""The settings that Claude Code reads besides ours: files, and the candidate's own ``--settings``.
+"""Reads the settings that Claude Code uses besides ours: files, and the candidate's own ``--settings``.
 
-Whatever stands in them (keys in ``env``, headers of hooks, commands that hold a password) is the candidate's: it is
-read, never written.
+Their content (keys in ``env``, headers of hooks, commands with a password) belongs to the candidate: we read it and
+never write it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _FILE_RULE = re.compile(r"(Read|Edit|Write|MultiEdit|NotebookEdit|Glob|Grep|LS)\(/(?!/)(.*)\)", re.DOTALL)
-"""A permission rule whose path begins at the folder of the settings file that it stands in."""
+"""A permission rule with a path relative to the folder of its settings file."""
 _WILD = re.compile(r"([\\*?\[\]])")
 
 
 def take_settings(options: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
-    """The options without any ``--settings``, and the value of the last one: the one that Claude Code heeds."""
+    """The options without ``--settings``, and the value of the last ``--settings``, which is the one that applies."""
     kept: list[str] = []
     value: str | None = None
     words = iter(options)
@@ -41,14 +41,14 @@ def take_settings(options: tuple[str, ...]) -> tuple[tuple[str, ...], str | None
 
 
 def read_settings(value: str | None, folder: Path) -> dict[str, Any]:
-    """What a ``--settings`` says, meaning the same at another place.
+    """The content of ``--settings``, with paths that stay valid in another folder.
 
     Args:
-        value: a file, or JSON text; ``None`` says nothing.
-        folder: where a relative path begins.
+        value: a file, or JSON text; ``None`` if not given.
+        folder: the folder of a relative path.
 
     Raises:
-        LaunchError: it cannot be read. As for Claude Code, a pipe is no file.
+        LaunchError: it cannot be read. Like Claude Code, we do not accept a pipe.
     """
     if value is None:
         return {}
@@ -56,22 +56,22 @@ def read_settings(value: str | None, folder: Path) -> dict[str, Any]:
     try:
         settings = json.loads(value if path is None else read_regular(path).decode())
     except (OSError, ValueError) as error:
-        raise LaunchError("the --settings that you gave cannot be read", hint="Give a JSON file, or JSON.") from error
+        raise LaunchError("cannot read your --settings", hint="Pass a JSON file, or JSON text.") from error
     if not isinstance(settings, dict):
-        raise LaunchError("the --settings that you gave are not a JSON object")
+        raise LaunchError("your --settings are not a JSON object")
     read = cast("dict[str, Any]", settings)
     return read if path is None else _anchored(read, path.resolve().parent)
 
 
 def settings_environment(settings: Mapping[str, Any]) -> dict[str, str]:
-    """The variables that settings set, as texts."""
+    """The variables that settings set, as strings."""
     env = settings.get("env")
     given = cast("dict[str, Any]", env) if isinstance(env, dict) else {}
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
 
 
 def _anchored(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The same settings with the paths of rules, which begin at the file's own folder, made absolute."""
+    """The settings with absolute paths in their rules, instead of paths relative to the file's folder."""
     permissions = settings.get("permissions")
     if not isinstance(permissions, dict):
         return settings
@@ -90,7 +90,7 @@ def _absolute(rule: Any, place: str) -> Any:
 
 
 def settings_files(workspace: Path, environ: Mapping[str, str]) -> dict[str, Path]:
-    """The files that Claude Code reads besides ours, weakest first; ``managed`` overrides everything."""
+    """The files that Claude Code reads besides ours, lowest precedence first; ``managed`` overrides everything."""
     home = Path(environ.get("CLAUDE_CONFIG_DIR") or Path(environ.get("HOME", "~")).expanduser() / ".claude")
     managed = Path("/etc/claude-code")
     if sys.platform == "darwin":

@@ -1,4 +1,4 @@
-"""Whether Codex is set to use a company's own provider."""
+"""Detects that Codex is configured to use a company's own provider."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OWN = frozenset({"openai", "promptster"})
 
 
 class CodexCompany(FindsCompanyProvider):
-    """Looks through the environment and Codex's configuration."""
+    """Searches the environment and Codex's configuration."""
 
     @override
     def find(self, workspace: Path, environ: Mapping[str, str], known: Collection[str]) -> list[CompanyFinding]:

@@ -1,6 +1,6 @@
-"""Output that Codex cut, by the marks that it leaves.
+"""Detects output that Codex cut, by the marks that it leaves.
 
-The output is recorded as the agent gave it; how much there was is recorded as a fact of its own.
+The output is recorded as the agent passed it on; how much was cut is recorded as a separate event.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _BEGINNING = re.compile(
     r"original token count: (\d{1,12})|^Total output lines: (\d{1,12})$", re.IGNORECASE | re.MULTILINE
 )
 _HEAD = 400
-"""Characters at the beginning in which Codex describes the output."""
+"""The number of characters at the beginning in which Codex describes the output."""
 
 
 def cut_output(tool_use_id: str, text: str) -> Sequence[AgentEvent]:
-    """What Codex left out of an output; it says so at its beginning and in its middle."""
+    """What Codex cut from an output, as stated at the output's beginning and in its middle."""
     heads = list(_BEGINNING.finditer(text[:_HEAD]))
     mark = _MARK.search(text)
     if not heads or mark is None:

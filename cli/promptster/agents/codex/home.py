@@ -1,4 +1,4 @@
-"""Where Codex keeps its configuration."""
+"""Finds the folder of Codex's configuration."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ if TYPE_CHECKING:
 
 
 def home_of(environ: Mapping[str, str]) -> Path:
-    """Codex's folder for a person with this environment."""
+    """Codex's configuration folder in this environment."""
     return Path(environ.get("CODEX_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".codex")

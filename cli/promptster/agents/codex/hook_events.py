@@ -1,9 +1,9 @@
-"""Codex's hook events. It starts a command for each; there is no HTTP handler."""
+"""Codex's hook events. Codex starts a command for each; it has no HTTP handlers."""
 
 from __future__ import annotations
 
 NAME = "codex"
-"""The agent's name on a frame."""
+"""The agent's name in a frame."""
 
 EVENTS = {
     "SessionStart": 10,
@@ -19,4 +19,4 @@ EVENTS = {
     "SessionEnd": 3,
     "Interrupt": 3,
 }
-"""Each event with the seconds that Codex waits at most; the last two allow no more than 3."""
+"""Each event with the most seconds that Codex waits; the last two allow no more than 3."""

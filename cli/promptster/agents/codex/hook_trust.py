@@ -1,8 +1,8 @@
-"""Which hashes Codex gives to our hooks: asked from the very program that will run them.
+"""Gets the hashes of our hooks from the Codex program that will run them.
 
-``codex app-server`` lists the hooks of a configuration with their keys and hashes. It is asked in a scratch home
-folder, so nothing of the user is read or written. The answer depends on Codex's version and on the hooks alone, and
-is remembered by both.
+``codex app-server`` lists the hooks of a configuration with their keys and hashes. It runs in a temporary home folder,
+so nothing of the user's is read or written. The answer depends only on Codex's version and the hooks, and is cached
+under both.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PATIENCE_S = 15.0
-"""How long Codex may take to say its version, and again to list its hooks."""
-_REMEMBERED = 16
-"""Answers that are kept; a new session has new socket paths, so older ones lose their use."""
+"""How long Codex may take to print its version, and again to list its hooks."""
+_CACHED = 16
+"""How many answers are cached; a new session has new socket paths, so older answers become useless."""
 _LINE_LIMIT = 1 << 20
 
 
 class TrustError(Exception):
-    """The hashes could not be had; hooks would be skipped silently."""
+    """The hashes are not available, so Codex would skip the hooks silently."""
 
     def __init__(self, reason: str) -> None:
-        """``reason``: a few words for a person."""
+        """``reason``: what went wrong, as shown to the candidate."""
         super().__init__(reason)
         self.reason = reason
 
@@ -46,29 +46,29 @@ def trusted_hooks(
     *,
     patience_s: float = PATIENCE_S,
 ) -> Mapping[str, str]:
-    """Each hook's key with its hash.
+    """The hash of each hook, by its key.
 
     Args:
         program: Codex itself.
         options: the ``-c`` options that define the hooks.
         environ: the candidate's environment; only PATH is passed on.
-        state_folder: where answers are remembered.
-        patience_s: how long Codex may take for each answer.
+        state_folder: the folder with cached answers.
+        patience_s: how long Codex may take to answer.
 
     Raises:
-        TrustError: Codex did not answer as it should.
+        TrustError: Codex did not answer, or not as expected.
     """
     path = state_folder / "codex-hooks.json"
-    known = _remembered(path)
+    known = _cached(path)
     name = hashlib.sha256("\0".join((_version(program, environ, patience_s), *options)).encode()).hexdigest()
     if name not in known:
         known[name] = _ask(program, options, environ, patience_s)
-        kept = dict(list(known.items())[-_REMEMBERED:])
+        kept = dict(list(known.items())[-_CACHED:])
         write_private(path, json.dumps(kept, indent=1).encode())
     return known[name]
 
 
-def _remembered(path: Path) -> dict[str, dict[str, str]]:
+def _cached(path: Path) -> dict[str, dict[str, str]]:
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError):
@@ -124,7 +124,7 @@ def _converse(process: subprocess.Popen[bytes], scratch: str, patience_s: float)
         hooks = [hook for folder in folders for hook in folder["hooks"] if hook["source"] == "sessionFlags"]
         found = {str(hook["key"]): str(hook["currentHash"]) for hook in hooks}
     except (KeyError, TypeError) as error:
-        raise TrustError("codex app-server lists hooks in an unknown form") from error
+        raise TrustError("codex app-server lists hooks in an unknown format") from error
     if not found:
         raise TrustError("codex app-server lists no hooks")
     return found
@@ -136,7 +136,7 @@ def _send(stream: IO[bytes], message: Mapping[str, Any]) -> None:
 
 
 class _Lines:
-    """Reads answers line by line up to a moment."""
+    """Reads answers line by line, until a time limit."""
 
     def __init__(self, stream: IO[bytes], until: float) -> None:
         self._stream = stream
@@ -144,12 +144,12 @@ class _Lines:
         self._rest = b""
 
     def answer(self, number: int) -> dict[str, Any]:
-        """The result of the request of this number; notifications are passed over."""
+        """The result of the request with this number; notifications are skipped."""
         while True:
             try:
                 message = json.loads(self._line())
             except ValueError as error:
-                raise TrustError("codex app-server answers in an unknown form") from error
+                raise TrustError("codex app-server answers in an unknown format") from error
             if isinstance(message, dict) and cast("dict[str, Any]", message).get("id") == number:
                 result = cast("dict[str, Any]", message).get("result")
                 if not isinstance(result, dict):

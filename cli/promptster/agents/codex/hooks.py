@@ -1,4 +1,4 @@
-"""Codex's hook payloads."""
+"""Reads Codex's hook payloads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class CodexHooks(ReadsHooks):
-    """Codex's hooks."""
+    """Reads Codex's hooks."""
 
     @override
     def touches(self, call: ToolUse) -> Sequence[str]:

@@ -1,9 +1,8 @@
-"""Codex: everything by ``-c``, so that the user's configuration stays as it is.
+"""Starts Codex, with ``-c`` options only, so that the user's configuration is unchanged.
 
-A provider of our own points at the recorder; the token travels in a header whose value comes from the environment,
-never from an argument. The hooks are ours for this run only; Codex runs a hook only if its hash is trusted, so the
-hashes are asked from the same program beforehand (``hook_trust``) and passed along, which the candidate's consent
-names.
+A provider of our own points to the recorder. The token is in a header whose value comes from the environment, never
+from an argument. The hooks apply to this run only. Codex runs a hook only if its hash is trusted, so we get the hashes
+from the same program first (``hook_trust``) and pass them along; the policy says so.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 PROVIDER = "promptster"
 TOKEN_HEADER = "x-promptster-token"  # noqa: S105 - a header's name
 TOKEN_VARIABLE = "PROMPTSTER_TOKEN"  # noqa: S105 - a variable's name
-"""Codex keeps variables with TOKEN in their names from the commands that it runs."""
+"""Codex hides variables with TOKEN in their names from the commands that it runs."""
 _OWN_HOUSEKEEPING = frozenset(
     {
         "login", "logout", "mcp", "plugin", "completion", "update", "doctor", "sandbox", "debug", "apply", "a", "queue",
@@ -38,7 +37,7 @@ _OWN_HOUSEKEEPING = frozenset(
         "-V", "--version",
     }
 )  # fmt: skip
-"""First words that start no conversation: the agent runs as if we were not there."""
+"""First words that start no conversation; the agent then runs as it would without us."""
 _ELSEWHERE = {
     "cloud": "in the cloud",
     "remote-control": "by a background server",
@@ -67,10 +66,10 @@ class CodexLaunch(Launches):
 
     @override
     def prepare(self, request: LaunchRequest) -> Launch:
-        """Put our ``-c`` options before the candidate's arguments; theirs stay and still apply.
+        """Put our ``-c`` options before the candidate's arguments, which are kept and still apply.
 
         Raises:
-            LaunchError: the call names another provider, or the work would be done elsewhere.
+            LaunchError: the arguments select another provider, or move the work out of the recorder's reach.
         """
         if not self.converses(request.arguments):
             return Launch(arguments=request.arguments, environ=request.environ, converses=False)
@@ -89,7 +88,7 @@ class CodexLaunch(Launches):
 
 
 def config_overrides(options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """The candidate's own ``-c key=value`` options, in any spelling, as (key, TOML text)."""
+    """The candidate's own ``-c key=value`` options, in every form, as (key, TOML text)."""
     words = iter(options)
     for word in words:
         text: str | None = None
@@ -107,7 +106,7 @@ def config_overrides(options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 
 def toml_string(text: str) -> str:
-    """A TOML basic string; JSON's escapes are a part of TOML's, as long as letters stay letters."""
+    """A TOML basic string. JSON's escapes are valid in TOML if other characters are not escaped."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -120,7 +119,7 @@ def hook_options(command: str) -> list[tuple[str, str]]:
 
 
 def uses_chatgpt(request: LaunchRequest) -> bool:
-    """Whether Codex would call ChatGPT's backend (signed in with an account) and not the API (with a key)."""
+    """Whether Codex would call ChatGPT's backend (signed in with an account) instead of the API (with a key)."""
     if request.environ.get("CODEX_API_KEY", "").strip():
         return False
     home = home_of(request.environ)
@@ -138,7 +137,7 @@ def uses_chatgpt(request: LaunchRequest) -> bool:
 
 
 def _login_in_keyring(request: LaunchRequest) -> bool:
-    """Codex may keep its login in the keyring: then only Codex itself can say which one it is."""
+    """Whether a login in the keyring is one of ChatGPT; only Codex itself can read it."""
     try:
         done = subprocess.run(
             [str(request.program), "login", "status"],
@@ -189,7 +188,7 @@ def _hook_overrides(
 
 
 def _hooks_switched_off(request: LaunchRequest, own: list[tuple[str, str]]) -> str | None:
-    """Why our hooks would not run, or would take the place of the candidate's; ``None`` if neither is so."""
+    """Why our hooks would not run or would replace the candidate's; ``None`` if neither applies."""
     for key, value in own:
         if (key == "features.hooks" and value == "false") or key == "hooks" or key.startswith("hooks."):
             return f"-c {key}"
@@ -221,7 +220,7 @@ def _refuse_elsewhere(options: tuple[str, ...]) -> None:
     for position, word in enumerate(options):
         name = word.partition("=")[0]
         if name in _ELSEWHERE and (position == 0 or name.startswith("--")):
-            raise LaunchError(f"with {name} the work would be done {_ELSEWHERE[name]} and would not be recorded")
+            raise LaunchError(f"cannot record codex {name}: the work is done {_ELSEWHERE[name]}")
 
 
 def _refuse_other_provider(own: list[tuple[str, str]]) -> None:

@@ -1,4 +1,4 @@
-"""The patch language of Codex's ``apply_patch``, read into edits; nothing is applied here."""
+"""Reads the patch language of Codex's ``apply_patch``; patches are not applied."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class PatchedFile:
     moved_to: str | None = None
     """The new path of a renamed file."""
     before: list[str] = field(default_factory=list[str])
-    """Lines that the patch expects: context and what goes."""
+    """The lines before: context and removed lines."""
     after: list[str] = field(default_factory=list[str])
-    """Lines that the patch leaves: context and what comes."""
+    """The lines after: context and added lines."""
     section: list[str] = field(default_factory=list[str])
     """The part of the patch as written."""
 
 
 def read_patch(text: str) -> list[PatchedFile]:
-    """The files of a patch, in order; nothing for a text that holds no patch.
+    """The files of a patch, in order; empty for a text without a patch.
 
-    Line feeds alone end its lines, a carriage return before one aside, and only a line of its own ends it: what a file
-    holds may look like anything.
+    Its lines end with a line feed, with or without a carriage return before it. Only a separate line ends the patch,
+    because a file may contain any text.
     """
     _, begun, rest = text.partition(_BEGIN)
     if not begun:

@@ -1,7 +1,7 @@
-"""Codex's requests, as measured at version 0.169.0: what it sends alongside the candidate's words.
+"""Reads Codex's requests, as of version 0.169.0: separates what Codex adds from the candidate's own text.
 
-In code mode the model's one tool is ``exec``, whose script calls others; these inner calls have hooks with ids of their
-own (``exec-...``) and do not cross the proxy.
+In code mode the model's only tool is ``exec``, whose script calls other tools. These inner calls have hooks with their
+own ids (``exec-...``) and do not pass through the proxy.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ADDED = re.compile(
     r"apps_instructions|plugins_instructions|context_window|goal_context|hook_prompt)[\s>]"
     r"|# AGENTS\.md instructions for |# Files mentioned by the user:)"
 )
-"""Texts that Codex adds to a conversation itself."""
+"""Matches texts that Codex itself adds to a conversation."""
 _SHELL = re.compile(r"^\s*<user_shell_command>\s*<command>\s*(.*?)\s*</command>", re.DOTALL)
 _SUMMARY = ("Another language model started to solve this problem and produced a summary",)
 _COMPACTION = ("You are performing a CONTEXT CHECKPOINT COMPACTION",)
@@ -54,7 +54,7 @@ _PURPOSES: Mapping[str, Purpose] = {
     "guardian": "classifier",
 }
 _THREAD_PURPOSES: Mapping[str, Purpose] = {"thread_title": "title"}
-"""Threads that Codex's terminal program opens for itself, by what they call their source."""
+"""The purpose of threads that Codex's terminal program opens for itself, by their source."""
 _SUBAGENT_PURPOSES: Mapping[str, Purpose] = {
     "compact": "compaction",
     "guardian": "classifier",
@@ -86,7 +86,7 @@ _TOOLS = SHELL_TOOLS | frozenset(
 
 
 class CodexRequests(ReadsRequests):
-    """Codex's requests."""
+    """Reads Codex's requests."""
 
     tools = _TOOLS
     apis = ("openai", "openai_chat")
@@ -145,12 +145,12 @@ class CodexRequests(ReadsRequests):
 
     @override
     def summarises(self, item: UserText) -> bool:
-        """The text that stands for an earlier history when Codex itself compacted it."""
+        """The text that replaces the earlier conversation when Codex itself compacted it."""
         return item.text.startswith(_SUMMARY)
 
     @override
     def spawns(self, call: ToolUse) -> str | None:
-        """``spawn_agent``."""
+        """By a call of ``spawn_agent``."""
         given = mapping(call.input)
         message = text_of(given.get("message")) or text_of(given.get("prompt"))
         return message or None if call.name.endswith("spawn_agent") else None
@@ -163,26 +163,26 @@ class CodexRequests(ReadsRequests):
 
     @override
     def subagent_name(self, body: Mapping[str, Json]) -> str:
-        """The agents of a session write to each other by path."""
-        told = mapping(load(text_of(mapping(body.get("client_metadata")).get("x-codex-turn-metadata"))))
-        return text_of(told.get("agent_name"))
+        """The name with which the agents of a session address each other."""
+        metadata = mapping(load(text_of(mapping(body.get("client_metadata")).get("x-codex-turn-metadata"))))
+        return text_of(metadata.get("agent_name"))
 
     @override
     def ended(self, text: str) -> tuple[str, str] | None:
-        """By the last message that a subagent writes."""
+        """By a subagent's final message."""
         ended = _FINAL_ANSWER.match(text)
         return (ended[1].strip(), text[ended.end() :].strip()) if ended else None
 
     @override
     def reported_by_hooks(self, call: ToolUse, result: ToolReturn) -> bool:
-        """Only commands and patches that ran are known to have them."""
+        """Whether it is a command or patch that ran; only these are known to have hooks."""
         if call.name not in {*SHELL_TOOLS, "apply_patch"}:
             return False
         return outcome_of(result.text).output is not None
 
     @override
     def actions(self, call: ToolUse, result: ToolReturn) -> Sequence[AgentEvent]:
-        """From the call and the text that Codex answers with."""
+        """From the call and the text of Codex's answer."""
         outcome = outcome_of(result.text)
         patch = patch_in(call)
         if patch is not None and outcome.exit_code == 0 and not result.is_error:

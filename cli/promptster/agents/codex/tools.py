@@ -1,4 +1,4 @@
-"""What Codex's tools did: commands with their outcome, and patches with the files that they change."""
+"""Reads what Codex's tools did: commands with their outcome, and patches with the files that they change."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FREEFORM = re.compile(
 
 
 class CommandOutcome:
-    """What Codex's answer to a command says."""
+    """The outcome of a command, as stated in Codex's answer."""
 
     def __init__(self, exit_code: int | None, output: str | None, seconds: float | None) -> None:
         self.exit_code = exit_code
@@ -38,20 +38,20 @@ class CommandOutcome:
 
 
 def outcome_of(text: str) -> CommandOutcome:
-    """Read what Codex answers to a command."""
+    """Read Codex's answer to a command."""
     if head := _UNIFIED.match(text):
         code = int(head[2]) if head[2] else None
         return CommandOutcome(code, text[head.end() :], _seconds(head[1]))
     if head := _FREEFORM.match(text):
         return CommandOutcome(int(head[1]), text[head.end() :], _seconds(head[2]))
     if text.startswith("{"):
-        told = mapping(load(text))
-        facts = mapping(told.get("metadata"))
+        answer = mapping(load(text))
+        facts = mapping(answer.get("metadata"))
         code = actions.exit_code(facts.get("exit_code"))
         if code is not None:
             duration = facts.get("duration_seconds")
             return CommandOutcome(
-                code, text_of(told.get("output")), duration if isinstance(duration, (int, float)) else None
+                code, text_of(answer.get("output")), duration if isinstance(duration, (int, float)) else None
             )
     return CommandOutcome(None, None, None)
 
@@ -74,7 +74,7 @@ def command_text(given: Mapping[str, Json]) -> str:
 
 
 def patch_in(call: ToolUse) -> str | None:
-    """The patch that a call applies, if it is a call of ``apply_patch``, also by way of a shell."""
+    """The patch that a call applies, if it calls ``apply_patch`` directly or through a shell."""
     if call.name == "apply_patch":
         given = mapping(call.input)
         return (
@@ -92,7 +92,7 @@ def patch_in(call: ToolUse) -> str | None:
 
 
 def edits_of(tool_use_id: str, patch: str) -> list[FileEdit]:
-    """A patch's edits, each with the passages that it replaces; paths as the patch writes them."""
+    """A patch's edits, each with the passages that it replaces; paths are as in the patch."""
     return [
         actions.file_edit(
             tool_use_id=tool_use_id,

@@ -1,4 +1,4 @@
-"""``.cursor/hooks.json``: the only place from which Cursor reads hooks."""
+"""``.cursor/hooks.json``, the only file from which Cursor reads hooks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class CursorFile(HasEditorFile):
 
 
 def check_cursor(content: Mapping[str, Any]) -> str | None:
-    """Why Cursor would refuse this file; one wrong entry silences every hook in it.
+    """Why Cursor would reject this file, if it would: one invalid entry disables every hook in it.
 
     The rules are those of Cursor's own check (``@cursor/sdk`` 1.0.32).
     """
@@ -50,30 +50,30 @@ def check_cursor(content: Mapping[str, Any]) -> str | None:
         return "hooks is not an object"
     for event, entries in cast("dict[str, Any]", hooks).items():
         if event not in hook_events.KNOWN_EVENTS:
-            return f"there is no event {event}"
+            return f"unknown event {event}"
         if not isinstance(entries, list):
             return f"{event} is not a list"
         for entry in cast("Sequence[Any]", entries):
             wrong = _wrong_entry(cast("dict[str, Any]", entry)) if isinstance(entry, dict) else "is not an object"
             if wrong is not None:
                 return f"an entry of {event} {wrong}"
-    return None if _without_comments(content) == content else "Cursor takes // or /* for a comment, also inside a text"
+    return None if _without_comments(content) == content else "Cursor reads // and /* as comments, even inside a string"
 
 
 def _wrong_entry(entry: Mapping[str, Any]) -> str | None:
-    """What Cursor does not accept about one entry."""
+    """What is wrong with an entry, if anything."""
     kind, words, limit = entry.get("type", "command"), entry.get("prompt"), entry.get("loop_limit")
     wanted = {
-        "a type that Cursor knows": kind in {"command", "prompt"},
+        "a known type": kind in {"command", "prompt"},
         "a command": kind != "command" or isinstance(entry.get("command"), str),
         "a prompt": kind != "prompt" or (isinstance(words, str) and bool(words.strip())),
-        "a matcher in words": isinstance(entry.get("matcher", ""), str),
+        "a string as matcher": isinstance(entry.get("matcher", ""), str),
         "a positive timeout": _is_positive(entry.get("timeout", 1)),
-        "a positive whole loop_limit": limit is None or (isinstance(limit, int) and _is_positive(limit)),
-        "a failClosed of true or false": isinstance(entry.get("failClosed", False), bool),
+        "a positive whole number as loop_limit": limit is None or (isinstance(limit, int) and _is_positive(limit)),
+        "true or false as failClosed": isinstance(entry.get("failClosed", False), bool),
     }
-    missing = next((what for what, is_there in wanted.items() if not is_there), None)
-    return None if missing is None else f"lacks {missing}"
+    missing = next((what for what, is_valid in wanted.items() if not is_valid), None)
+    return None if missing is None else f"needs {missing}"
 
 
 def _is_positive(value: object) -> bool:
@@ -81,7 +81,7 @@ def _is_positive(value: object) -> bool:
 
 
 def _without_comments(content: Mapping[str, Any]) -> Any:
-    """The file as Cursor reads it: comments are cut out of the text, without regard to where they stand."""
+    """The file as Cursor reads it: comments are removed from the text, even inside strings."""
     text = re.sub(r"/\*.*?\*/", "", re.sub(r"//.*", "", json.dumps(content, indent=1)), flags=re.DOTALL)
     try:
         return json.loads(text)

@@ -1,9 +1,9 @@
-"""Cursor: hooks are the only source, since its inference goes to its own backend.
+"""Cursor's hook payloads, its only source, because its model calls go to its own backend.
 
-Payloads have the shapes of https://cursor.com/docs/hooks (text of 2026) and of what the published runtime sends
-(``@cursor/sdk`` 1.0.32; the command line agent of September 2026 is the same). Where the two differ, both are read.
+Payloads have the form of https://cursor.com/docs/hooks (as of 2026) or the form that the published runtime sends
+(``@cursor/sdk`` 1.0.32; the command line agent of September 2026 is the same). If the two differ, both are read.
 
-Several hook events may tell of one action: ``preToolUse`` and ``beforeShellExecution`` of one call,
+Several hook events may report one action: ``preToolUse`` and ``beforeShellExecution`` of one call,
 ``afterShellExecution`` (output) and ``postToolUse`` (exit code) of one command. They have the same pairing key.
 """
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from promptster.capture.providers.interface import Json
 
 _PERSONAL = frozenset({"transcript_path", "agent_transcript_path"})
-"""Fields that tell nothing but whose machine this is, beside those whose names say ``user``."""
+"""Fields that only identify the user's machine; those that begin with ``user_`` are removed as well."""
 _CONTENT = frozenset({"content", "attachments"})
 _SHELLS = frozenset({"Shell", "Bash", "run_terminal_cmd"})
 _EDITORS = frozenset({"Write", "StrReplace", "Edit", "MultiEdit", "edit_file", "search_replace"})
@@ -75,11 +75,11 @@ _DOCUMENTED = {
         ),
     }.items()
 }
-"""What the events that we understand may carry beside the common fields; anything else is kept raw and counted."""
+"""The fields of the events that we read, besides the common ones; any other field is kept raw and counted."""
 
 
 class CursorHooks(ReadsHooks):
-    """Cursor's hooks, in its own form or in the one that it borrows from Claude Code."""
+    """Reads Cursor's hooks, in its own form or in the one that it adopted from Claude Code."""
 
     @override
     def owns(self, payload: Mapping[str, Json]) -> bool:
@@ -97,21 +97,21 @@ class CursorHooks(ReadsHooks):
 
     @override
     def read(self, payload: Mapping[str, Json]) -> HookReport:
-        kept = {name: value for name, value in payload.items() if not _is_personal(name)}
-        told = text_of(kept.get("hook_event_name"))
-        event = _EVENT_NAMES.get(told, told[:1].lower() + told[1:])
+        kept = {field: value for field, value in payload.items() if not _is_personal(field)}
+        name = text_of(kept.get("hook_event_name"))
+        event = _EVENT_NAMES.get(name, name[:1].lower() + name[1:])
         session = text_of(kept.get("conversation_id")) or text_of(kept.get("session_id"))
         identity = Identity(agent="cursor", session=session, agent_id=text_of(kept.get("subagent_id")))
         reader = _READERS.get(event)
         if reader is None:
-            return HookReport(event=told, identity=identity, findings=[raw_finding(told or "unknown", kept)])
+            return HookReport(event=name, identity=identity, findings=[raw_finding(name or "unknown", kept)])
         report = reader(event, identity, kept)
-        rest = {name: kept[name] for name in kept.keys() - _COMMON - _DOCUMENTED.get(event, kept.keys())}
-        return replace(report, findings=[*report.findings, raw_finding(told, rest)]) if rest else report
+        rest = {field: kept[field] for field in kept.keys() - _COMMON - _DOCUMENTED.get(event, kept.keys())}
+        return replace(report, findings=[*report.findings, raw_finding(name, rest)]) if rest else report
 
 
 def _is_personal(name: str) -> bool:
-    """Whether a field says who sits at the machine: ``user_email`` and its like are never recorded."""
+    """Whether a field identifies the user: ``user_email`` and the like are never recorded."""
     return name.startswith("user_") or name in _PERSONAL
 
 
@@ -143,7 +143,7 @@ def _call(payload: Mapping[str, Json]) -> ToolUse:
 
 
 def _pairing_key(call: ToolUse) -> tuple[str, ...]:
-    """What every event about one action says alike; the events of files and commands do not carry the call's id."""
+    """What all events about one action have in common; those of files and commands do not contain the call's id."""
     given = mapping(call.input)
     if call.name in _SHELLS:
         return ("shell", text_of(given.get("command")))
@@ -177,13 +177,13 @@ def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) ->
     call, failed = _call(payload), event == "postToolUseFailure"
     names = ("tool_output", "tool_response", "result_json", "error_message", "error")
     content = arguments(next((payload[name] for name in names if name in payload), None))
-    told = mapping(content)
+    answer = mapping(content)
     ended = _ending(call, content, payload, failed=failed) if call.name in _SHELLS else None
-    is_error = failed or bool(ended and ended.is_error) or told.get("isError") is True
+    is_error = failed or bool(ended and ended.is_error) or answer.get("isError") is True
     is_refused = payload.get("failure_type") == "permission_denied"
     if event == "afterMCPExecution":
-        is_refused = told.get("rejected") is True or told.get("permissionDenied") is True
-        is_error = is_error or is_refused or "error" in told
+        is_refused = answer.get("rejected") is True or answer.get("permissionDenied") is True
+        is_error = is_error or is_refused or "error" in answer
     findings: list[AgentEvent] = [
         actions.tool_result(
             tool_use_id=call.id, name=call.name, content=content, is_error=is_error, duration_ms=_duration(payload)
@@ -196,13 +196,13 @@ def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) ->
 
 
 def _ending(call: ToolUse, content: Json, payload: Mapping[str, Json], *, failed: bool) -> CommandEnd:
-    """How and where a command ended: its result says the exit code, or its error's words do."""
+    """How and in which folder a command ended: the exit code is in its result, or in the text of its error."""
     given = mapping(call.input)
     places = (payload.get("cwd"), given.get("cwd"), given.get("working_directory"))
     cwd = next(filter(None, map(optional_text, places)), None)
     if failed:
-        told = _EXIT_CODE.match(text_of(content))
-        return CommandEnd(cwd=cwd, exit_code=int(told[1]) if told else None, is_error=True)
+        stated = _EXIT_CODE.match(text_of(content))
+        return CommandEnd(cwd=cwd, exit_code=int(stated[1]) if stated else None, is_error=True)
     code = actions.exit_code(mapping(content).get("exitCode"))
     return CommandEnd(cwd=cwd, exit_code=code, is_error=None if code is None else code != 0)
 
@@ -241,9 +241,10 @@ def _file_edit(event: str, identity: Identity, payload: Mapping[str, Json]) -> H
 
 
 def _is_whole_file(pairs: list[tuple[str, str]]) -> bool:
-    """One edit of nothing into something is a new file, or lines put in; a file ends its last line, a passage does not.
+    """Whether an edit writes a whole file: it replaces nothing, and its text ends with a line feed.
 
-    A file that Cursor could not read before (over 256 KiB) looks the same as one that was not there.
+    Inserted lines replace nothing either, but do not end with one. A file that Cursor could not read before (over
+    256 KiB) looks the same as a new one.
     """
     return len(pairs) == 1 and not pairs[0][0] and pairs[0][1].endswith("\n")
 
@@ -272,9 +273,9 @@ def _subagent_start(event: str, identity: Identity, payload: Mapping[str, Json])
 
 
 def _subagent_stop(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
-    told = (optional_text(payload.get(name)) for name in ("summary", "result", "error_message"))
+    texts = (optional_text(payload.get(name)) for name in ("summary", "result", "error_message"))
     agent_type = optional_text(payload.get("subagent_type"))
-    stopped = kinds.SubagentStopped(agent_type=agent_type, text=next(filter(None, told), None))
+    stopped = kinds.SubagentStopped(agent_type=agent_type, text=next(filter(None, texts), None))
     return _report(event, identity, stopped)
 
 
@@ -283,13 +284,13 @@ def _compaction(event: str, identity: Identity, payload: Mapping[str, Json]) -> 
 
 
 def _read_file(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
-    """That a file was read, not what stood in it: the tool's result says that where it matters."""
+    """That a file was read, without its content: the tool's result contains that."""
     slim = {name: value for name, value in payload.items() if name not in _CONTENT}
     return _report(event, identity, raw_finding(event, slim))
 
 
 _EVENT_NAMES = {"UserPromptSubmit": "beforeSubmitPrompt", "userPromptSubmit": "beforeSubmitPrompt"}
-"""Names that Cursor borrows from Claude Code and that are more than spelled differently."""
+"""Names adopted from Claude Code that differ from Cursor's by more than their first letter."""
 
 _READERS = {
     "beforeSubmitPrompt": _prompt,

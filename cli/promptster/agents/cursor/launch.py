@@ -1,7 +1,6 @@
-"""Cursor's command line agent: its calls go to Cursor's own backend, so its hooks are all that can be recorded.
+"""Starts Cursor's command line agent. Its calls go to Cursor's own backend, so only its hooks can be recorded.
 
-Cursor reads hooks only from files. They stand in the workspace's ``.cursor/hooks.json`` while the candidate agreed to
-that.
+Cursor reads hooks only from files. With the candidate's consent they are in the workspace's ``.cursor/hooks.json``.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from promptster.protocol.events.kinds import CaptureDegraded
 from promptster.system.plain_files import read_regular
 
 _PRINT = frozenset({"-p", "--print"})
-"""Without its terminal interface the agent starts no hook for prompts, answers and the end of a turn."""
+"""Without its terminal interface the agent runs no hooks for prompts, answers and the end of a turn."""
 
 
 class CursorLaunch(Launches):
-    """Starts ``cursor-agent``. Which of its words are housekeeping is not known: each call counts as a conversation."""
+    """Starts ``cursor-agent``. Every call counts as a conversation, because its other commands are not known."""
 
     resume_words = ("--resume",)
     folder_options = ("--workspace",)
@@ -28,18 +27,18 @@ class CursorLaunch(Launches):
 
     @override
     def prepare(self, request: LaunchRequest) -> Launch:
-        """Start it as it is, if its hooks are in place.
+        """Leave its arguments as they are, if its hooks are in place.
 
         Raises:
-            EditorFileMissingError: the workspace's hooks file does not hold our entries.
+            EditorFileMissingError: the workspace's hooks file does not contain our entries.
         """
         if not _hooked(request):
             raise EditorFileMissingError(
-                "cursor-agent can be recorded only through hooks in .cursor/hooks.json in the workspace",
+                "cursor-agent can only be recorded through hooks in .cursor/hooks.json of the workspace",
                 agent="cursor",
-                question="cursor-agent can be recorded only through .cursor/hooks.json in the workspace. The file is "
-                "put back at the end. Create it?",
-                hint="Run it in a terminal and answer yes, or start with --ide cursor. It is put back at the end.",
+                question="Cursor's agent can only be recorded through hooks in .cursor/hooks.json of the workspace. "
+                "The file is restored when the session ends. Add them?",
+                hint="Run it in a terminal and answer yes, or start the session with --ide cursor.",
                 code="cursor_hooks_missing",
             )
         options, _ = split_options(request.arguments)
@@ -47,7 +46,7 @@ class CursorLaunch(Launches):
         notes: list[str] = []
         if any(word in _PRINT for word in options):
             notes.append(
-                "warning: cursor-agent -p reports no prompts and no answers to hooks: only its tool calls are recorded"
+                "warning: cursor-agent -p runs no hooks for prompts and answers: only its tool calls are recorded"
             )
             details.append("cursor-agent -p: neither prompts nor answers reach the hooks, only tool calls do")
         return Launch(

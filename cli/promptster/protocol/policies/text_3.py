@@ -102,7 +102,7 @@ def render(policy: PolicyV2) -> str:
             "Your screen, keyboard, microphone, camera, browser and other programs.",
             "Your own editor is not watched.",
             "Your agent's key for its provider is removed.",
-            "Everything else that it reads, prints or sends is recorded as it is, including personal data and "
+            "Everything else that the agent reads, prints or sends is recorded as it is, including personal data and "
             "passwords: keep those out of its reach.",
         ),
         paragraph(
@@ -117,7 +117,7 @@ def render(policy: PolicyV2) -> str:
             "TIME LIMIT",
             _duration(policy.time_limit_minutes),
             "The clock also runs while you pause.",
-            'Nothing is submitted then. You can still run "promptster submit" later.',
+            'Nothing is submitted automatically. You can still run "promptster submit" later.',
         ),
         paragraph(
             "WHO READS IT",

@@ -10,6 +10,7 @@ import json
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from promptster.protocol.events.kinds import Kind, Prompt
 from promptster.replay.differences import LineKind, classify
 from promptster.replay.formatting import duration
 from promptster.replay.model import EntryRole, GapKind, SessionGap
@@ -30,28 +31,51 @@ _PAGE_LIMIT = 48 << 20
 _TIGHT_LIMIT = 2 << 10
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Prompts": ("prompt",),
-    "Answers": ("model_request", "model_response", "compaction"),
-    "Tools": ("tool_call", "tool_result", "permission"),
-    "Edits": ("file_edit",),
-    "Commands": ("command",),
-    "Subagents": ("subagent_started", "subagent_stopped", "notification"),
+    "Prompts": (Kind.PROMPT,),
+    "Answers": (Kind.MODEL_REQUEST, Kind.MODEL_RESPONSE, Kind.COMPACTION),
+    "Tools": (Kind.TOOL_CALL, Kind.TOOL_RESULT, Kind.PERMISSION),
+    "Edits": (Kind.FILE_EDIT,),
+    "Commands": (Kind.COMMAND,),
+    "Subagents": (Kind.SUBAGENT_STARTED, Kind.SUBAGENT_STOPPED, "notification"),
     "Session": (
-        "opened", "paused", "resumed", "closed", "consent", "note", "submission_baseline", "submission_final",
-        "redaction",
+        Kind.OPENED,
+        Kind.PAUSED,
+        Kind.RESUMED,
+        Kind.CLOSED,
+        Kind.CONSENT,
+        Kind.NOTE,
+        Kind.SUBMISSION_BASELINE,
+        Kind.SUBMISSION_FINAL,
+        Kind.REDACTION,
     ),
     "Capture": (
-        "agent_other", "capture_heartbeat", "capture_hook_silent", "capture_bypass_suspected", "capture_config_changed",
-        "capture_degraded", "capture_gap", "capture_clock_jump", "capture_upstream_overridden", "capture_recovered",
+        Kind.AGENT_OTHER,
+        Kind.CAPTURE_HEARTBEAT,
+        Kind.CAPTURE_HOOK_SILENT,
+        Kind.CAPTURE_BYPASS_SUSPECTED,
+        Kind.CAPTURE_CONFIG_CHANGED,
+        Kind.CAPTURE_DEGRADED,
+        Kind.CAPTURE_GAP,
+        Kind.CAPTURE_CLOCK_JUMP,
+        Kind.CAPTURE_UPSTREAM_OVERRIDDEN,
+        Kind.CAPTURE_RECOVERED,
     ),
-}  # fmt: skip
+}
 """What the filter offers, and the kinds that each word covers; a ``notification`` is a prompt that no one typed."""
 
-_TONES = {
-    "prompt": "prompt", "model_request": "request", "model_response": "answer", "tool_call": "tool",
-    "tool_result": "tool", "permission": "tool", "file_edit": "edit", "command": "command", "subagent_started": "lane",
-    "subagent_stopped": "lane", "note": "note",
-}  # fmt: skip
+_TONES: dict[str, str] = {
+    Kind.PROMPT: "prompt",
+    Kind.MODEL_REQUEST: "request",
+    Kind.MODEL_RESPONSE: "answer",
+    Kind.TOOL_CALL: "tool",
+    Kind.TOOL_RESULT: "tool",
+    Kind.PERMISSION: "tool",
+    Kind.FILE_EDIT: "edit",
+    Kind.COMMAND: "command",
+    Kind.SUBAGENT_STARTED: "lane",
+    Kind.SUBAGENT_STOPPED: "lane",
+    Kind.NOTE: "note",
+}
 _LETTERS = {
     LineKind.HEAD: "h", LineKind.HUNK: "h", LineKind.CONTEXT: "c", LineKind.ADDED: "a", LineKind.REMOVED: "d",
     LineKind.NOTE: "n",
@@ -63,7 +87,7 @@ _SPANS = frozenset({
     GapKind.MISSING,
 })  # fmt: skip
 """Gaps that are drawn as bands across the timeline."""
-_DRAWN_AS_BAND = frozenset({"paused", "capture_gap", "capture_recovered"})
+_DRAWN_AS_BAND: frozenset[str] = frozenset({Kind.PAUSED, Kind.CAPTURE_GAP, Kind.CAPTURE_RECOVERED})
 """Entries that their band takes the place of."""
 
 
@@ -153,7 +177,7 @@ def _row(entry: Entry, members: Sequence[Entry], start: int, budget: Budget) -> 
         data["c"] = [_shown(member, start, budget) for member in members]
     mask = 0
     for each in (entry, *members):
-        mask |= _BIT.get("notification" if each.kind == "prompt" and not each.counts else each.kind, 0)
+        mask |= _BIT.get("notification" if isinstance(each.event, Prompt) and not each.counts else each.kind, 0)
     seqs = tuple(seq for each in (entry, *members) for seq in each.seqs or (each.seq,))
     return Row(mask, entry.lane, _ROLES[entry.role], seqs, data)
 
@@ -163,7 +187,7 @@ def _shown(entry: Entry, start: int, budget: Budget) -> dict[str, Any]:
     data: dict[str, Any] = {
         "q": entry.seq,
         "t": entry.ms - start,
-        "k": "session" if entry.kind == "prompt" and not entry.counts else _TONES.get(entry.kind, "session"),
+        "k": "session" if isinstance(entry.event, Prompt) and not entry.counts else _TONES.get(entry.kind, "session"),
         "h": told.label,
         "s": told.subject,
         "n": told.note,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from promptster.protocol.events.kinds import Prompt
 from promptster.replay.model import GapKind
 from promptster.replay.page.markup import Html, element, join
 
@@ -80,5 +81,5 @@ def _bars(timeline: Timeline, scale: _Scale) -> Iterator[Html]:
 
 def _prompts(timeline: Timeline, scale: _Scale) -> Iterator[Html]:
     for entry in timeline.story:
-        if entry.kind == "prompt" and entry.counts:
+        if isinstance(entry.event, Prompt) and entry.counts:
             yield _box(scale.place(entry.ms) - 1, _BASE + 3, 2, 9, "tick")

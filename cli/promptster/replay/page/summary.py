@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from promptster.protocol.events.kinds import Kind
 from promptster.protocol.gaps import is_outage
 from promptster.replay.differences import count_changes
 from promptster.replay.formatting import counted, duration, offset, one_line
@@ -23,15 +24,15 @@ _MOST_LISTED = 200
 """Lines of a list in the margin; the rest is counted."""
 _OPEN_FILES, _OPEN_GAPS, _OPEN_LANES = 10, 10, 6
 """Lines of a list that are open at once."""
-KIND_WORDS = {
-    "prompt": "Prompts",
-    "tool_call": "Tool calls",
-    "tool_result": "Tool results",
-    "file_edit": "File edits",
-    "command": "Commands",
-    "subagent_started": "Subagents started",
-    "subagent_stopped": "Subagents finished",
-    "permission": "Permissions",
+KIND_WORDS: Mapping[str, str] = {
+    Kind.PROMPT: "Prompts",
+    Kind.TOOL_CALL: "Tool calls",
+    Kind.TOOL_RESULT: "Tool results",
+    Kind.FILE_EDIT: "File edits",
+    Kind.COMMAND: "Commands",
+    Kind.SUBAGENT_STARTED: "Subagents started",
+    Kind.SUBAGENT_STOPPED: "Subagents finished",
+    Kind.PERMISSION: "Permissions",
 }
 
 
@@ -111,11 +112,11 @@ def glance(timeline: Timeline) -> Html:
             what = "recorder not running" if is_outage(gap.kind, gap.text) else "paused"
             paused[what] += gap.to_ms - gap.from_ms
     numbers = [
-        counted(timeline.count("prompt"), "prompt"),
-        counted(timeline.count("model_response"), "answer"),
-        counted(timeline.count("tool_call"), "tool call"),
-        counted(timeline.count("file_edit"), "edit"),
-        counted(timeline.count("command"), "command"),
+        counted(timeline.count(Kind.PROMPT), "prompt"),
+        counted(timeline.count(Kind.MODEL_RESPONSE), "answer"),
+        counted(timeline.count(Kind.TOOL_CALL), "tool call"),
+        counted(timeline.count(Kind.FILE_EDIT), "edit"),
+        counted(timeline.count(Kind.COMMAND), "command"),
     ]
     tiles = [_tile(*text.split(" ", 1)) for text in numbers]
     tiles += [_tile(duration(length), what) for what, length in paused.items() if length > 0]

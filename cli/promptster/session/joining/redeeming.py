@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from promptster.client import CollectorClient, CollectorRefusedError
 from promptster.durable import sync_folder, write_private
 from promptster.errors import CollectorError, SessionError
-from promptster.keys import SessionSecrets, load_secrets, open_store, save_secrets
 from promptster.protocol.confirmation import confirmation_code
 from promptster.protocol.consent import Certificate, Redeem
 from promptster.protocol.documents import encode
@@ -24,6 +23,7 @@ from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.policy import Policy, PolicyV2
 from promptster.protocol.sealing import seal_box
 from promptster.protocol.signing import Envelope
+from promptster.secret_store import SessionSecrets, load_secrets, open_store, save_secrets
 from promptster.session.allowed_agents import allowed_names
 from promptster.session.current import CERTIFICATE
 from promptster.session.joining.consent import check_certificate, make_consent
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
     from promptster.clock import Clock
     from promptster.config import Config
-    from promptster.keys import SecretStore
     from promptster.network import Network
     from promptster.paths import Paths
     from promptster.protocol.invite import InviteCode
+    from promptster.secret_store import SecretStore
     from promptster.session.joining.offer import Offer
 
 POLICY = "policy.json"

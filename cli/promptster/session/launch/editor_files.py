@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from promptster.agents.editor_files import REPAIR, accepted, editor_file, require_form
+from promptster.agents.editor_entries import REPAIR, accepted, editor_file, require_form
 from promptster.agents.merging import merge_settings
 from promptster.errors import WorkspaceError, reason_of
 from promptster.paths import utf8

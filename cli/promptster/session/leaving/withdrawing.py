@@ -13,10 +13,10 @@ from promptster.client import CollectorClient, CollectorRefusedError
 from promptster.clock import SystemClock
 from promptster.durable import make_private_folder, sync
 from promptster.errors import CollectorError, PromptsterError, SessionError
-from promptster.keys import keep_access_token_only, load_access_token
 from promptster.paths import slug
 from promptster.protocol.privacy import Tombstone, Withdrawal
 from promptster.protocol.signing import Envelope, open_envelope
+from promptster.secret_store import keep_access_token_only, load_access_token
 from promptster.session.current import BUNDLE, TOMBSTONE, VAULT, Current
 from promptster.session.joining.redeeming import REQUEST
 from promptster.session.leaving.stopping import clear_run, end_recorder

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from promptster.agents.editor_files import changed_entries
+from promptster.agents.editor_entries import changed_entries
 from promptster.agents.launching import EditorFileMissingError, Launch, Launches
 
 if TYPE_CHECKING:

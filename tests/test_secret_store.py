@@ -14,7 +14,7 @@ import keyring.backends.null
 import pytest
 
 from promptster.errors import ConfigurationError, SessionError
-from promptster.keys import (
+from promptster.secret_store import (
     FileStore,
     KeyringStore,
     SessionSecrets,

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from promptster.ui.reading import show_paged, wrap
+from promptster.ui.long_text import show_paged, wrap
 
 
 class _Terminal(io.StringIO):

@@ -1,4 +1,4 @@
-"""Reading and merging the workspace files of editors, whichever agent they belong to."""
+"""Reads and checks the workspace files of editors, for every agent."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ REPAIR = "Repair it, or start without --ide."
 
 
 def editor_file(agent: str) -> tuple[str, HasEditorFile]:
-    """The place below the workspace, and what our part of the file is.
+    """An agent's file: its path below the workspace, and its description.
 
     Raises:
-        UsageError: this agent reads no such file.
+        UsageError: this agent has no such file.
     """
     made = plugin(agent).editor if agent in BY_ID else None
     if made is None:
-        raise UsageError(f"no workspace file is known for {agent!r}", hint=f"Use {one_of(EDITORS)}.")
+        raise UsageError(f"{agent!r} has no workspace file", hint=f"Use {one_of(EDITORS)}.")
     return BY_ID[agent].editor_file, made()
 
 
 def accepted(relative: str, file: HasEditorFile, data: bytes | None) -> dict[str, Any]:
-    """What a file says, if its agent accepts it.
+    """The content of a file that its agent accepts.
 
     Raises:
-        WorkspaceError: the agent would not.
+        WorkspaceError: the agent would reject it.
     """
     content = parsed(relative, data)
     require_form(relative, file, {**file.empty, **content})
@@ -45,23 +45,21 @@ def accepted(relative: str, file: HasEditorFile, data: bytes | None) -> dict[str
 
 
 def require_form(relative: str, file: HasEditorFile, content: Mapping[str, Any]) -> None:
-    """Return if the agent accepts this content.
+    """Check that the agent accepts this content.
 
     Raises:
-        WorkspaceError: it does not.
+        WorkspaceError: the agent would reject it.
     """
     reason = file.refusal(content)
     if reason is not None:
-        raise WorkspaceError(
-            f"{relative} is not in the form that its agent accepts: {reason}", hint=REPAIR, code="ide_file_invalid"
-        )
+        raise WorkspaceError(f"the agent would reject {relative}: {reason}", hint=REPAIR, code="ide_file_invalid")
 
 
 def parsed(relative: str, data: bytes | None) -> dict[str, Any]:
-    """A file's JSON object; empty for a file that does not exist or says nothing.
+    """A file's JSON object; empty for a file that is missing or blank.
 
     Raises:
-        WorkspaceError: it is no JSON object.
+        WorkspaceError: it is not a JSON object.
     """
     if data is None or not data.strip():
         return {}
@@ -95,7 +93,7 @@ def changed_entries(workspace: Path, agent: str, ticket: LaunchTicket) -> list[E
 
 
 def _missing(content: Any, ours: Any, place: str) -> list[str]:
-    """Which of our entries are no longer in the content."""
+    """The paths of our entries that the content no longer contains."""
     if isinstance(ours, dict):
         there = cast("dict[str, Any]", content) if isinstance(content, dict) else {}
         entries = cast("dict[str, Any]", ours).items()
