@@ -39,8 +39,9 @@ from promptster_collector.privacy.retention import RetentionRule
 from promptster_collector.problems import HANDLERS, problem_for_missing
 from promptster_collector.review import routes as review_routes
 from promptster_collector.review.bundles import Bundles
-from promptster_collector.review.reading import Reading
+from promptster_collector.review.event_pages import EventPages
 from promptster_collector.review.segment_sealer import SegmentSealer
+from promptster_collector.review.session_reader import SessionReader
 from promptster_collector.sessions import routes as session_routes
 from promptster_collector.sessions.lifecycle import Lifecycle
 from promptster_collector.sessions.service import Sessions
@@ -88,7 +89,8 @@ class Services:
     ingest: Ingest
     checks: Checks
     audit: Audit
-    reading: Reading
+    reading: SessionReader
+    pages: EventPages
     bundles: Bundles
     erasure: Erasure
     worker: Worker
@@ -126,7 +128,7 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
         failures=failures,
         on_returned=log.note_returned,
     )
-    reading = Reading(store, limits)
+    reading = SessionReader(store, limits)
     checks = Checks(store, clock, limits, lifecycle)
     erasure = Erasure(
         store, clock, failures=failures, forget=(ingest.forget,), key_backup_days=settings.key_backup_days
@@ -157,6 +159,7 @@ def build_services(settings: Settings, store: Store, clock: Clock) -> Services:
         checks=checks,
         audit=Audit(store, clock),
         reading=reading,
+        pages=EventPages(reader=reading, limits=limits),
         bundles=Bundles(store, reading, log),
         erasure=erasure,
         worker=worker,
@@ -194,7 +197,7 @@ def _dependencies(services: Services) -> dict[str, Provide]:
         "sessions": provide(services.sessions),
         "ingest": provide(services.ingest),
         "audit": provide(services.audit),
-        "reading": provide(services.reading),
+        "pages": provide(services.pages),
         "bundles": provide(services.bundles),
         "receipt_log": provide(services.bundles.log),
         "erasure": provide(services.erasure),
@@ -235,7 +238,7 @@ def build_app(services: Services, *, background: bool = True) -> Litestar:
     async def life(_: Litestar) -> AsyncGenerator[None]:
         async with services.worker if background else nullcontext():
             yield
-        services.reading.close()
+        services.pages.close()
         services.store.close()
 
     app = Litestar(

@@ -262,7 +262,7 @@ async def test_a_signed_tombstone_ends_the_upload(outcome: str) -> None:
     delivery.memory_collector.ended = delivery.ended(outcome)
     with pytest.raises(Ended) as ended:
         await delivery.send()
-    assert ended.value.outcome == outcome
+    assert ended.value.ending == outcome
 
 
 async def test_a_lapsed_session_is_told_by_its_close() -> None:
@@ -275,7 +275,7 @@ async def test_a_lapsed_session_is_told_by_its_close() -> None:
     delivery.memory_collector.ended = {"code": "closed", "close": key.sign(close).to_json()}
     with pytest.raises(Ended) as ended:
         await delivery.send()
-    assert ended.value.outcome == LAPSED
+    assert ended.value.ending == LAPSED
 
 
 @pytest.mark.parametrize("signed", [True, False])

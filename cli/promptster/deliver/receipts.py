@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from promptster.protocol.errors import ProtocolError, SignatureError
@@ -36,8 +37,18 @@ def read_receipt(data: bytes, *, keys: TrustedKeys, session: str, n: int, header
     return receipt
 
 
-def read_ending(value: object, *, keys: TrustedKeys, session: str) -> str:
-    """Read how a session ended at the collector: ``submitted``, ``lapsed``, ``withdrawn``, ``erased`` or ``expired``.
+class Ending(StrEnum):
+    """How a session ended at the collector."""
+
+    SUBMITTED = "submitted"
+    LAPSED = "lapsed"
+    WITHDRAWN = "withdrawn"
+    ERASED = "erased"
+    EXPIRED = "expired"
+
+
+def read_ending(value: object, *, keys: TrustedKeys, session: str) -> Ending:
+    """Read how a session ended at the collector.
 
     Args:
         value: the JSON object of a tombstone's or a close document's envelope.
@@ -59,4 +70,4 @@ def read_ending(value: object, *, keys: TrustedKeys, session: str) -> str:
         named, outcome = tombstone.session, tombstone.outcome
     if named != session:
         raise SignatureError("a tombstone is for another session", code="tombstone_other")
-    return outcome
+    return Ending(outcome)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from promptster.client import CollectorRefusedError, PutAnswer
 from promptster.deliver.limits import UploadTiming
+from promptster.deliver.receipts import Ending
 from promptster.deliver.trust import KeySource, UnknownSignerError
 from promptster.errors import CollectorError
 from promptster.protocol.errors import ProtocolError
@@ -82,10 +83,10 @@ class Progress:
 class Ended(Exception):  # noqa: N818 - an outcome, not an error
     """The collector accepts nothing more of this session, and signed that."""
 
-    def __init__(self, outcome: str) -> None:
-        """Keep the signed outcome: ``submitted``, ``lapsed``, ``withdrawn``, ``erased`` or ``expired``."""
-        super().__init__(outcome)
-        self.outcome = outcome
+    def __init__(self, ending: Ending) -> None:
+        """Keep how it ended, as the collector signed it."""
+        super().__init__(ending)
+        self.ending = ending
 
 
 class Pace:

@@ -113,7 +113,7 @@ class ControlRequests:
         try:
             await uploader.run()
         except Ended as ended:
-            recording.collector_ended(ended.outcome)
+            recording.collector_ended(ended.ending)
         finally:
             watcher.cancel()
 

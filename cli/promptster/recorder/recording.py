@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import errno
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
+from promptster.deliver.receipts import Ending
 from promptster.errors import SessionError, reason_of
 from promptster.journal.heartbeat import JUMP_MS
 from promptster.journal.writer import NOT_RECORDED
@@ -78,8 +79,7 @@ class Recording:
         self._last_event: RecordedEvent | None = None
         self._latest_ms = 0
         self._last_change: tuple[str, str] = ("", "")
-        self._holding = False
-        self._closing = asyncio.Lock()
+        self._holding, self._closing = False, asyncio.Lock()
 
     @property
     def received(self) -> int:
@@ -153,8 +153,7 @@ class Recording:
             raise SessionError(
                 "this session accepts no more events", hint="`promptster status` says why.", code="session_ended"
             )
-        for each in sent:
-            _require_allowed(each)
+        _require_allowed(sent)
         seqs = [self._append_sent(each) for each in sent]
         await self._durable(max(seqs, default=NOT_RECORDED))
         return seqs
@@ -169,8 +168,7 @@ class Recording:
             if not self.recorder.finished:
                 if not (self.state.records or self.state is SessionState.CLOSING):
                     raise SessionError(f"the session {doing(self.state)}", code="session_ended")
-                for each in sent:
-                    _require_allowed(each)
+                _require_allowed(sent)
                 self._end_capture()
                 self._change(SessionState.CLOSING)
                 for each in sent:
@@ -221,14 +219,19 @@ class Recording:
         with suppress(OSError):
             self._folder.clean_end.write_text(str(self.recorder.next_seq), encoding="ascii")
 
-    def collector_ended(self, outcome: str) -> None:
+    def collector_ended(self, ending: Ending) -> None:
         """Stop recording after the collector signed that it accepts no more, and change the state."""
         self.capture.pause()
         self._holding = True
-        if outcome == "submitted" and self.finished:
-            self._change(SessionState.CLOSED)
-        else:
-            self._change(SessionState.LAPSED if outcome in {"lapsed", "submitted"} else SessionState.WITHDRAWN)
+        match ending:
+            case Ending.SUBMITTED:
+                self._change(SessionState.CLOSED if self.finished else SessionState.LAPSED)
+            case Ending.LAPSED:
+                self._change(SessionState.LAPSED)
+            case Ending.WITHDRAWN | Ending.ERASED | Ending.EXPIRED:
+                self._change(SessionState.WITHDRAWN)
+            case _:  # pragma: no cover
+                assert_never(ending)
 
     def note_progress(self) -> None:
         """Check whether a closed session has arrived in full, and save whether the collector refuses delivery."""
@@ -388,9 +391,9 @@ class Recording:
                 self._folder.update(state=state)
 
 
-def _require_allowed(sent: SentEvent) -> None:
-    kind = sent.event.kind
-    if sent.src not in _COMMAND_SOURCES:
-        raise SessionError("events from a command come from candidate, workspace or launcher", code="bad_draft")
-    if kind in _OURS_ALONE or (kind in _ONLY_ONCE and not is_own(kind, sent.src)):
-        raise SessionError(f"a command may not record {kind} with the source {sent.src}", code="bad_draft")
+def _require_allowed(sent: Sequence[SentEvent]) -> None:
+    for kind, src in ((each.event.kind, each.src) for each in sent):
+        if src not in _COMMAND_SOURCES:
+            raise SessionError("events from a command come from candidate, workspace or launcher", code="bad_draft")
+        if kind in _OURS_ALONE or (kind in _ONLY_ONCE and not is_own(kind, src)):
+            raise SessionError(f"a command may not record {kind} with the source {src}", code="bad_draft")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from promptster.replay.exporters.interface import Exporter
     from promptster_collector.ingest.receipt_log import Logged, TransparencyLog
-    from promptster_collector.review.reading import Reading, SessionRecord
+    from promptster_collector.review.session_reader import SessionReader, SessionRecord
     from promptster_collector.store.event_row import EventRow
     from promptster_collector.store.store import Store
 
@@ -36,7 +36,7 @@ class Export:
 class Bundles:
     """Makes bundles, evidence and exports."""
 
-    def __init__(self, store: Store, reading: Reading, log: TransparencyLog) -> None:
+    def __init__(self, store: Store, reading: SessionReader, log: TransparencyLog) -> None:
         self._store = store
         self._reading = reading
         self.log = log

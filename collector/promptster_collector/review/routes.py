@@ -16,7 +16,7 @@ from promptster_collector.access.principal import READERS
 from promptster_collector.audit.service import Action, Audit
 from promptster_collector.errors import InvalidError
 from promptster_collector.review.bundles import Bundles, Export
-from promptster_collector.review.reading import Reading
+from promptster_collector.review.event_pages import EventPages
 from promptster_collector.review.schemas import EventEntry, EventPage, EvidenceAnswer
 
 _BUNDLE_TYPE = "application/vnd.promptster.bundle"
@@ -76,7 +76,7 @@ def _file(export: Export) -> Stream:
 async def session_events(
     request: Request[Any, Any, Any],
     *,
-    reading: NamedDependency[Reading],
+    pages: NamedDependency[EventPages],
     audit: NamedDependency[Audit],
     session: FromPath[str],
     after: FromQuery[int] = -1,
@@ -87,7 +87,7 @@ async def session_events(
         raise InvalidError(f"a page can have 1 to {_MAX_PAGE} events", code="page")
     principal = principal_of(request)
     await audit.record(principal, session, Action.EVENTS)
-    page = await reading.page(principal.organisation, session, after=after, limit=limit)
+    page = await pages.page(principal.organisation, session, after=after, limit=limit)
     last = page.events[-1].seq if page.events else after
     return EventPage(state=page.state, events=[_entry(event) for event in page.events], next=last)
 

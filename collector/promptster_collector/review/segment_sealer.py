@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from promptster_collector.clock import Clock
     from promptster_collector.review.helper_messages import Piece
-    from promptster_collector.review.reading import Reading
+    from promptster_collector.review.session_reader import SessionReader
     from promptster_collector.settings import Limits, Timing
     from promptster_collector.store.database import AnyRow
     from promptster_collector.store.segment_file import PieceReader
@@ -82,7 +82,7 @@ class WrittenSegment:
 class SegmentSealer:
     """Seals ended sessions."""
 
-    def __init__(self, store: Store, clock: Clock, reading: Reading, limits: Limits, timing: Timing) -> None:
+    def __init__(self, store: Store, clock: Clock, reading: SessionReader, limits: Limits, timing: Timing) -> None:
         self._store = store
         self._clock = clock
         self._reading = reading

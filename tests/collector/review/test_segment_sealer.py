@@ -18,12 +18,12 @@ from tests.helpers.site import Site, Template, copy_data, running_site
 
 from promptster.protocol.invite import InviteCode
 from promptster.protocol.verification import verify_bundle
-from promptster_collector.review import reading as reading_module
 from promptster_collector.review.helper_messages import Piece
 from promptster_collector.review.helper_process import HelperProcess
 from promptster_collector.review.rows import row_of
 from promptster_collector.review.segment_reader import ReadingFailedError
 from promptster_collector.review.segment_sealer import SegmentSealer, WrittenSegment
+from promptster_collector.review.session_reader import SessionReader
 from promptster_collector.settings import Limits
 from promptster_collector.store.at_rest import Sealer
 from promptster_collector.store.keys.keystore import KeyDestroyedError
@@ -339,11 +339,9 @@ def test_whoever_stops_listening_ends_the_helper(site: Site) -> None:
 def test_a_session_that_is_sealed_while_it_is_read_is_said(site: Site) -> None:
     """If batches were emptied meanwhile, the export fails as a whole and can be requested again."""
     candidate, organisation = checked_and_closed(site)
-    reading = site.services.reading.events_of(organisation, candidate.session)
-    with pytest.MonkeyPatch.context() as context:
-        context.setattr(reading_module, "_LIVE_GROUP", 1)
-        next(reading)
-        site.drain()
-        with pytest.raises(ReadingFailedError):
-            list(reading)
+    reading = SessionReader(site.store, Limits(), group=1).events_of(organisation, candidate.session)
+    next(reading)
+    site.drain()
+    with pytest.raises(ReadingFailedError):
+        list(reading)
     assert verify_bundle(get(site, candidate, "bundle").content, trusted=[site.store.identity.fingerprint]).events == 7

@@ -1,4 +1,4 @@
-"""Reads everything that is stored about a session, for one answer at a time.
+"""Reads what is stored about a session: its signed documents, and its batches or its segment.
 
 A session that is not sealed yet is read from the inbox, batch by batch; a sealed one from its segment. Both give the
 same events, so every export is the same before and after sealing.
@@ -7,7 +7,6 @@ same events, so every export is the same before and after sealing.
 from __future__ import annotations
 
 import asyncio
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,12 +15,11 @@ from sqlalchemy import select
 
 from promptster.protocol.batch import join_wire, open_body
 from promptster.protocol.errors import ProtocolError
-from promptster.protocol.events.fields import read_stored
 from promptster.protocol.signing import Envelope
 from promptster_collector.assessments.policies import policy_of
 from promptster_collector.errors import UnknownSessionError
-from promptster_collector.review.rows import event_of, row_of, within_policy
-from promptster_collector.review.segment_reader import ReadingFailedError, SegmentReader
+from promptster_collector.review.rows import row_of, within_policy
+from promptster_collector.review.segment_reader import ReadingFailedError
 from promptster_collector.sessions.states import GONE
 from promptster_collector.store.at_rest import Sealer
 from promptster_collector.store.inbox import check_of, head_of, receipt_of, size_of, wire_of
@@ -30,12 +28,12 @@ from promptster_collector.store.schema import Batch, Segment, Session
 from promptster_collector.store.tombstones import erased_refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Generator, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection, Select
 
-    from promptster.protocol.events import OpenedEvent, RecordedEvent
+    from promptster.protocol.events import RecordedEvent
     from promptster_collector.settings import Limits
     from promptster_collector.store.database import AnyRow
     from promptster_collector.store.event_row import EventRow
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
     from promptster_collector.store.store import Store
 
 _LIVE_GROUP = 8
-"""Batches of a running session that are read from the database at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,14 +70,6 @@ class SessionRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
-    """Some events of a session, in order."""
-
-    state: str
-    events: tuple[OpenedEvent, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class SessionToSeal:
     """One session, as sealing needs it."""
 
@@ -91,17 +80,14 @@ class SessionToSeal:
     """Every readable batch as it was sent, in order, read on demand."""
 
 
-class Reading:
+class SessionReader:
     """Reads sessions; the caller has passed the guard and recorded the read."""
 
-    def __init__(self, store: Store, limits: Limits) -> None:
+    def __init__(self, store: Store, limits: Limits, *, group: int = _LIVE_GROUP) -> None:
+        """``group``: how many batches of a running session are read from the database at once."""
         self._store = store
         self._limits = limits
-        self._segments = SegmentReader()
-
-    def close(self) -> None:
-        """End the helper process."""
-        self._segments.close()
+        self._group = group
 
     async def record(self, organisation: str, session: str) -> SessionRecord:
         """All signed documents of one session.
@@ -149,14 +135,9 @@ class Reading:
             GoneError: it was erased.
             SegmentDamagedError: its segment is missing or changed.
         """
-        row, segment = self._store.database.read_now(
-            lambda connection: (
-                self._session(connection, organisation, session),
-                self._segment_row(connection, organisation, session),
-            )
-        )
+        row, segment = self.locate(organisation, session)
         if segment is not None:
-            with self._segment(organisation, session, segment) as pieces:
+            with self.pieces(organisation, session, segment) as pieces:
                 yield from (pieces.read(number) for number in range(len(pieces)))
             return
         policy = self._store.of_session(organisation, session).unseal(row.policy_sealed, "policy")
@@ -168,6 +149,20 @@ class Reading:
             if room < 0 and batch.readable is None:
                 return  # its check will say the same
             yield [row_of(batch.n, event) for event in events]
+
+    def locate(self, organisation: str, session: str) -> tuple[AnyRow, AnyRow | None]:
+        """A session, and its newest segment if it is sealed.
+
+        Raises:
+            NotFoundError: the organisation has no such session.
+            GoneError: it was erased.
+        """
+        return self._store.database.read_now(
+            lambda connection: (
+                self._session(connection, organisation, session),
+                self._segment_row(connection, organisation, session),
+            )
+        )
 
     @staticmethod
     def _session(connection: Connection, organisation: str, session: str) -> AnyRow:
@@ -213,7 +208,7 @@ class Reading:
     def _rows(self, organisation: str, session: str, *, after: int = -1) -> Generator[AnyRow]:
         """Batches with events after ``after``, a few in memory at a time."""
         while rows := self._store.database.read_now(
-            partial(_batches_behind, organisation=organisation, session=session, after=after)
+            partial(_batches_behind, organisation=organisation, session=session, after=after, limit=self._group)
         ):
             yield from rows
             after = rows[-1].first + rows[-1].count - 1
@@ -225,105 +220,24 @@ class Reading:
         newest = select(Segment.version, Segment.file_sha256).where(mine)
         return connection.execute(newest.order_by(Segment.version.desc()).limit(1)).one_or_none()
 
-    def _segment(self, organisation: str, session: str, row: AnyRow) -> AbstractContextManager[PieceReader]:
-        """A segment's pieces."""
+    def pieces(self, organisation: str, session: str, row: AnyRow) -> AbstractContextManager[PieceReader]:
+        """The pieces of a segment that ``locate`` found.
+
+        Raises:
+            SegmentDamagedError: it is missing or changed.
+        """
         key = self._store.keys.get(segment_key(organisation, session, row.version))
         sealer = Sealer(key, organisation=organisation, session=session)
         return self._store.segments.open(session, row.version, row.file_sha256, sealer)
 
-    async def page(self, organisation: str, session: str, *, after: int, limit: int) -> Page:
-        """Decrypted events after ``after``; of a running session, those received so far.
-
-        Raises:
-            NotFoundError: the organisation has no such session.
-            GoneError: it was erased.
-        """
-        return await asyncio.to_thread(self._page, organisation, session, after, limit)
-
-    def _page(self, organisation: str, session: str, after: int, limit: int) -> Page:
-        row, segment = self._store.database.read_now(
-            lambda connection: (
-                self._session(connection, organisation, session),
-                self._segment_row(connection, organisation, session),
-            )
-        )
-        everything: Callable[[], Generator[RecordedEvent]]
-        if segment is not None:
-            with self._segment(organisation, session, segment) as pieces:
-                events = [event_of(row) for row in self._sealed_page(pieces, after=after, limit=limit)]
-            everything = partial(self._all_sealed, organisation, session, segment)
-        else:
-            policy = self._store.of_session(organisation, session).unseal(row.policy_sealed, "policy")
-            kinds = policy_of(policy).kinds
-            events = self._live_page(organisation, session, kinds=kinds, after=after, limit=limit)
-            everything = partial(self._all_live, organisation, session, kinds=kinds)
-        return Page(state=row.state, events=tuple(self._opened(events, _blocks(everything, events))))
-
-    def _opened(self, events: Sequence[RecordedEvent], blocks: Mapping[bytes, bytes]) -> Generator[OpenedEvent]:
-        """Events with their values until a page is full: many events can refer to one long block."""
-        room = self._limits.page_bytes
-        for place, event in enumerate(events):
-            room -= len(event.public) + sum(len(secret.stored) for secret in event.secrets.values())
-            room -= sum(len(blocks.get(block, b"")) for block in _referred(event))
-            if place and room < 0:
-                return
-            yield event.open(blocks)
-
-    def _sealed_page(self, pieces: PieceReader, *, after: int, limit: int) -> list[EventRow]:
-        found: list[EventRow] = []
-        room = self._limits.page_bytes
-        for number in pieces.from_seq(after + 1):
-            left = limit - len(found)
-            for row in self._segments.page(pieces.read(number), after=after, limit=left, size=max(room, 0)):
-                room -= row.size
-                if found and room < 0:
-                    return found
-                found.append(row)
-            if len(found) == limit or not found or found[-1].seq != pieces.last_of(number):
-                break  # the rest of this piece comes before the next one
-        return found
-
-    def _live_page(
-        self, organisation: str, session: str, *, kinds: Collection[str], after: int, limit: int
-    ) -> list[RecordedEvent]:
-        found: list[RecordedEvent] = []
-        room = self._limits.page_bytes
-        for event in self._all_live(organisation, session, kinds=kinds, after=after):
-            room -= size_of(event)
-            if found and room < 0:
-                break
-            found.append(event)
-            if len(found) == limit:
-                break
-        return found
-
-    def _all_sealed(self, organisation: str, session: str, segment: AnyRow) -> Generator[RecordedEvent]:
-        with self._segment(organisation, session, segment) as pieces:
-            for rows in self._segments.whole(pieces.read(number) for number in range(len(pieces))):
-                yield from map(event_of, rows)
-
-    def _all_live(
-        self, organisation: str, session: str, *, kinds: Collection[str], after: int = -1
+    def live_events(
+        self, organisation: str, session: str, *, policy_sealed: bytes, after: int = -1
     ) -> Generator[RecordedEvent]:
-        key = self._store.keys.get(content_key(organisation, session))
+        """The events after ``after`` of a session that is not sealed yet, as far as its policy allows them."""
+        policy = self._store.of_session(organisation, session).unseal(policy_sealed, "policy")
+        kinds, key = policy_of(policy).kinds, self._store.keys.get(content_key(organisation, session))
         for row in self._rows(organisation, session, after=after):
             yield from (event for event in within_policy(self._open(row, key), kinds) if event.seq > after)
-
-
-def _blocks(
-    everything: Callable[[], Generator[RecordedEvent]], events: Sequence[RecordedEvent]
-) -> Mapping[bytes, bytes]:
-    """The blocks that these events use; if some came with earlier events, the whole session is read."""
-    wanted = {block for event in events for block in _referred(event)}
-    found = {block.id: block.data for event in events for block in event.blocks}
-    if wanted <= found.keys():
-        return found
-    with closing(everything()) as all_events:
-        for event in all_events:
-            found |= {block.id: block.data for block in event.blocks if block.id in wanted}
-            if wanted <= found.keys():
-                break
-    return found
 
 
 def _batches(organisation: str, session: str, *, with_bodies: bool) -> Select[*tuple[Any, ...]]:
@@ -343,11 +257,8 @@ def _batches(organisation: str, session: str, *, with_bodies: bool) -> Select[*t
     return select(*columns, *body).where(mine).order_by(Batch.n)
 
 
-def _batches_behind(connection: Connection, organisation: str, session: str, after: int) -> Sequence[AnyRow]:
+def _batches_behind(
+    connection: Connection, organisation: str, session: str, after: int, limit: int
+) -> Sequence[AnyRow]:
     behind = _batches(organisation, session, with_bodies=True).where(Batch.first + Batch.count > after + 1)
-    return connection.execute(behind.limit(_LIVE_GROUP)).all()
-
-
-def _referred(event: RecordedEvent) -> list[bytes]:
-    found = (read_stored(secret.stored).block for secret in event.secrets.values())
-    return [block for block in found if block is not None]
+    return connection.execute(behind.limit(limit)).all()
