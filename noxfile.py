@@ -114,6 +114,7 @@ def types(session: nox.Session) -> None:
     _install(session, "tests", "types", "dev")
     session.run("mypy")
     session.run("pyright")
+    session.run("pytest", "-q", "-p", "no:randomly", "tests/agents", "-k", "fit_the_types or fits_the_types")
 
 
 @nox.session

@@ -279,7 +279,8 @@ def test_every_served_tool_call_is_recorded_unchanged(recording: Recording) -> N
 
 def _served(recording: Recording, answer: Step) -> list[str]:
     """The tool calls in a recorded answer; none if it is not a model's."""
-    request = recording.steps[answer["response_to"]]["request"]
+    asked: int = answer["response_to"]
+    request = recording.steps[asked]["request"]
     api = provider_of(request["method"], request["target"].partition("?")[0])
     return served_calls(answer["body"], api) if api is not None else []
 

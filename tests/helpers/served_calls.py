@@ -57,7 +57,8 @@ def _openai(found: dict[str, Any]) -> Iterator[str]:
 
 def _chat(found: dict[str, Any]) -> Iterator[str]:
     for choice in found.get("choices", []):
-        for call in (choice.get("delta") or choice.get("message") or {}).get("tool_calls", []):
+        message: dict[str, Any] = choice.get("delta") or choice.get("message") or {}
+        for call in message.get("tool_calls", []):
             if "id" in call:
                 yield call["id"]
 

@@ -45,8 +45,8 @@ PROMISES: Final[Mapping[str, str]] = {
     ),
     "Your own editor is not watched.": "no_module_on_the_candidates_side_can_watch_the_computer",
     "Your agent's key for its provider is removed.": "observers_see_no_credentials no_credential_reaches_a_draft",
-    "Everything else that the agent reads, prints or sends is recorded as it is, including personal data and passwords: "
-    "keep those out of its reach.": "a_real_agent_is_recorded_whole_and_unchanged",
+    "Everything else that the agent reads, prints or sends is recorded as it is, including personal data and "
+    "passwords: keep those out of its reach.": "a_real_agent_is_recorded_whole_and_unchanged",
     "Once you agree, a recorder runs on your computer.": "a_person_reads_agrees_and_begins",
     "It encrypts what it records, and sends it as you work.": (
         "no_planted_secret_stands_in_clear_in_any_file_that_we_wrote a_running_session_can_be_read"

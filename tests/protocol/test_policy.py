@@ -95,7 +95,11 @@ def test_what_nothing_records_is_neither_asked_for_nor_announced() -> None:
         ),
         ({"contact": "hiring@acme.example"}, "write to hiring@acme.example.", "write to Acme"),
         ({"legal_basis": "its legitimate interest"}, "legal basis is its legitimate interest.", "your consent."),
-        ({}, 'Nothing is submitted then. You can still run "promptster submit" later.', "as it is. To prevent"),
+        (
+            {},
+            'Nothing is submitted automatically. You can still run "promptster submit" later.',
+            "as it is. To prevent",
+        ),
         ({}, "destroyed. Exported copies, backups and your own copy are not affected.", "later their backups"),
         ({"key_backup_days": 7}, "destroyed, and at most 7 days later their backups. Exported", "copies, backups"),
         ({"key_backup_days": 1}, "at most 1 day later their backups.", "1 days"),

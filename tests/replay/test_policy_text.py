@@ -16,8 +16,8 @@ from promptster.ui.checked import checked
 
 DIFFERS = "the policy text that the candidate agreed to does not match the policy's settings"
 UNKNOWN = (
-    "only a newer version of Promptster can check whether the policy's text, which the candidate agreed to, is the one "
-    "that its settings have"
+    "only a newer version of Promptster can check whether the policy text that the candidate agreed to matches the "
+    "policy's settings"
 )
 
 
