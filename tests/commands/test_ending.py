@@ -142,7 +142,7 @@ def test_resume_brings_a_supervisor_back(invited: Invited) -> None:
     kill_and_wait(supervisor)
     alone = invited.person.result("status")
     assert (alone["state"], alone["supervised"]) == ("recording", False)
-    assert "Run `promptster resume` to repair this." in invited.person.call("status").stdout
+    assert "Run `promptster resume` to fix this." in invited.person.call("status").stdout
     resumed = invited.person.result("resume")
     assert (resumed["state"], resumed["port"]) == ("recording", before["port"])
     assert invited.person.result("status")["supervised"]
