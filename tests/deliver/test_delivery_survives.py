@@ -73,12 +73,12 @@ class Machine:
         step = self.chance.random()
         if step < 0.5:
             for _ in range(self.chance.randint(1, 5)):
-                bench.recorder.append(note(f"{self.texts}"))
+                bench.writer.append(note(f"{self.texts}"))
                 self.texts += 1
-            if bench.recorder.commit():
-                self.promised = bench.recorder.durable_seq
+            if bench.writer.commit():
+                self.promised = bench.writer.durable_seq
         elif step < 0.75:
-            if bench.outbox.position.first < bench.recorder.durable_seq:
+            if bench.outbox.position.first < bench.writer.durable_seq:
                 bench.sealer.seal_one()
         elif (entry := bench.outbox.unsent) is not None:
             receipt = self.memory_collector.take(entry.n, bench.outbox.wire(entry.n))

@@ -28,7 +28,7 @@ def test_only_what_is_durable_is_sealed() -> None:
     """An event that is not yet on disk is in no batch."""
     bench = RecorderBench(Certified(), MemoryDisk())
     bench.record(note("a"))
-    bench.recorder.append(note("b"))
+    bench.writer.append(note("b"))
     bench.seal()
     assert batches(bench) == [[0]]
 
@@ -45,8 +45,8 @@ def test_closed_stands_alone_in_the_last_batch() -> None:
     """``closed`` names the number of batches, so no other event shares its batch."""
     bench = RecorderBench(Certified(), MemoryDisk())
     bench.record(note("a"), note("b"))
-    bench.recorder.append_own(Closed(totals={}, batches=2))
-    bench.recorder.commit()
+    bench.writer.append_own(Closed(totals={}, batches=2))
+    bench.writer.commit()
     bench.seal()
     assert batches(bench) == [[0, 1], [2]]
 
@@ -78,13 +78,13 @@ def test_old_events_are_read_from_the_disk() -> None:
 async def test_it_seals_by_itself() -> None:
     """Durable events become a batch without a request."""
     bench = RecorderBench(Certified(), MemoryDisk())
-    bench.recorder.start()
+    bench.writer.start()
     task = asyncio.create_task(bench.sealer.run())
-    bench.recorder.append(note("a"))
+    bench.writer.append(note("a"))
     await bench.sealer.stored.wait()
     assert batches(bench) == [[0]]
     task.cancel()
-    await bench.recorder.close()
+    await bench.writer.close()
 
 
 async def test_a_batch_that_could_not_be_stored_is_made_again() -> None:
@@ -101,7 +101,7 @@ async def test_a_batch_that_could_not_be_stored_is_made_again() -> None:
             raise OSError(errno.ENOSPC, "full")
 
     disk.on_call = refuse
-    bench.recorder.durable_changed.set()
+    bench.writer.durable_changed.set()
     task = asyncio.create_task(bench.sealer.run())
     await bench.sealer.stored.wait()
     assert refused.is_set()
@@ -118,7 +118,7 @@ async def test_a_backlog_makes_larger_batches() -> None:
         await bench.sealer.seal_all()
     bench.sealer.stored.clear()
     bench.record(note("next"))
-    bench.recorder.durable_changed.set()
+    bench.writer.durable_changed.set()
     task = asyncio.create_task(bench.sealer.run())
     for _ in range(5):
         await asyncio.sleep(0)
@@ -135,7 +135,7 @@ async def test_a_cancellation_that_comes_with_a_hurry_is_not_lost(steps: int) ->
     bench = RecorderBench(Certified(), MemoryDisk(), sealing=SealingLimits(gather_s=3600.0))
     task = asyncio.get_running_loop().create_task(bench.sealer.run())
     bench.record(note("a"))
-    bench.recorder.durable_changed.set()
+    bench.writer.durable_changed.set()
     for _ in range(5):
         await asyncio.sleep(0)
     bench.sealer.hurry()

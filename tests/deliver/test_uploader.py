@@ -49,7 +49,7 @@ class Delivery:
         self.bench = bench
         self.refusals = Refusals(
             outbox=bench.outbox,
-            recorder=bench.recorder,
+            writer=bench.writer,
             sealer=bench.sealer,
             collector=self.memory_collector,
             session=self.certified.session,
@@ -79,7 +79,7 @@ class Delivery:
         """Record and seal batches of one event."""
         for number in range(batches):
             self.bench.record(note(f"{text}{number}"))
-            while self.bench.outbox.position.first < self.bench.recorder.durable_seq:
+            while self.bench.outbox.position.first < self.bench.writer.durable_seq:
                 self.bench.sealer.seal_one()
 
     async def send(self) -> None:
@@ -196,7 +196,7 @@ async def test_a_lost_batch_file_is_settled_without_doubling() -> None:
     delivery.fill(1, "more")
     await delivery.send()
     assert delivery.restarts == 0
-    assert delivery.bench.recorder.durable_changed.is_set()
+    assert delivery.bench.writer.durable_changed.is_set()
     await delivery.bench.sealer.seal_all()
     await delivery.send()
     assert delivery.memory_collector.public() == delivery.bench.public()
@@ -229,12 +229,12 @@ async def test_a_machine_put_back_in_time_enters_its_events_anew() -> None:
     assert (delivery.bench.repair.moved, delivery.bench.repair.skipped) == (2, 3)
     delivery.fill(1, "later ")
     await delivery.send()
-    texts = [event.open().fields["text"] for event in delivery.bench.recorder.events()]
+    texts = [event.open().fields["text"] for event in delivery.bench.writer.events()]
     assert texts == ["0", "1", "present 0", "present 1", "later 0"]
     received = delivery.memory_collector.public()
     assert received[: len(future)] == future
     assert received[len(future) :] == delivery.bench.public()[2:]
-    assert delivery.bench.outbox.received_events == delivery.bench.recorder.next_seq == 8
+    assert delivery.bench.outbox.received_events == delivery.bench.writer.next_seq == 8
     assert len([path for path in old.paths() if path.name.endswith(".batch.0.aside")]) == 2
 
 

@@ -98,7 +98,7 @@ class RecorderBench:
             self.files, JOURNAL, cipher, certified.session, certified.random, file_limit=self.limits.file
         )
         self.repair: Repair = align(self.journal, self.outbox, certified.secrets.content_key, certified.random)
-        self.recorder = JournalWriter(
+        self.writer = JournalWriter(
             journal=self.journal,
             clock=self.clock,
             random=certified.random,
@@ -106,9 +106,9 @@ class RecorderBench:
             record_until=certified.record_until,
             limits=self.limits,
         )
-        self.recovered = list(self.recorder.recovered())
+        self.recovered = list(self.writer.recovered())
         self.sealer = BatchSealer(
-            recorder=self.recorder,
+            writer=self.writer,
             outbox=self.outbox,
             session=certified.session,
             session_key=certified.secrets.signing_key,
@@ -119,8 +119,8 @@ class RecorderBench:
 
     def record(self, *drafts: Draft) -> list[int]:
         """Append and make durable."""
-        seqs = [self.recorder.append(draft) for draft in drafts]
-        assert self.recorder.commit()
+        seqs = [self.writer.append(draft) for draft in drafts]
+        assert self.writer.commit()
         return seqs
 
     def seal(self) -> None:
@@ -129,7 +129,7 @@ class RecorderBench:
 
     def public(self) -> list[bytes]:
         """The public bytes of every event on disk."""
-        return [event.public for event in self.recorder.events()]
+        return [event.public for event in self.writer.events()]
 
 
 @dataclass

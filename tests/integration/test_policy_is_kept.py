@@ -205,8 +205,8 @@ def _in_a_session(stage: Assessment) -> set[str]:
     _tell(folder, "Notification", message="look")
     _tell(folder, "UserPromptSubmit", prompt="x" * (17 * 1024 * 1024))  # too long to be read: a gap
     ControlClient(folder).flush()
-    recorder = pid_of(folder.recorder_pid)
-    kill_and_wait(recorder)
+    writer = pid_of(folder.recorder_pid)
+    kill_and_wait(writer)
     ControlClient(folder).status()  # answered by the recorder that came back
     _work_without_hooks(folder, stage, "in the second")
     submitted = stage.candidate.result("submit", "--yes", cwd=stage.workspace)

@@ -14,13 +14,13 @@ from promptster.protocol.events.kinds import Kind
 def beating(clock: HandClock) -> tuple[RecorderBench, Heartbeat]:
     """A recorder with a heartbeat."""
     bench = RecorderBench(Certified(), MemoryDisk(), clock=clock)
-    return bench, Heartbeat(bench.recorder, clock, lambda: {"received": 3})
+    return bench, Heartbeat(bench.writer, clock, lambda: {"received": 3})
 
 
 def told(bench: RecorderBench) -> list[tuple[str, dict[str, object]]]:
     """The events on disk."""
-    bench.recorder.commit()
-    return [(event.kind, event.open().fields) for event in bench.recorder.events()]
+    bench.writer.commit()
+    return [(event.kind, event.open().fields) for event in bench.writer.events()]
 
 
 def test_a_heartbeat_every_minute() -> None:

@@ -450,8 +450,8 @@ def test_an_event_without_any_value_verifies_when_none_is_due() -> None:
 
 def test_totals_may_leave_out_what_is_not_there() -> None:
     """A source without events may be counted as none, and the closing event may count itself or not."""
-    for recorder in (2, 3):
-        totals = {"recorder": recorder, "hook": 2, "proxy": 3, "candidate": 5, "workspace": 2, "other": 0}
+    for writer in (2, 3):
+        totals = {"recorder": writer, "hook": 2, "proxy": 3, "candidate": 5, "workspace": 2, "other": 0}
         last = dataclasses.replace(drafts()[-1], event=Closed(totals=totals))
         world = World(told=[*drafts()[:-1], last])
         assert _codes(world, world.parts()) == (0, set())

@@ -23,7 +23,7 @@ def lose_journal(disk: MemoryDisk) -> None:
 
 def texts(bench: RecorderBench) -> list[tuple[int, str]]:
     """Seq and text of every note."""
-    opened = [event.open() for event in bench.recorder.events()]
+    opened = [event.open() for event in bench.writer.events()]
     return [(event.seq, event.fields["text"]) for event in opened if event.kind == Kind.NOTE]
 
 
@@ -73,17 +73,17 @@ def test_events_entered_anew_keep_content_times_and_references() -> None:
     call = Draft(src="proxy", event=ToolCall(name="Bash"), ms=NOW_MS, mono_ms=5, lane=2, refs=(0, 1))
     result = replace(call, event=ToolResult(name="Bash"), refs=(2,))
     bench.record(call, result)
-    bench.recorder.append_own(Closed(totals={}, batches=2))
-    bench.recorder.commit()
+    bench.writer.append_own(Closed(totals={}, batches=2))
+    bench.writer.commit()
     bench.outbox.adopt(Adoption(n=1, last=4, header_sha256=bytes(32), next_seq=20, base=2), {})
     for expected in (Repair(moved=2, skipped=18), Repair()):
         again = RecorderBench(certified, disk)
         assert again.repair == expected
-        moved = [event.open() for event in again.recorder.events(start=20)]
+        moved = [event.open() for event in again.writer.events(start=20)]
         assert [(event.seq, event.kind, event.refs) for event in moved] == [
             (20, "tool_call", (0, 1)),
             (21, "tool_result", (20,)),
         ]
         assert (moved[0].ms, moved[0].mono_ms, moved[0].lane, moved[0].src_seq) == (NOW_MS, 5, 2, 0)
-        assert not again.recorder.finished
-        assert again.recorder.next_seq == 22
+        assert not again.writer.finished
+        assert again.writer.next_seq == 22

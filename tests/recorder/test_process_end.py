@@ -44,7 +44,7 @@ def erased(running: Running) -> dict[str, Any]:
 def test_a_session_that_the_collector_ended_says_so_and_ends(delivering: tuple[Running, MemoryCollector]) -> None:
     """A signed tombstone stops the recording; then files are put back, and both processes end by themselves."""
     running, memory_collector = delivering
-    supervisor, recorder = running.supervisor_pid, running.recorder_pid
+    supervisor, writer = running.supervisor_pid, running.recorder_pid
     workspace = running.folder.path.parent / "workspace"
     workspace.mkdir()
     (workspace / "settings.json").write_bytes(b"theirs")
@@ -57,9 +57,9 @@ def test_a_session_that_the_collector_ended_says_so_and_ends(delivering: tuple[R
     until(running, lambda status: status.state is SessionState.WITHDRAWN)
     with pytest.raises(SessionError):
         running.record("too late")
-    kill_and_wait(recorder, 0)
+    kill_and_wait(writer, 0)
     kill_and_wait(supervisor, 0)
-    assert not alive(recorder)
+    assert not alive(writer)
     assert not alive(supervisor)
     assert (workspace / "settings.json").read_bytes() == b"theirs"
     assert running.folder.facts().state is SessionState.WITHDRAWN

@@ -54,7 +54,7 @@ class Refusals:
         self,
         *,
         outbox: Outbox,
-        recorder: JournalWriter,
+        writer: JournalWriter,
         sealer: BatchSealer,
         collector: Collector,
         session: str,
@@ -67,7 +67,7 @@ class Refusals:
         ``start_anew`` asks for a new start of the recorder, whose recovery enters events anew; ``showed`` takes every
         checkpoint of its log that the collector shows, not verified.
         """
-        self._outbox, self._recorder, self._sealer = outbox, recorder, sealer
+        self._outbox, self._writer, self._sealer = outbox, writer, sealer
         self._collector, self._session, self._keys = collector, session, keys
         self._start_anew, self._showed = start_anew, showed
 
@@ -122,7 +122,7 @@ class Refusals:
         if self._holds_same_events(header):
             adoption = Adoption(n=n, last=n, header_sha256=digest, next_seq=next_seq, base=None)
             self._outbox.adopt(adoption, {n: receipt})
-            self._recorder.durable_changed.set()
+            self._writer.durable_changed.set()
             return True
         await self._adopt_head(n, base=header.first)
         self._start_anew()
@@ -131,7 +131,7 @@ class Refusals:
     def _holds_same_events(self, header: BatchHeader) -> bool:
         """Return whether our journal holds exactly the events of the collector's batch."""
         leaves: list[bytes] = []
-        for event in self._recorder.events(start=header.first):
+        for event in self._writer.events(start=header.first):
             leaves.append(event.leaf)
             if len(leaves) == header.count:
                 break
@@ -164,7 +164,7 @@ class Refusals:
             return False
         self._sealer.make_smaller()
         self._outbox.set_aside(n)
-        self._recorder.durable_changed.set()
+        self._writer.durable_changed.set()
         self._sealer.hurry()
         return True
 

@@ -31,7 +31,7 @@ class BatchSealer:
     def __init__(
         self,
         *,
-        recorder: JournalWriter,
+        writer: JournalWriter,
         outbox: Outbox,
         session: str,
         session_key: SigningKey,
@@ -39,9 +39,9 @@ class BatchSealer:
         random: Callable[[int], bytes],
         limits: SealingLimits | None = None,
     ) -> None:
-        """Seal what ``recorder`` made durable into ``outbox``, ``limits.gather_s`` after there is something."""
+        """Seal what ``writer`` made durable into ``outbox``, ``limits.gather_s`` after there is something."""
         self._limits = limits or SealingLimits()
-        self._recorder, self._outbox = recorder, outbox
+        self._writer, self._outbox = writer, outbox
         self._session, self._session_key, self._content_key = session, session_key, content_key
         self._random, self._gather_s = random, self._limits.gather_s
         self._lock = asyncio.Lock()
@@ -55,8 +55,8 @@ class BatchSealer:
     async def run(self) -> None:
         """Seal batches until cancelled."""
         while True:
-            await self._recorder.durable_changed.wait()
-            self._recorder.durable_changed.clear()
+            await self._writer.durable_changed.wait()
+            self._writer.durable_changed.clear()
             if not self._waiting():
                 continue
             await self._gather()
@@ -66,7 +66,7 @@ class BatchSealer:
             except (OSError, BatchError):  # the disk refused, or the chain changed meanwhile
                 self.failing = True
                 await asyncio.sleep(self._limits.retry_s)
-                self._recorder.durable_changed.set()
+                self._writer.durable_changed.set()
 
     async def seal_all(self) -> None:
         """Seal everything that is durable now.
@@ -75,7 +75,7 @@ class BatchSealer:
             OSError: a batch could not be stored; nothing is lost, it is sealed again later.
         """
         async with self._lock:
-            until = self._recorder.durable_seq
+            until = self._writer.durable_seq
             while self._outbox.position.first < until:
                 await asyncio.to_thread(self.seal_one)
                 self.stored.set()
@@ -97,7 +97,7 @@ class BatchSealer:
         self._hurry.clear()
 
     def _waiting(self) -> bool:
-        return self._outbox.position.first < self._recorder.durable_seq
+        return self._outbox.position.first < self._writer.durable_seq
 
     def seal_one(self) -> None:
         """Seal the next batch; runs in a thread that may wait for the disk.
@@ -106,8 +106,8 @@ class BatchSealer:
             OSError: it could not be stored, or its events could not be read.
         """
         position = self._outbox.position
-        recent = self._recorder.take_recent(position.first)
-        source = self._recorder.events(start=position.first) if recent is None else recent
+        recent = self._writer.take_recent(position.first)
+        source = self._writer.events(start=position.first) if recent is None else recent
         events = self._fill(source)
         if not events:
             raise OSError("durable events cannot be read")

@@ -27,9 +27,9 @@ WAS_STOPPED = "the recorder was stopped"
 class Heartbeat:
     """Checks the clocks whenever ``beat`` is called, which should be about twice a second."""
 
-    def __init__(self, recorder: JournalWriter, clock: Clock, counts: Callable[[], Mapping[str, object]]) -> None:
+    def __init__(self, writer: JournalWriter, clock: Clock, counts: Callable[[], Mapping[str, object]]) -> None:
         """Report ``counts`` in each heartbeat, in addition to the journal writer's own numbers."""
-        self._recorder, self._clock, self._counts = recorder, clock, counts
+        self._writer, self._clock, self._counts = writer, clock, counts
         self._offset = clock.wall_ms() - clock.mono_ms()
         self._last_beat_ms = self._checked_ms = clock.mono_ms()
 
@@ -38,17 +38,17 @@ class Heartbeat:
         mono = self._clock.mono_ms()
         offset = self._clock.wall_ms() - mono
         if abs(offset - self._offset) > JUMP_MS:
-            self._recorder.append_own(CaptureClockJump(delta_ms=offset - self._offset))
+            self._writer.append_own(CaptureClockJump(delta_ms=offset - self._offset))
         self._offset = offset
         self._record_stop(mono)
         if mono - self._last_beat_ms >= HEARTBEAT_MS:
             self._last_beat_ms = mono
             own = {
-                "events": self._recorder.next_seq,
-                "sources": dict(self._recorder.sources),
-                "dropped": dict(self._recorder.dropped),
+                "events": self._writer.next_seq,
+                "sources": dict(self._writer.sources),
+                "dropped": dict(self._writer.dropped),
             }
-            self._recorder.append_own(CaptureHeartbeat(counts={**own, **self._counts()}))
+            self._writer.append_own(CaptureHeartbeat(counts={**own, **self._counts()}))
 
     def _record_stop(self, mono: int) -> None:
         elapsed, self._checked_ms = mono - self._checked_ms, mono
@@ -56,4 +56,4 @@ class Heartbeat:
             now = self._clock.wall_ms()
             begin = max(0, now - elapsed)
             gap = CaptureGap(source="recorder", detail=WAS_STOPPED, lost=0, from_ms=begin, to_ms=now)
-            self._recorder.append_own(gap)
+            self._writer.append_own(gap)

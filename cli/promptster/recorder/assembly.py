@@ -49,7 +49,7 @@ class Assembly:
     """The parts of a running recording."""
 
     recording: Recording
-    recorder: JournalWriter
+    writer: JournalWriter
     sealer: BatchSealer
     outbox: Outbox
     uploader: Uploader
@@ -67,7 +67,7 @@ class Assembly:
     def spool_unreadable(self) -> None:
         """Record that a hook call in the spool could not be read."""
         detail = "a hook call in the spool could not be read"
-        self.recorder.append_own(CaptureGap(source="hook", detail=detail, lost=1))
+        self.writer.append_own(CaptureGap(source="hook", detail=detail, lost=1))
 
 
 def left_out(capture: Capture) -> dict[str, int]:
@@ -102,7 +102,7 @@ async def assemble(
     cipher = JournalCipher(secrets.content_key, facts.session)
     journal = Journal(files, folder.journal, cipher, facts.session, os.urandom)
     repair = align(journal, outbox, secrets.content_key, os.urandom)
-    recorder = JournalWriter(
+    writer = JournalWriter(
         journal=journal,
         clock=clock,
         random=os.urandom,
@@ -110,7 +110,7 @@ async def assemble(
         record_until=facts.record_until or certificate.record_until,
     )
     sealer = BatchSealer(
-        recorder=recorder,
+        writer=writer,
         outbox=outbox,
         session=facts.session,
         session_key=secrets.signing_key,
@@ -122,7 +122,7 @@ async def assemble(
     )
     refusals = Refusals(
         outbox=outbox,
-        recorder=recorder,
+        writer=writer,
         sealer=sealer,
         collector=collector,
         session=facts.session,
@@ -141,7 +141,7 @@ async def assemble(
     recording = Recording(
         folder=folder,
         clock=clock,
-        recorder=recorder,
+        writer=writer,
         sealer=sealer,
         outbox=outbox,
         uploader=uploader,
@@ -152,20 +152,20 @@ async def assemble(
             agents=readers(),
             hooked_agents=None if policy.hooks else (),
             workspace=Path(facts.workspace),
-            record_detail=lambda detail: recorder.append_own(CaptureDegraded(detail=detail)),
+            record_detail=lambda detail: writer.append_own(CaptureDegraded(detail=detail)),
         ),
     )
     try:
         await recording.begin(repair)
     except BaseException:
-        await recorder.close()  # the next attempt must be the only writer
+        await writer.close()  # the next attempt must be the only writer
         await collector.aclose()
         raise
-    recorder.durable_changed.set()
-    heartbeat = Heartbeat(recorder, clock, lambda: {"received": outbox.received_events, **left_out(recording.capture)})
+    writer.durable_changed.set()
+    heartbeat = Heartbeat(writer, clock, lambda: {"received": outbox.received_events, **left_out(recording.capture)})
     return Assembly(
         recording=recording,
-        recorder=recorder,
+        writer=writer,
         sealer=sealer,
         outbox=outbox,
         uploader=uploader,

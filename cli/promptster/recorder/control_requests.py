@@ -97,7 +97,7 @@ class ControlRequests:
                 reply = CloseReply(events=await recording.close(call.drafts))
             case FlushCall():
                 await recording.flush(call.seconds, again=call.again)
-                reply = FlushReply(received=recording.received, events=self._parts.recorder.next_seq)
+                reply = FlushReply(received=recording.received, events=self._parts.writer.next_seq)
             case StopCall():
                 reply = await self._stop_now(call)
             case RefusedCall():
@@ -156,17 +156,17 @@ class ControlRequests:
 
     def _status(self) -> RecorderStatus:
         parts = self._parts
-        recorder, outbox, progress = parts.recorder, parts.outbox, parts.uploader.progress
+        writer, outbox, progress = parts.writer, parts.outbox, parts.uploader.progress
         return RecorderStatus(
             session=self._facts.session,
             state=parts.recording.state,
-            events=recorder.next_seq,
-            durable=recorder.durable_seq,
+            events=writer.next_seq,
+            durable=writer.durable_seq,
             received=outbox.received_events,
             checked=outbox.events_until(progress.checked),
             batches={"sealed": outbox.sealed, "received": outbox.received},
-            sources=dict(recorder.sources),
-            dropped=dict(recorder.dropped + Counter(left_out(parts.recording.capture))),
+            sources=dict(writer.sources),
+            dropped=dict(writer.dropped + Counter(left_out(parts.recording.capture))),
             collector={
                 "reachable": progress.reachable,
                 "last_error": progress.last_error,
@@ -178,7 +178,7 @@ class ControlRequests:
             restarts=self._restarts,
             supervised=os.getppid() == self._supervisor,
             silent_hooks=tuple(sorted(parts.recording.capture.silent_agents)),
-            degraded=tuple(sorted({*recorder.degraded, *(["disk_failing"] if parts.sealer.failing else [])})),
+            degraded=tuple(sorted({*writer.degraded, *(["disk_failing"] if parts.sealer.failing else [])})),
             path_check=self._facts.choices.get("path_check", {}),
             last=parts.recording.latest.document(),
             paused_ms=parts.recording.latest.paused_ms,

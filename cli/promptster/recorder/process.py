@@ -146,7 +146,7 @@ class RecorderProcess:
         await watched_proxy.aclose()
         if code == 0:
             await control_requests.end()
-            if parts.recorder.durable_seq == parts.recorder.next_seq:
+            if parts.writer.durable_seq == parts.writer.next_seq:
                 hook_intake.remove(hook_intake.captured_files())
             if parts.recording.state.ended:
                 hook_intake.end()
@@ -205,16 +205,16 @@ class RecorderProcess:
             parts.recording.capture.tick()
             if parts.recording.records:
                 parts.heartbeat.beat()
-            if parts.recorder.lost:
+            if parts.writer.lost:
                 self._start_anew()
 
     async def _empty_spool(self, parts: Assembly, hook_intake: HookIntake) -> None:
         """Take the calls that hooks left in the spool, and remove files whose events became durable."""
         while True:
             await asyncio.sleep(_DRAIN_S)
-            recorder = parts.recorder
+            writer = parts.writer
             waiting = parts.recording.capture.waiting_hooks
-            hook_intake.settle(waiting, recorded=recorder.next_seq, durable=recorder.durable_seq)
+            hook_intake.settle(waiting, recorded=writer.next_seq, durable=writer.durable_seq)
             hook_intake.drain()
 
     async def _watch_end(self, parts: Assembly, watched_proxy: WatchedProxy) -> None:

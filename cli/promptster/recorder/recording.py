@@ -55,7 +55,7 @@ class Recording:
         *,
         folder: SessionFolder,
         clock: Clock,
-        recorder: JournalWriter,
+        writer: JournalWriter,
         sealer: BatchSealer,
         outbox: Outbox,
         uploader: Uploader,
@@ -63,7 +63,7 @@ class Recording:
     ) -> None:
         """Connect the parts; ``begin`` must follow."""
         self._folder, self._clock = folder, clock
-        self.recorder, self._sealer, self._outbox, self._uploader = recorder, sealer, outbox, uploader
+        self.writer, self._sealer, self._outbox, self._uploader = writer, sealer, outbox, uploader
         self.capture = make_capture(self._append_captured)
         self.catch_up: Callable[[], None] = lambda: None
         """Shows capture everything that was forwarded so far."""
@@ -89,7 +89,7 @@ class Recording:
     @property
     def finished(self) -> bool:
         """Whether the journal ends with ``closed`` and every event is acknowledged."""
-        return self.recorder.finished and self.received == self.recorder.next_seq
+        return self.writer.finished and self.received == self.writer.next_seq
 
     @property
     def records(self) -> bool:
@@ -100,21 +100,21 @@ class Recording:
     def must_close(self) -> bool:
         """Whether a submission was begun but its last event is missing."""
         begun = self.state is SessionState.CLOSING and Kind.SUBMISSION_FINAL in self._seqs
-        return begun and not self.recorder.finished
+        return begun and not self.writer.finished
 
     async def begin(self, repair: Repair) -> None:
         """Recover what was recorded, and record the circumstances of this start; durable when it returns."""
         clean_end = self._take_clean_end()
-        for event in self.recorder.recovered():
+        for event in self.writer.recovered():
             self._absorb(event)
-        self.recorder.start()
-        if self.recorder.next_seq == 0 or Kind.OPENED not in self._seqs:
+        self.writer.start()
+        if self.writer.next_seq == 0 or Kind.OPENED not in self._seqs:
             self._record_opening()
-        elif not self.recorder.finished:
+        elif not self.writer.finished:
             self._record_return(clean_end=clean_end, repair=repair)
         self._settle_state()
         with suppress(SessionError):  # the status shows that the disk fails; the agent keeps working
-            await self._durable(self.recorder.next_seq - 1)
+            await self._durable(self.writer.next_seq - 1)
 
     async def pause(self, reason: str) -> int:
         """Stop recording agents until ``resume``.
@@ -165,7 +165,7 @@ class Recording:
             SessionError: the session has ended in another way, or the disk failed (try again).
         """
         async with self._closing:
-            if not self.recorder.finished:
+            if not self.writer.finished:
                 if not (self.state.records or self.state is SessionState.CLOSING):
                     raise SessionError(f"the session {doing(self.state)}", code="session_ended")
                 _require_allowed(sent)
@@ -176,14 +176,14 @@ class Recording:
                 await self._append_closed()
             await self._seal()
             self._uploader.hurry()
-            return self.recorder.next_seq
+            return self.writer.next_seq
 
     async def flush(self, seconds: float, *, again: bool = False) -> None:
         """Send everything recorded so far, as much as possible within ``seconds``.
 
         ``again`` also sends what the collector refused permanently.
         """
-        wanted = self.recorder.next_seq
+        wanted = self.writer.next_seq
         if again:
             self._uploader.try_again()
         with suppress(TimeoutError, SessionError):
@@ -204,20 +204,20 @@ class Recording:
         if withdrawn:
             self._holding = True
             self._change(SessionState.WITHDRAWN)
-            await self.recorder.close()
+            await self.writer.close()
             return
         if self.state is SessionState.RECORDING and not self._holding:
             self.catch_up()
             self.capture.finish()
             self._own(kinds.Paused(reason=_STOPPED))
         self._holding = True
-        await self.recorder.close()
+        await self.writer.close()
         with suppress(OSError, SessionError):
             await self._seal()
         if stopped and self.state.records:
             self._change(SessionState.STOPPED)
         with suppress(OSError):
-            self._folder.clean_end.write_text(str(self.recorder.next_seq), encoding="ascii")
+            self._folder.clean_end.write_text(str(self.writer.next_seq), encoding="ascii")
 
     def collector_ended(self, ending: Ending) -> None:
         """Stop recording after the collector signed that it accepts no more, and change the state."""
@@ -266,7 +266,7 @@ class Recording:
         """Record the circumstances of a restart: a clock that was set back, possible losses, the end of a pause."""
         if (ahead := self._latest_ms - self._clock.wall_ms()) > JUMP_MS:
             self._own(kinds.CaptureClockJump(delta_ms=-ahead))
-        details = losses(clean_end=clean_end, found=self.recorder.journal.recovery, repair=repair)
+        details = losses(clean_end=clean_end, found=self.writer.journal.recovery, repair=repair)
         if details:
             self._own(kinds.CaptureRecovered(detail="; ".join(details), lost=0))
             self._record_absence()
@@ -286,7 +286,7 @@ class Recording:
         if self.state in {SessionState.LAPSED, SessionState.WITHDRAWN}:
             self.capture.pause()
             self._holding = True
-        elif self.recorder.finished:
+        elif self.writer.finished:
             self.capture.pause()
             self._holding = True
             self._change(SessionState.CLOSED if self.finished else SessionState.CLOSING)
@@ -308,17 +308,17 @@ class Recording:
     async def _append_closed(self) -> None:
         """Record ``closed``, alone in the last batch, whose number it contains; everything else is sealed first."""
         self._holding = True
-        while not self.recorder.finished:
-            await self._durable(self.recorder.next_seq - 1)
+        while not self.writer.finished:
+            await self._durable(self.writer.next_seq - 1)
             await self._seal()
             position = self._outbox.position
-            totals = dict(self.recorder.sources)
+            totals = dict(self.writer.sources)
             totals[Source.RECORDER] = totals.get(Source.RECORDER, 0) + 1
             closed = kinds.Closed(
                 totals={str(source): count for source, count in totals.items()}, batches=position.n + 1
             )
-            self.recorder.append_next(self._draft(Source.RECORDER, closed), seq=position.first)
-        await self._durable(self.recorder.next_seq - 1)
+            self.writer.append_next(self._draft(Source.RECORDER, closed), seq=position.first)
+        await self._durable(self.writer.next_seq - 1)
 
     async def _durable(self, seq: int) -> None:
         """Wait until an event is durable, but no longer than a person would.
@@ -328,9 +328,9 @@ class Recording:
         """
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                await self.recorder.durable(seq)
+                await self.writer.durable(seq)
         except TimeoutError:
-            number = getattr(errno, self.recorder.failing or "", None)
+            number = getattr(errno, self.writer.failing or "", None)
             why = "the disk is not responding" if number is None else reason_of(OSError(number, ""))
             hint = "Free space now. Nothing is lost yet."
             raise SessionError(f"cannot save what was recorded: {why}", hint=hint, code="disk") from None
@@ -347,7 +347,7 @@ class Recording:
         return NOT_RECORDED if self._holding else self._append(draft)
 
     def _append(self, draft: Draft) -> int:
-        seq = self.recorder.append(draft)
+        seq = self.writer.append(draft)
         if seq != NOT_RECORDED:
             self.latest.see(draft.event, draft.ms)
         return seq
@@ -357,7 +357,7 @@ class Recording:
         kind = sent.event.kind
         if kind in _ONLY_ONCE and kind in self._seqs:
             return self._seqs[kind]
-        seq = self.recorder.append(self._draft(sent.src, sent.event))
+        seq = self.writer.append(self._draft(sent.src, sent.event))
         if seq == NOT_RECORDED:
             raise SessionError("the event was not recorded", code="not_recorded")
         self._seqs[kind] = seq
@@ -378,7 +378,7 @@ class Recording:
             self._folder.clean_end.unlink()
         except (OSError, UnicodeDecodeError):
             return False
-        return mark == str(self.recorder.next_seq)
+        return mark == str(self.writer.next_seq)
 
     def _require(self, state: SessionState, what: str) -> None:
         if self.state is not state or self._holding:
