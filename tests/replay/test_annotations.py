@@ -90,8 +90,8 @@ def test_they_are_shown_in_the_terminal_and_on_the_page() -> None:
     ("facts", "words"),
     [
         ([{"kept": 30000, "size": 200001, "unit": "bytes"}, {"told": "195.3KB"}], "30,000 of 200,001 bytes kept"),
-        ([{"told": "195.3KB\nx"}], "all of it was 195.3KB x"),
-        ([{"left_out": 5, "unit": "tokens"}, {"size": 9, "left_out": 5, "unit": "tokens"}], "all of it was 9 tokens"),
+        ([{"told": "195.3KB\nx"}], "in full it was 195.3KB x"),
+        ([{"left_out": 5, "unit": "tokens"}, {"size": 9, "left_out": 5, "unit": "tokens"}], "in full it was 9 tokens"),
         ([{"left_out": 20012, "unit": "characters"}], "20,012 characters left out"),
         ([{"left_out": True, "kept": "many"}], ""),
     ],
