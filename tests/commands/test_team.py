@@ -321,7 +321,7 @@ def test_a_session_that_was_stopped_is_not_told_as_one_at_work(acme: Hiring) -> 
         activity, line = row()
         assert activity == "silent"
         assert re.search(r" silent +\d{1,2} \w{3} \d\d:\d\d  [23] min ", line)
-        assert "\nsilent: nothing arrives." in acme.owner.call("sessions").stdout
+        assert "\nsilent: nothing is arriving." in acme.owner.call("sessions").stdout
         assert acme.owner.call("replay", begun[:8]).code == 0
         with closing(sqlite3.connect(where)) as database, database:
             database.execute("update sessions set record_until_ms = started_ms + 1 where id = ?", [begun])

@@ -201,7 +201,7 @@ def test_a_link_that_came_later_is_not_written_through(invited: Invited) -> None
     assert "hooks.PreToolUse" in refused.stderr
     assert "Replace it with a plain file or folder." in refused.stderr
     assert precious.read_text() == '{"precious": 1}\n'
-    assert "is not put back yet: promptster restore" in invited.person.call("status").stdout
+    assert "has not been put back: promptster restore" in invited.person.call("status").stdout
     (work / ".claude").unlink()
     done = invited.person.result("submit", "--yes")
     assert done["restored"] == [{"path": str(work / SETTINGS), "outcome": "put back"}]
