@@ -9,7 +9,6 @@ catalogue, and the programs of that copy run.
 from __future__ import annotations
 
 import sys
-import time
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from tests.helpers.people import Person
 from tests.helpers.provider.script import Conversation, Script, ToolUse, Turn
 from tests.helpers.provider.server import running
 from tests.helpers.running import kill_and_wait, pid_of
+from tests.helpers.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,13 +105,12 @@ def _killed_and_restored(invited: Invited) -> None:
     file = next(invited.state.glob("sessions/*/recorder.pid"))
     before = pid_of(file)
     kill_and_wait(before)
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
+
+    def is_restored() -> bool:
         status = invited.person.call("status", "--json")
-        if pid_of(file) not in {0, before} and status.code == 0 and status.document["restarts"] == 1:
-            return
-        time.sleep(0.1)  # another process's state; there is no event to wait for
-    raise AssertionError("the recorder did not come back")
+        return pid_of(file) not in {0, before} and status.code == 0 and bool(status.document["restarts"] == 1)
+
+    wait_until(is_restored, "another recorder", PATIENCE_S)
 
 
 def test_it_is_recorded_from_start_to_replay(hiring: Hiring, tree: Tree, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.helpers.people import BIN, Person
 from tests.helpers.running import kill_and_wait
+from tests.helpers.waiting import wait_until
 
 from promptster.commands import NAMES
 from promptster.commands.guard import WORKS_INSIDE_AGENTS
@@ -175,9 +175,7 @@ def test_what_an_agent_leaves_running_stays_its_own(invited: Invited) -> None:
     done = recorded_agent(invited, f"setsid -f {BARE} sh -c {shlex.quote(waiting)} >/dev/null 2>&1; exit 3")
     assert done.returncode == 3
     go.touch()
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and "code" not in (told.read_text() if told.exists() else ""):
-        time.sleep(0.05)  # a detached process writes; there is no event to wait for
+    wait_until(lambda: told.exists() and "code" in told.read_text(), "what a detached process writes")
     assert told.read_text().endswith("code 6\n")
     assert [entry["command"] for entry in attempts(invited)] == ["stop"]
     assert state_of(invited) == "recording"

@@ -6,13 +6,17 @@ same address. Every bundle verifies by itself; only a comparison with another, o
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
+import pytest
 from tests.helpers.collector import run_command
 from tests.helpers.hiring import Invited
+from tests.helpers.waiting import wait_until
 
 from promptster.protocol.transparency_log import Checkpoint
 from promptster.protocol.verification import verify_bundle
@@ -22,8 +26,7 @@ if TYPE_CHECKING:
 
 
 def _submit(invited: Invited) -> tuple[dict[str, Any], str]:
-    """Start, work, submit; returns the result and the messages."""
-    invited.start()
+    """Work and submit; returns the result and the messages."""
     (invited.workspace / "answer.py").write_text("print(42)\n")
     answer = invited.person.call("submit", "--yes", "--json")
     assert answer.code == 0, answer.stdout + answer.stderr
@@ -54,25 +57,54 @@ def _checkpoint(bundle: str) -> Checkpoint:
     return verification.log.view.checkpoint
 
 
+def _size(acme: Hiring) -> int:
+    return Checkpoint.parse(httpx.get(f"{acme.running.url}/v1/log/checkpoint").text).size
+
+
+def _start(acme: Hiring, invited: Invited, size: int) -> None:
+    """Start a session, alone; add entries to the log, one at a time, until it has ``size`` of them."""
+    before = _size(acme)
+    invited.start()
+
+    def is_all_logged() -> bool:
+        state = invited.person.result("status", "--json")
+        return bool(state["events"] == state["received"] and _size(acme) == before + state["batches"]["received"])
+
+    wait_until(is_all_logged, "the log of the first events")
+    for command in ("pause", "resume") * 5:
+        if _size(acme) >= size:
+            return
+        invited.person.result(command, "--json")
+        wait_until(is_all_logged, f"the log of {command}")
+    pytest.fail(f"the log never had {size} entries")
+
+
 def test_two_histories_of_one_log_are_named(acme: Hiring) -> None:
     """The bundles, the reader's computer and the candidate's each show it, and the candidate's work continues."""
     keyfile = acme.folder / "acme.keys"
     assert run_command("keys", "--data", acme.running.data, "-o", keyfile).returncode == 0
-    with acme.invited("ada") as ada, acme.invited("bo") as bo, acme.invited("cora") as cora:
+    with contextlib.ExitStack() as stack:
+        ada, bo, *others = (stack.enter_context(acme.invited(name)) for name in ("ada", "bo", "cora", "dora", "eve"))
+        ada.start()
         first, said = _submit(ada)
         assert (first["verdict"], first["log_warnings"]) == ("verified", [])
         assert "log" not in said
         copy = _copied(acme)
+        _start(acme, bo, _size(acme) + 4)  # more than the other history has after a start
         second, said = _submit(bo)
         assert (second["verdict"], second["log_warnings"]) == ("verified", [])
         exported = acme.owner.result("export", second["session"], "-o", str(acme.folder / "b.promptster"))
         assert (exported["verdict"], exported["log_warnings"]) == ("verified", [])
         ada.person.result("export", first["bundle"], "-o", "again.promptster")
+        one = _checkpoint(second["bundle"])
 
-        _put_back(acme, copy)
-        third, said = _submit(cora)  # she never saw the other history, so it cannot be known yet
-        assert (third["verdict"], third["log_warnings"]) == ("verified", [])
-        one, other = _checkpoint(second["bundle"]), _checkpoint(third["bundle"])
+        for cora in others:  # a submission makes two entries, or more on a slow machine
+            _put_back(acme, copy)
+            _start(acme, cora, one.size - 2)
+            third, said = _submit(cora)
+            assert (third["verdict"], third["log_warnings"]) == ("verified", [])
+            if (other := _checkpoint(third["bundle"])).size == one.size:
+                break
         assert (one.origin, one.size) == (other.origin, other.size)
         assert one.root != other.root
 
@@ -133,6 +165,7 @@ def _goes_on_for_the_candidates(acme: Hiring, bo: Invited, cora: Invited, kept: 
     made = acme.owner.result(*words)
     again = Invited(person=bo.person, link=made["link"], code=made["code"], folder=acme.folder / "bo-again")
     again.folder.mkdir()
+    again.start()
     submitted, said = _submit(again)
     assert submitted["verdict"] == "verified"
     assert submitted["received"] == submitted["events"]

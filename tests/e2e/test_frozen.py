@@ -9,8 +9,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.world import wait_until
 from tests.helpers.hiring import hiring_in
+from tests.helpers.waiting import wait_until
 
 from promptster.journal.heartbeat import STOPPED_MS
 from promptster.protocol.heartbeats import LATE_MS

@@ -11,10 +11,11 @@ import pytest
 from tests.e2e.replayed import of_kind
 from tests.e2e.runs import PROMPTSTER, candidate_root
 from tests.e2e.scenarios import PROMPT, SUB_PROMPT
-from tests.e2e.world import Candidate, wait_until
+from tests.e2e.world import Candidate
 from tests.helpers.provider.script import Conversation, Script, ToolUse, Turn
 from tests.helpers.provider.server import running
 from tests.helpers.terminal import Terminal
+from tests.helpers.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.e2e.runs import PROMPTSTER, candidate_root
-from tests.e2e.world import AGENT_ENVIRONMENT, Candidate, wait_until
+from tests.e2e.world import AGENT_ENVIRONMENT, Candidate
 from tests.helpers.people import Person
 from tests.helpers.provider.script import Conversation, Script, ToolUse, Turn
 from tests.helpers.provider.server import running
+from tests.helpers.waiting import wait_until
 
 from promptster.paths import socket_folder
 

@@ -15,7 +15,8 @@ from tests.e2e.replayed import of_kind
 from tests.e2e.runs import candidate_root, configuration, recorded_run
 from tests.e2e.scenarios import PROMPT, claude_scenarios, codex_scenarios
 from tests.e2e.test_agents import WORKSPACE
-from tests.e2e.world import Candidate, wait_until
+from tests.e2e.world import Candidate
+from tests.helpers.waiting import wait_until
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Participants

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from tests.helpers.people import BIN, Person
+from tests.helpers.waiting import wait_until
 
 from promptster.errors import PromptsterError
 from promptster.session_folder.control_client import ControlClient
@@ -100,16 +101,6 @@ def wait_for_text(path: Path, process: subprocess.Popen[bytes]) -> str:
             break
         time.sleep(0.02)  # a file is awaited that another process writes; there is no event to wait for
     raise AssertionError(f"{path.name} was never written")
-
-
-def wait_until(condition: Any, what: str, seconds: float = 30.0) -> Any:
-    """Ask again until the answer is true, and return it."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if answer := condition():
-            return answer
-        time.sleep(0.05)  # another process's state; there is no event to wait for
-    raise AssertionError(f"waited in vain for {what}")
 
 
 @contextlib.contextmanager
@@ -225,7 +216,8 @@ class Candidate:
     def recorder_pid(self) -> int:
         """The recorder's current process id."""
         path = self.state_dir / "recorder.pid"
-        return int(wait_until(lambda: path.exists() and path.read_text().strip(), "the recorder's process id"))
+        wait_until(lambda: path.exists() and path.read_text().strip(), "the recorder's process id")
+        return int(path.read_text())
 
     def recorder_answers(self) -> bool:
         """Whether the recorder is back at work."""

@@ -14,10 +14,11 @@ import pytest
 from tests.e2e.replayed import of_kind
 from tests.e2e.runs import PROMPTSTER, candidate_root
 from tests.e2e.scenarios import Scenario
-from tests.e2e.world import Candidate, Collector, Recruiter, collector_running, fixed_root, wait_until
+from tests.e2e.world import Candidate, Collector, Recruiter, collector_running, fixed_root
 from tests.helpers.provider.script import Conversation, Script, ToolUse, Turn
 from tests.helpers.provider.server import running
 from tests.helpers.relay import Relay
+from tests.helpers.waiting import wait_until
 
 from promptster.protocol.bundle import read_bundle
 from promptster.protocol.signing import Envelope
