@@ -45,6 +45,10 @@ class OwnedClock:
         self.ms += milliseconds
 
 
+RESERVE_BYTES = 1024 * 1024
+"""Much less than a real collector reserves: a thousand tests have a data folder each, and pytest keeps them."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Template:
     """A data folder that ``init`` made, to be copied."""
@@ -125,6 +129,7 @@ def running_site(
         sweep_seconds=3600.0,
         tombstones_copy=copy,
         key_backup_days=key_backup_days,
+        reserve_bytes=RESERVE_BYTES,
     )
     settings = settings if limits is None else replace(settings, limits=limits)
     owned = clock or OwnedClock()
