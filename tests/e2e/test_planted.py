@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tests.e2e.conftest import Participants
+    from tests.helpers.provider.server import Provider
 
 pytestmark = pytest.mark.e2e
 
@@ -54,6 +56,10 @@ def _script(said: list[str], done: list[str]) -> Script:
     )
 
 
+def _is_asked_again(provider: Provider, before: int) -> bool:
+    return len(provider.exchanges) > before
+
+
 def test_fifty_planted_secrets_are_nowhere_in_clear(
     participants: Participants, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,7 +82,7 @@ def test_fifty_planted_secrets_are_nowhere_in_clear(
                 before = len(provider.exchanges)
                 prompt = f"planted for {agent} {' '.join(prompts)}"
                 process = candidate.popen(PROMPTSTER, "run", *words, prompt, *_SKIP[agent])
-                wait_until(lambda before=before: len(provider.exchanges) > before, "the agent's first call")
+                wait_until(functools.partial(_is_asked_again, provider, before), "the agent's first call")
                 candidate.kill_recorder()
                 process.communicate()
                 assert process.returncode == 0

@@ -227,6 +227,10 @@ class Candidate:
             return False
         return True
 
+    def recorder_replaced(self, old: int) -> bool:
+        """Whether another recorder than the one with this process id is at work."""
+        return self.recorder_pid() != old and self.recorder_answers()
+
     def kill_recorder(self) -> int:
         """Kill the recorder without any warning; its supervisor starts another."""
         pid = self.recorder_pid()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from promptster.protocol.events import kinds
@@ -31,6 +33,19 @@ def test_what_was_done_is_told_in_a_few_words(event: Event, words: str) -> None:
     latest.see(event, 5)
     assert latest.document()["ms"] == 5
     assert last_thing(latest.document()) == words
+
+
+def test_every_kind_of_action_has_words_of_its_own() -> None:
+    """A kind that is added to what agents do is not shown as "did something"."""
+    told: dict[str, str] = {}
+    for kind in get_args(kinds.AgentEvent):
+        latest = LastActivity()
+        latest.see(kind(), 1)
+        if latest.document():
+            told[kind().kind] = last_thing(latest.document())
+    assert len(told) == len(get_args(kinds.AgentEvent)) - 2  # a result and what is not understood add nothing
+    assert len(set(told.values())) == len(told)
+    assert not [words for words in told.values() if "did something" in words]
 
 
 def test_a_long_command_is_cut() -> None:

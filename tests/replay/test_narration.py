@@ -41,7 +41,7 @@ def any_entry(draw: st.DrawFn) -> Entry:
     return build(script.events).entries[0]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=500)
 @given(any_entry())
 def test_every_kind_has_words_whatever_its_fields_are(entry: Entry) -> None:
     """Whatever fields are present, absent or odd, an entry has one line."""
@@ -73,6 +73,9 @@ HEADLINES: list[tuple[str, dict[str, Any], tuple[str, str, str, bool]]] = [
     ("tool_call", {"name": "shell", "input": {"command": ["ls", "-l"]}}, ("shell", "ls -l", "", False)),
     ("tool_call", {"name": "X", "input": {"strange": 1}}, ("X", "", "", False)),
     ("tool_call", {"name": "X", "input": "raw"}, ("X", "raw", "", False)),
+    ("tool_call", {"name": "X", "input": ["ls", "-l", None]}, ("X", "ls -l None", "", False)),
+    ("tool_call", {"name": "X", "input": True}, ("X", "true", "", False)),
+    ("tool_call", {"name": "X", "input": 1.5}, ("X", "1.5", "", False)),
     ("tool_result", {"name": "Bash", "is_error": True}, ("Result", "Bash", "failed", True)),
     ("file_edit", {"path": "a.py", "operation": "create", "after": "x\n"}, ("Created", "a.py", "+1 −0", False)),  # noqa: RUF001
     ("file_edit", {"path": "a.py", "operation": "delete"}, ("Deleted", "a.py", "", False)),

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from enum import StrEnum
+from typing import NamedTuple, Protocol, TypeVar
 
 from msgspec import structs
 
 from promptster.capture.providers.interface import Json, ModelCall, ToolReturn, ToolUse, UserText, text_of
 from promptster.protocol.events.base import OfAgent
+from promptster.protocol.events.choices import CallPurpose
 from promptster.protocol.events.kinds import AgentEvent, AgentOther
-
-Purpose = Literal["work", "title", "classifier", "compaction", "other"]
-"""Why an agent calls a model; only ``work`` is the candidate's."""
-
 
 Named = TypeVar("Named", bound=OfAgent)
 """Any event of an agent."""
@@ -68,7 +66,12 @@ class CommandEnd(NamedTuple):
     is_error: bool | None
 
 
-Stage = Literal["call", "result", "other"]
+class HookStage(StrEnum):
+    """Whether a tool is about to run, has run, or neither."""
+
+    CALL = "call"
+    RESULT = "result"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +84,7 @@ class HookReport:
     """The conversation in which it happened."""
     findings: Sequence[AgentEvent]
     """The events to record, in order."""
-    stage: Stage = "other"
+    stage: HookStage = HookStage.OTHER
     """Whether a tool is about to run, has run, or neither."""
     tool_use_id: str = ""
     """The call it belongs to, as the provider names it."""
@@ -135,10 +138,10 @@ class ReadsRequests(NamesFiles, Protocol):
         del headers, body
         return Identity(agent="")
 
-    def purpose(self, call: ModelCall, headers: Mapping[str, str], body: Mapping[str, Json]) -> Purpose:
+    def purpose(self, call: ModelCall, headers: Mapping[str, str], body: Mapping[str, Json]) -> CallPurpose:
         """Why the agent sends this request."""
         del call, headers, body
-        return "work"
+        return CallPurpose.WORK
 
     def prompts(self, run: Sequence[UserText]) -> Sequence[GivenPrompt]:
         """The prompts in consecutive texts of the user's role, without what the agent added."""

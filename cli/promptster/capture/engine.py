@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from promptster.capture.agent import Identity
+from promptster.capture.agent import HookStage, Identity
 from promptster.capture.draft_writer import DraftWriter, Stamp
 from promptster.capture.edits_on_disk import Disk
 from promptster.capture.hook_side.hook_queue import HookQueue, event_name
@@ -25,6 +25,7 @@ from promptster.capture.proxy_side.typed_prompts import TypedPrompts
 from promptster.capture.silent_hooks import SilentHooks
 from promptster.capture.tool_calls import ToolCalls
 from promptster.protocol.events import KINDS, kinds
+from promptster.protocol.events.choices import CallPurpose, ResponseOutcome
 from promptster_hooks.frame import PAYLOAD_LIMIT
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class Capture:
 
     def _on_disk(self, report: HookReport) -> HookReport:
         """A report with its edits as they are on disk; read now, because the agent is waiting for its hook."""
-        if report.stage == "call" and report.call is not None:
+        if report.stage == HookStage.CALL and report.call is not None:
             self._disk.look(self._agents.touches(report.identity.agent, report.call), report.folder)
         if not any(isinstance(finding, kinds.FileEdit) for finding in report.findings):
             return report
@@ -213,25 +214,25 @@ class Capture:
         agent = exchange.agent
         body = request.body or {}
         call = exchange.provider.read(body) if exchange.provider else ModelCall(model=None, stream=False, items=())
-        purpose = agent.purpose(call, exchange.headers, body) if request.body else "other"
+        purpose = agent.purpose(call, exchange.headers, body) if request.body else CallPurpose.OTHER
         turn = read_turn(call, agent, purpose=purpose)
         identity = agent.identify(exchange.headers, body)
-        if purpose == "work":
+        if purpose is CallPurpose.WORK:
             identity = self._subagents.place(identity, turn)
             self._subagents.call(identity, agent.subagent_name(body))
         exchange.identity, exchange.purpose = identity, purpose
         self._open[exchange] = identity
         conversation = self._conversations.of(identity)
         asked = conversation.retried(turn.fingerprint, request.sha256)
-        if asked is not None and purpose == "work" and self._typed.has(agent, identity, turn.tail):
+        if asked is not None and purpose is CallPurpose.WORK and self._typed.has(agent, identity, turn.tail):
             conversation.typed_again(turn)
             asked = None
         if asked is not None:
             asked.attempts += 1
         else:
-            self._tools.results(agent, identity, turn, is_work=purpose == "work")
+            self._tools.results(agent, identity, turn, is_work=purpose is CallPurpose.WORK)
             self._subagents.ended(agent, identity, turn)
-            refs = self._new_prompts(agent, identity, turn) if purpose == "work" else ()
+            refs = self._new_prompts(agent, identity, turn) if purpose is CallPurpose.WORK else ()
             asked = Asked(seq=self._request(exchange, call, request, refs), position=turn.position)
             conversation.remember(asked, turn.fingerprint, request.sha256)
         exchange.attempt = (asked, asked.attempts)
@@ -243,18 +244,18 @@ class Capture:
         if identity is None or attempt is None:
             return
         asked, number = attempt
-        complete = response.outcome == "complete"
+        complete = response.outcome is ResponseOutcome.COMPLETE
         self._conversations.of(identity).answer(
             asked, complete=complete, is_answered=is_answered(exchange.provider, response.answer.stop_reason)
         )
         asked.answered = max(asked.answered, number)
         seq = self._response(identity, asked, number, response)
-        for use in response.answer.calls if exchange.purpose == "work" else ():
+        for use in response.answer.calls if exchange.purpose is CallPurpose.WORK else ():
             if complete:
                 self._tools.call(exchange.agent, identity, use, seq)
             else:
                 self._tool_calls.own(identity, use.id).response_seq = seq
-        if exchange.purpose == "work":
+        if exchange.purpose is CallPurpose.WORK:
             self._tools.ran_there(identity, response.answer.ran, seq)
         self._hooks.release(identity)
 
@@ -276,7 +277,7 @@ class Capture:
         self._writer.write("proxy", gap)
 
     def _is_streaming(self, identity: Identity) -> bool:
-        return any(other == identity and exchange.purpose == "work" for exchange, other in self._open.items())
+        return any(other == identity and exchange.purpose is CallPurpose.WORK for exchange, other in self._open.items())
 
     def _new_prompts(self, agent: ReadsRequests, identity: Identity, turn: Turn) -> tuple[int | None, ...]:
         """Write a request's new prompts, or the start of a subagent, and return the ``seq`` of each."""
@@ -305,7 +306,7 @@ class Capture:
             provider=exchange.info.upstream,
             request_path=exchange.path,
             model=call.model,
-            purpose=exchange.purpose,
+            purpose=exchange.purpose.value,
             stream=call.stream,
             request_sha256=request.sha256,
             body=request.body,
@@ -320,7 +321,7 @@ class Capture:
         answer = response.answer
         answered = kinds.ModelResponse(
             attempt=number,
-            outcome=response.outcome,
+            outcome=response.outcome.value,
             status=response.status,
             text=answer.text or None,
             thinking=answer.thinking or None,
@@ -345,6 +346,8 @@ class Capture:
         self._has_orphans = False
         for identity, asked in self._journal_replay.orphans():
             asked.answered = asked.attempts
-            cut = kinds.ModelResponse(attempt=asked.attempts, outcome="cut", error={"type": "recorder_restarted"})
+            cut = kinds.ModelResponse(
+                attempt=asked.attempts, outcome=ResponseOutcome.CUT.value, error={"type": "recorder_restarted"}
+            )
             lane = self._lanes.number(identity)
             self._writer.write("proxy", identity.named_in(cut), lane=lane, refs=(asked.seq,))

@@ -11,6 +11,7 @@ from promptster.capture.providers.interface import ToolUse, canonical, mapping, 
 from promptster.capture.proxy_side.conversation import Asked, read_turn
 from promptster.protocol.events import kinds
 from promptster.protocol.events.base import OfAgent
+from promptster.protocol.events.choices import CallPurpose, ResponseOutcome
 from promptster.protocol.events.kinds import agent_of
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class JournalReplay:
         if turn is not None:
             asked.position = turn.position
             names.append(turn.fingerprint)
-            if request.purpose == "work":
+            if request.purpose == CallPurpose.WORK:
                 self._conversations.of(identity).new_prompts(turn)
                 self._subagents.place(identity, turn)
                 name = self._agents.requests(identity.agent).subagent_name(mapping(request.body))
@@ -138,14 +139,14 @@ class JournalReplay:
         if found is None:
             return
         identity, asked, provider = found
-        if response.outcome != "complete":
+        if response.outcome != ResponseOutcome.COMPLETE:
             for tool_use_id in sequence(response.tool_use_ids):
                 self._tool_calls.own(identity, text_of(tool_use_id)).response_seq = event.seq
         asked.answered = max(asked.answered, 1 if response.attempt is None else response.attempt)
         asked.attempts = max(asked.attempts, asked.answered)
         self._conversations.of(identity).answer(
             asked,
-            complete=response.outcome == "complete",
+            complete=response.outcome == ResponseOutcome.COMPLETE,
             is_answered=is_answered(provider, response.stop_reason),
         )
 

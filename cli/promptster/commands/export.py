@@ -11,6 +11,7 @@ import typer
 from promptster.commands import needed
 from promptster.commands.options import Json, TeamCollector
 from promptster.commands.source import SourceArgument
+from promptster.protocol.verdict import VerdictWord
 from promptster.replay import exporters
 
 if TYPE_CHECKING or needed.work:
@@ -164,7 +165,7 @@ def _completed(file: Path, done: Completed) -> Iterator[str]:
         yield "To copy it, name a file with -o."
         return
     logged = log(done.verification)
-    if done.verification.verdict == "verified":
+    if done.verification.verdict is VerdictWord.VERIFIED:
         yield f"Completed {file}{f': {logged}' if logged else ''}."
         yield f"Check it: promptster verify {shlex.quote(str(file))}"
         return

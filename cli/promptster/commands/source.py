@@ -12,6 +12,7 @@ import typer
 from promptster.commands import needed
 from promptster.commands.short_ids import SHORTEST, the_one
 from promptster.errors import NotSignedInError, PromptsterError, UsageError, reason_of
+from promptster.protocol.verdict import VerdictWord
 
 if TYPE_CHECKING or needed.work:
     from promptster.config import PinnedKeys
@@ -201,5 +202,5 @@ def require_readable(name: str, data: bytes, verification: Verification) -> None
     Raises:
         UnreadableError: it is not a bundle, or not one that this version can read.
     """
-    if verification.verdict == "unreadable" and verification.signer is None:
+    if verification.verdict is VerdictWord.UNREADABLE and verification.signer is None:
         raise UnreadableError(f"{name} {why_unreadable(data, verification)}")

@@ -9,6 +9,7 @@ import typer
 
 from promptster.commands import needed
 from promptster.commands.options import Json
+from promptster.protocol.verdict import VerdictWord
 
 if TYPE_CHECKING or needed.work:
     from promptster.clock import SystemClock
@@ -79,7 +80,7 @@ def _submit(current: Current, config: Config, out: Output, *, yes: bool) -> None
     restored = submitting.conclude(current, verified=verified)
     url = current.facts.collector_url
     _, log_warnings = watch_log(out, config, url, seen=[copy.verification], notes=copy.notes)
-    if not verified and not (copy.complete and copy.verification.verdict == "incomplete"):
+    if not verified and not (copy.complete and copy.verification.verdict is VerdictWord.INCOMPLETE):
         _tell_restored(restored, out)
         raise _unverified(copy)
     out.result({**_document(current, copy, restored), "log_warnings": log_warnings})

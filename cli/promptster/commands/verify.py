@@ -16,6 +16,7 @@ import typer
 
 from promptster.commands import needed
 from promptster.commands.options import Json
+from promptster.protocol.verdict import VerdictWord
 
 if TYPE_CHECKING or needed.work:
     from promptster.commands.histories import EXIT_CODE, read_histories, rest_told, tell
@@ -93,7 +94,9 @@ def _checked(file: Path, trusted: frozenset[str]) -> _Checked:
     piped = str(file) == _STDIN
     data = _standard_input() if piped else _read(file, "Name a bundle: a file that ends in .promptster.")
     verification = verify_bundle(data, trusted=trusted)
-    kept = data if verification.verdict == "unreadable" else b""  # only to see what it is; bundles can be large
+    kept = (
+        data if verification.verdict is VerdictWord.UNREADABLE else b""
+    )  # only to see what it is; bundles can be large
     name = _STDIN_NAME if piped else str(file)
     return _Checked(file=None if piped else file, name=name, data=kept, verification=verification)
 
@@ -103,7 +106,7 @@ def _screen(read: Sequence[_Checked], histories: Histories, *, keyfile: bool) ->
         verification = one.verification
         if len(read) > 1:
             yield f"{escape_line(one.name)}:"
-        if verification.verdict == "unreadable":
+        if verification.verdict is VerdictWord.UNREADABLE:
             yield from unreadable(one.name, why_unreadable(one.data, verification), verification)
         else:
             completable = None if one.file is None else _completable(one.file, verification)
@@ -136,7 +139,7 @@ def _verdict(read: Sequence[_Checked], histories: Histories, exit_code: int) -> 
 
 def _completable(file: Path, verification: Verification) -> str | None:
     """The file's name, if it is the candidate's own copy and the collector may have what it lacks."""
-    if verification.verdict == "verified":
+    if verification.verdict is VerdictWord.VERIFIED:
         return None
     from promptster.session.leaving.copy_completion import find_own, may_be_completed  # noqa: PLC0415 - brings the network's library
 

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.events import OpenedEvent
@@ -29,7 +29,17 @@ UNTIMED: Final = "untimed: could have been rewritten before upload"
 
 _MINUTE_MS: Final = 60_000
 
-VerdictWord = Literal["verified", "altered", "incomplete", "unreadable", "consistent"]
+
+class VerdictWord(enum.StrEnum):
+    """What a bundle is after the checks."""
+
+    VERIFIED = "verified"
+    CONSISTENT = "consistent"
+    """Nothing contradicts it, and nobody known signed it."""
+    INCOMPLETE = "incomplete"
+    ALTERED = "altered"
+    UNREADABLE = "unreadable"
+
 
 MAX_FINDINGS_OF_A_CODE: Final = 50
 """Findings of one name that are reported one by one; a last one counts the rest."""
@@ -47,11 +57,11 @@ class Effect(enum.IntEnum):
 
 
 _VERDICTS: Final[Mapping[Effect, tuple[VerdictWord, int]]] = {
-    Effect.NOTE: ("verified", 0),
-    Effect.INCOMPLETE: ("incomplete", 11),
-    Effect.UNTRUSTED: ("consistent", 13),
-    Effect.ALTERED: ("altered", 10),
-    Effect.UNREADABLE: ("unreadable", 12),
+    Effect.NOTE: (VerdictWord.VERIFIED, 0),
+    Effect.INCOMPLETE: (VerdictWord.INCOMPLETE, 11),
+    Effect.UNTRUSTED: (VerdictWord.CONSISTENT, 13),
+    Effect.ALTERED: (VerdictWord.ALTERED, 10),
+    Effect.UNREADABLE: (VerdictWord.UNREADABLE, 12),
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from promptster.protocol.events import kinds
 from promptster.protocol.events.base import OfAgent
+from promptster.protocol.events.choices import ResponseOutcome
 from promptster.protocol.events.kinds import AgentEvent, Event
 from promptster.session_folder.wording import MACHINE
 
@@ -59,7 +60,7 @@ def _subject(event: AgentEvent) -> str:
         case kinds.FileEdit(path=path):
             return _cut(PurePosixPath(path or "").name)
         case kinds.ModelResponse(outcome=outcome):
-            return "" if outcome == "complete" else outcome or ""
+            return "" if outcome == ResponseOutcome.COMPLETE else outcome or ""
         case kinds.Command(command=command):
             return _cut(command or "")
         case kinds.ToolCall(name=name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, assert_never
 
+from promptster.protocol.events.choices import ResponseOutcome
 from promptster.protocol.events.kinds import (
     AgentEvent,
     AgentOther,
@@ -140,7 +141,10 @@ _ERROR_LABELS = {"begun_again": "broke off before the provider began the answer 
 def _model_response(event: ModelResponse) -> Narration:
     outcome = event.outcome or ""
     status = event.status
-    notes = {"cut": "broke off", "error": f"error {status}" if status else "error"}
+    notes = {
+        ResponseOutcome.CUT.value: "broke off",
+        ResponseOutcome.ERROR.value: f"error {status}" if status else "error",
+    }
     count = len(as_list(event.tool_use_ids))
     called = f"called {counted(count, 'tool')}" if count else ""
     done = time_taken(event.duration_ms) if event.text else called
@@ -180,14 +184,21 @@ def _error_type(event: ModelResponse) -> str:
 def _tool_call(event: ToolCall) -> Narration:
     tool_input = as_object(event.input)
     if tool_input is None:
-        subject = event.input or ""
+        subject = _subject(event.input)
     else:
         subject = next((told for key in _TOOL_SUBJECTS if (told := _subject(tool_input.get(key)))), "")
     return Narration(label=event.name or "Tool call", subject=subject, passages=passages_of(_input(event, "input")))
 
 
 def _subject(value: object) -> str:
-    return value if isinstance(value, str) else " ".join(str(part) for part in as_list(value))
+    """A value on a line: a list is a command line's words, and an object has no line."""
+    match value:
+        case str():
+            return value
+        case bool() | int() | float():
+            return pretty(value)
+        case _:
+            return " ".join(str(part) for part in as_list(value))
 
 
 def _tool_result(event: ToolResult) -> Narration:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from promptster.protocol.events.choices import CallPurpose, ResponseOutcome
 from promptster.protocol.events.kinds import ModelRequest, ModelResponse
 from promptster.replay.model import Entry, EntryRole
 
@@ -27,9 +28,6 @@ ATTEMPT_FACTS = (
     "error",
 )
 """Fields that every attempt shows; a superseded one keeps all that it had."""
-WORK = "work"
-OTHER = "other"
-"""A call that is no turn of a conversation, such as counting tokens."""
 NOT_CANDIDATE = "not the candidate's work"
 """The mark on the agent's own housekeeping."""
 
@@ -63,7 +61,7 @@ def fold_attempts(entries: Iterable[Entry]) -> list[Entry]:
 
 def is_housekeeping(purpose: str | None) -> bool:
     """Whether a request of this purpose is the agent's own business and not the candidate's work."""
-    return (purpose or WORK) not in {WORK, OTHER}
+    return (purpose or CallPurpose.WORK) not in {CallPurpose.WORK, CallPurpose.OTHER}
 
 
 def _number(response: Entry) -> int:
@@ -79,7 +77,7 @@ def _superseded(answers: Sequence[Entry]) -> Iterator[Entry]:
     """Those whose place a later complete attempt takes, and those that said nothing and that another one followed."""
     has_later = is_answered_later = False
     for answer in reversed(answers):
-        is_complete = _outcome(answer) == "complete"
+        is_complete = _outcome(answer) == ResponseOutcome.COMPLETE
         if has_later and not is_complete and (is_answered_later or not _said_something(answer)):
             yield answer
         has_later, is_answered_later = True, is_answered_later or is_complete
@@ -101,7 +99,7 @@ def _with_attempts(request: Entry, purpose: str | None, answers: Sequence[Entry]
     if is_housekeeping(purpose):
         role = EntryRole.NOT_CANDIDATE
         marks.append(NOT_CANDIDATE)
-    elif purpose == OTHER or (len(attempts) == 1 and _outcome(answers[0]) == "complete"):
+    elif purpose == CallPurpose.OTHER or (len(attempts) == 1 and _outcome(answers[0]) == ResponseOutcome.COMPLETE):
         role = EntryRole.ROUTINE
     if len(attempts) > 1:
         marks.append(f"{len(attempts)} attempts")
@@ -132,12 +130,12 @@ def _attempt(answer: Entry, *, superseded: bool) -> dict[str, Any]:
 
 def _response(response: Entry, purpose: str | None) -> Entry:
     marks = list(response.marks)
-    if _outcome(response) in {"cut", "error"}:
+    if _outcome(response) in {ResponseOutcome.CUT, ResponseOutcome.ERROR}:
         marks.append(_outcome(response))
     role = response.role
     if is_housekeeping(purpose):
         role = EntryRole.NOT_CANDIDATE
         marks.append(NOT_CANDIDATE)
-    elif purpose == OTHER:
+    elif purpose == CallPurpose.OTHER:
         role = EntryRole.ROUTINE
     return replace(response, role=role, marks=tuple(dict.fromkeys(marks)))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, assert_never
 
 from promptster.protocol.plausibility import ABSENCES, TIMES
-from promptster.protocol.verdict import CLAIM, UNTIMED, Effect, in_words
+from promptster.protocol.verdict import CLAIM, UNTIMED, Effect, VerdictWord, in_words
 from promptster.replay.formatting import counted
 from promptster.replay.policy_text import TEXTS, text_notes
 from promptster.times import moment
@@ -60,14 +60,6 @@ class Instant(NamedTuple):
 Fact: TypeAlias = tuple[str | Instant, ...]
 """A text, with the moments in it left to be written."""
 
-_VERDICTS = {
-    "verified": ("nothing was changed, and nothing that was received is missing", Tone.GOOD),
-    "consistent": ("nothing contradicts it, but anyone could have signed it", Tone.WARN),
-    "incomplete": ("what is here is genuine, but something is missing", Tone.WARN),
-    "altered": ("this is not what was signed; do not rely on it", Tone.BAD),
-    "unreadable": ("this is not a bundle that can be checked", Tone.BAD),
-}
-
 
 def words(verification: Verification | None) -> Verdict:
     """The verdict in words; without a bundle there is nothing that could have been checked."""
@@ -77,12 +69,23 @@ def words(verification: Verification | None) -> Verdict:
             headline="shown from the recording itself, not from a signed bundle; nothing was checked",
             tone=Tone.NEUTRAL,
         )
-    headline, tone = _VERDICTS[verification.verdict]
-    if verification.verdict == "consistent" and any(
-        found.effect is Effect.INCOMPLETE for found in findings(verification)
-    ):
-        headline = "what is here fits together, but something is missing, and anyone could have signed it"
-    return Verdict(word=verification.verdict, headline=headline, tone=tone)
+    match verification.verdict:
+        case VerdictWord.VERIFIED:
+            headline, tone = "nothing was changed, and nothing that was received is missing", Tone.GOOD
+        case VerdictWord.CONSISTENT if any(found.effect is Effect.INCOMPLETE for found in findings(verification)):
+            headline = "what is here fits together, but something is missing, and anyone could have signed it"
+            tone = Tone.WARN
+        case VerdictWord.CONSISTENT:
+            headline, tone = "nothing contradicts it, but anyone could have signed it", Tone.WARN
+        case VerdictWord.INCOMPLETE:
+            headline, tone = "what is here is genuine, but something is missing", Tone.WARN
+        case VerdictWord.ALTERED:
+            headline, tone = "this is not what was signed; do not rely on it", Tone.BAD
+        case VerdictWord.UNREADABLE:
+            headline, tone = "this is not a bundle that can be checked", Tone.BAD
+        case _:  # pragma: no cover
+            assert_never(verification.verdict)
+    return Verdict(word=verification.verdict.value, headline=headline, tone=tone)
 
 
 def emptiness(verification: Verification | None) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from promptster.protocol.gaps import PAUSE_LEAD, PAUSED, is_outage
 from promptster.protocol.receipt import LAPSED
-from promptster.protocol.verdict import UNTIMED, in_words
+from promptster.protocol.verdict import UNTIMED, VerdictWord, in_words
 from promptster.replay.verdict_text import SHORT_CLAIM, findings, log, notes, words
 from promptster.times import moment, soon, span
 from promptster.ui.escape import escape_line
@@ -49,14 +49,14 @@ def checked(verification: Verification, *, completable: str | None = None, keyfi
         case _:
             yield from _wrapped(f"{told.word.upper()}: {told.headline}")
     yield from _listed([*grave, *notes(verification)])
-    if verification.verdict == "consistent":
+    if verification.verdict is VerdictWord.CONSISTENT:
         yield "Get the keys from someone you trust, then add --trust KEYFILE."
     if completable is not None:
         yield f"To complete your own copy: promptster export {escape_line(shlex.quote(completable))}"
-    if verification.verdict == "altered":
+    if verification.verdict is VerdictWord.ALTERED:
         return
     yield from _facts(verification, keyfile=keyfile)
-    if verification.verdict == "verified":
+    if verification.verdict is VerdictWord.VERIFIED:
         yield from _wrapped(SHORT_CLAIM)
 
 

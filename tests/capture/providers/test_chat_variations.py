@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.helpers.capturing import CaptureBench, asks, exchange, values
 
-from promptster.capture.providers.interface import ModelAnswer, ToolUse
+from promptster.capture.providers.interface import ModelAnswer, ToolUse, mapping
 from promptster.capture.providers.openai_chat import OpenAIChat
 
 WORDS = st.text('ab{}"\\ ü\n', max_size=12)
@@ -160,7 +160,8 @@ def test_several_choices() -> None:
     ]
     got = _answer(*chunks, _chunk("stop"))
     assert (got.text, got.calls) == ("or", [])
-    told = [(message.get("index"), message["content"], bool(message.get("tool_calls"))) for message in got.content]
+    messages = [mapping(message) for message in got.content]
+    told = [(message.get("index"), message["content"], bool(message.get("tool_calls"))) for message in messages]
     assert told == [(None, "or", False), (1, "so!", False), (2, None, True)]
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from promptster.capture.providers import provider_of
-from promptster.capture.providers.interface import ModelAnswer, ModelText, Summary, ToolReturn, ToolUse, UserText
+from promptster.capture.providers.interface import (
+    ModelAnswer,
+    ModelText,
+    Summary,
+    ToolReturn,
+    ToolUse,
+    UserText,
+    mapping,
+)
 from promptster.capture.providers.openai import OpenAIResponses
 
 
@@ -30,32 +38,31 @@ def test_which_requests_are_calls() -> None:
 
 def test_every_kind_of_item() -> None:
     """Words, answers, calls and results are found in every form; the program's own notes are left out."""
-    call = OpenAIResponses().read(
-        {
-            "model": "m",
-            "previous_response_id": "resp_0",
-            "input": [
-                {"role": "user", "content": "plain"},
-                {"type": "message", "role": "developer", "content": "rules"},
-                {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "words"}]},
-                {"type": "reasoning", "id": "rs_1", "summary": []},
-                {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "said"}]},
-                {"type": "function_call", "call_id": "c1", "name": "f", "arguments": '{"a": 1}'},
-                {"type": "function_call", "call_id": "c2", "name": "f", "arguments": "{broken"},
-                {"type": "local_shell_call", "call_id": "c3", "action": {"command": ["ls"]}},
-                {"type": "function_call_output", "call_id": "c1", "output": "one"},
-                {"type": "function_call_output", "call_id": "c2", "output": {"content": "two", "success": False}},
-                {"type": "custom_tool_call_output", "call_id": "c3", "output": [{"text": "three"}]},
-                {"type": "compaction", "id": "cmp_1", "encrypted_content": "x"},
-                {"type": "web_search_call", "id": "ws_1"},
-                {"type": "tool_search_call", "call_id": "c4", "execution": "client", "arguments": {"query": "q"}},
-                {"type": "tool_search_output", "call_id": "c4", "execution": "client", "tools": [{"name": "t"}]},
-                {"type": "tool_search_call", "id": "ts_1", "call_id": "c5", "execution": "server", "arguments": {}},
-                {"type": "apply_patch_call", "call_id": "c6", "operation": {"type": "delete_file", "path": "a"}},
-                {"type": "apply_patch_call_output", "call_id": "c6", "status": "completed", "output": "done"},
-            ],
-        }
-    )
+    body: dict[str, object] = {
+        "model": "m",
+        "previous_response_id": "resp_0",
+        "input": [
+            {"role": "user", "content": "plain"},
+            {"type": "message", "role": "developer", "content": "rules"},
+            {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "words"}]},
+            {"type": "reasoning", "id": "rs_1", "summary": []},
+            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "said"}]},
+            {"type": "function_call", "call_id": "c1", "name": "f", "arguments": '{"a": 1}'},
+            {"type": "function_call", "call_id": "c2", "name": "f", "arguments": "{broken"},
+            {"type": "local_shell_call", "call_id": "c3", "action": {"command": ["ls"]}},
+            {"type": "function_call_output", "call_id": "c1", "output": "one"},
+            {"type": "function_call_output", "call_id": "c2", "output": {"content": "two", "success": False}},
+            {"type": "custom_tool_call_output", "call_id": "c3", "output": [{"text": "three"}]},
+            {"type": "compaction", "id": "cmp_1", "encrypted_content": "x"},
+            {"type": "web_search_call", "id": "ws_1"},
+            {"type": "tool_search_call", "call_id": "c4", "execution": "client", "arguments": {"query": "q"}},
+            {"type": "tool_search_output", "call_id": "c4", "execution": "client", "tools": [{"name": "t"}]},
+            {"type": "tool_search_call", "id": "ts_1", "call_id": "c5", "execution": "server", "arguments": {}},
+            {"type": "apply_patch_call", "call_id": "c6", "operation": {"type": "delete_file", "path": "a"}},
+            {"type": "apply_patch_call_output", "call_id": "c6", "status": "completed", "output": "done"},
+        ],
+    }
+    call = OpenAIResponses().read(body)
     assert call.previous == "resp_0"
     assert call.items == (
         UserText(text="plain"),
@@ -106,7 +113,7 @@ def test_what_came_of_a_broken_stream() -> None:
     assert not got.finished
     assert (got.response_id, got.text, got.thinking) == ("resp_1", "half of", "hm")
     assert [use.id for use in got.calls] == ["c1"]
-    assert got.content[3]["input"] == "*** Beg"
+    assert mapping(got.content[3])["input"] == "*** Beg"
 
 
 def test_failures() -> None:

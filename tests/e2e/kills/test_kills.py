@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import threading
 import time
@@ -151,7 +152,7 @@ def _kill_recorder(
     while any(process.poll() is None for process in processes):
         old = candidate.kill_recorder()
         toll.recorder += 1
-        wait_until(lambda old=old: candidate.recorder_pid() != old and candidate.recorder_answers(), "another recorder")
+        wait_until(functools.partial(candidate.recorder_replaced, old), "another recorder")
         time.sleep(0.8 + dice.random() * 0.6)  # this test chooses the time between two kills
         toll.look(candidate.state_dir)
 

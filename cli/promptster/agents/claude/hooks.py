@@ -10,7 +10,7 @@ from typing_extensions import override
 from promptster.agents.claude import edits
 from promptster.agents.claude.cut_output import cut_listing, cut_output
 from promptster.capture import actions
-from promptster.capture.agent import HookReport, Identity, ReadsHooks, raw_finding
+from promptster.capture.agent import HookReport, HookStage, Identity, ReadsHooks, raw_finding
 from promptster.capture.providers.interface import ToolUse, mapping, optional_text, text_of
 from promptster.capture.tagged_passages import is_internal
 from promptster.protocol.events import kinds
@@ -72,7 +72,7 @@ def _tool_call(event: str, identity: Identity, payload: Mapping[str, Json]) -> H
         event=event,
         identity=identity,
         findings=[actions.tool_call(tool_use_id=call.id, name=call.name, given=call.input)],
-        stage="call",
+        stage=HookStage.CALL,
         tool_use_id=call.id,
         call=call,
     )
@@ -87,7 +87,7 @@ def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) ->
         event=event,
         identity=identity,
         findings=[result, *_done(call, mapping(response), payload)],
-        stage="result",
+        stage=HookStage.RESULT,
         tool_use_id=call.id,
         call=call,
     )
@@ -147,7 +147,9 @@ def _tool_failure(event: str, identity: Identity, payload: Mapping[str, Json]) -
             )
         )
     findings.extend(cut_output(call.id, error))
-    return HookReport(event=event, identity=identity, findings=findings, stage="result", tool_use_id=call.id, call=call)
+    return HookReport(
+        event=event, identity=identity, findings=findings, stage=HookStage.RESULT, tool_use_id=call.id, call=call
+    )
 
 
 def _subagent_start(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:

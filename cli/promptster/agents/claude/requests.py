@@ -10,9 +10,10 @@ from typing_extensions import override
 from promptster.agents.claude import edits
 from promptster.agents.claude.cut_output import cut_output
 from promptster.capture import actions
-from promptster.capture.agent import GivenPrompt, Identity, Purpose, ReadsRequests
+from promptster.capture.agent import GivenPrompt, Identity, ReadsRequests
 from promptster.capture.providers.interface import load, mapping, text_of
 from promptster.capture.tagged_passages import alone, images_once, is_internal, passage, passages, widest
+from promptster.protocol.events.choices import CallPurpose
 from promptster.protocol.events.kinds import AgentEvent
 
 if TYPE_CHECKING:
@@ -153,21 +154,21 @@ class ClaudeRequests(ReadsRequests):
         return Identity(agent="claude", session=session, agent_id=headers.get("x-claude-code-agent-id", ""))
 
     @override
-    def purpose(self, call: ModelCall, headers: Mapping[str, str], body: Mapping[str, Json]) -> Purpose:
+    def purpose(self, call: ModelCall, headers: Mapping[str, str], body: Mapping[str, Json]) -> CallPurpose:
         """By the class that newer versions send to Anthropic's own address, else by what the request asks for."""
         named = headers.get("x-claude-code-request-class", "")
         if named in _WORK_CLASSES:
-            return "work"
+            return CallPurpose.WORK
         if named == "compaction":
-            return "compaction"
+            return CallPurpose.COMPACTION
         if named == "auxiliary":
-            return _side_purpose(call, body) or "other"
+            return _side_purpose(call, body) or CallPurpose.OTHER
         last = call.last_text
         if any(marker in last for marker in _COMPACTION):
-            return "compaction"
+            return CallPurpose.COMPACTION
         if last.lstrip().startswith(_OWN_REQUESTS):
-            return "other"
-        return _side_purpose(call, body) or "work"
+            return CallPurpose.OTHER
+        return _side_purpose(call, body) or CallPurpose.WORK
 
     @override
     def prompts(self, run: Sequence[UserText]) -> Sequence[GivenPrompt]:
@@ -259,17 +260,17 @@ def _session_in(body: Mapping[str, Json]) -> str:
     return named or user.rpartition("_session_")[2] if "session" in user else ""
 
 
-def _side_purpose(call: ModelCall, body: Mapping[str, Json]) -> Purpose | None:
+def _side_purpose(call: ModelCall, body: Mapping[str, Json]) -> CallPurpose | None:
     """The purpose of a request of Claude Code's own, which has no tools or one for its verdict; else ``None``."""
     schema = mapping(mapping(mapping(body.get("output_config")).get("format")).get("schema")).get("properties")
     keys = set(mapping(schema))
     if call.tools and not keys:
         return None
     if "title" in keys or "isNewTopic" in keys or "sentence-case title" in call.system:
-        return "title"
+        return CallPurpose.TITLE
     if "security monitor" in call.system or "<block>" in call.system or {"block", "shouldBlock"} & keys:
-        return "classifier"
-    return "other"
+        return CallPurpose.CLASSIFIER
+    return CallPurpose.OTHER
 
 
 def _split_reminders(text: str) -> tuple[list[GivenPrompt], str]:

@@ -10,7 +10,7 @@ from promptster.agents.codex.cut_output import cut_output
 from promptster.agents.codex.requests import ADDED
 from promptster.agents.codex.tools import SHELL_TOOLS, command_text, edits_of, files_of, outcome_of, patch_in
 from promptster.capture import actions
-from promptster.capture.agent import HookReport, Identity, ReadsHooks, raw_finding
+from promptster.capture.agent import HookReport, HookStage, Identity, ReadsHooks, raw_finding
 from promptster.capture.providers.interface import ToolUse, mapping, optional_text, text_of
 from promptster.capture.tagged_passages import is_internal
 from promptster.protocol.events import kinds
@@ -66,7 +66,9 @@ def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> Hook
 def _tool_call(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     call = _call(payload)
     finding = actions.tool_call(tool_use_id=call.id, name=call.name, given=call.input)
-    return HookReport(event=event, identity=identity, findings=[finding], stage="call", tool_use_id=call.id, call=call)
+    return HookReport(
+        event=event, identity=identity, findings=[finding], stage=HookStage.CALL, tool_use_id=call.id, call=call
+    )
 
 
 def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
@@ -91,7 +93,9 @@ def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) ->
             )
         )
     findings.extend(cut_output(call.id, text_of(response)))
-    return HookReport(event=event, identity=identity, findings=findings, stage="result", tool_use_id=call.id, call=call)
+    return HookReport(
+        event=event, identity=identity, findings=findings, stage=HookStage.RESULT, tool_use_id=call.id, call=call
+    )
 
 
 def _permission(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:

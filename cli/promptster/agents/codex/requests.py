@@ -14,9 +14,10 @@ from typing_extensions import override
 from promptster.agents.codex.cut_output import cut_output
 from promptster.agents.codex.tools import SHELL_TOOLS, command_text, edits_of, files_of, outcome_of, patch_in
 from promptster.capture import actions
-from promptster.capture.agent import GivenPrompt, Identity, Purpose, ReadsRequests
+from promptster.capture.agent import GivenPrompt, Identity, ReadsRequests
 from promptster.capture.providers.interface import load, mapping, sequence, text_of
 from promptster.capture.tagged_passages import alone, images_once, is_internal
+from promptster.protocol.events.choices import CallPurpose
 from promptster.protocol.events.kinds import AgentEvent
 
 if TYPE_CHECKING:
@@ -45,20 +46,20 @@ _NOT_RUN = (
     "rejected",
     "aborted by user",
 )
-_PURPOSES: Mapping[str, Purpose] = {
-    "turn": "work",
-    "compaction": "compaction",
-    "compact": "compaction",
-    "title": "title",
-    "auto_review": "classifier",
-    "guardian": "classifier",
+_PURPOSES: Mapping[str, CallPurpose] = {
+    "turn": CallPurpose.WORK,
+    "compaction": CallPurpose.COMPACTION,
+    "compact": CallPurpose.COMPACTION,
+    "title": CallPurpose.TITLE,
+    "auto_review": CallPurpose.CLASSIFIER,
+    "guardian": CallPurpose.CLASSIFIER,
 }
-_THREAD_PURPOSES: Mapping[str, Purpose] = {"thread_title": "title"}
+_THREAD_PURPOSES: Mapping[str, CallPurpose] = {"thread_title": CallPurpose.TITLE}
 """The purpose of threads that Codex's terminal program opens for itself, by their source."""
-_SUBAGENT_PURPOSES: Mapping[str, Purpose] = {
-    "compact": "compaction",
-    "guardian": "classifier",
-    "memory_consolidation": "other",
+_SUBAGENT_PURPOSES: Mapping[str, CallPurpose] = {
+    "compact": CallPurpose.COMPACTION,
+    "guardian": CallPurpose.CLASSIFIER,
+    "memory_consolidation": CallPurpose.OTHER,
 }
 
 
@@ -115,7 +116,7 @@ class CodexRequests(ReadsRequests):
         return Identity(agent="codex", session=session, agent_id="" if thread == session else thread)
 
     @override
-    def purpose(self, call: ModelCall, headers: Mapping[str, str], body: Mapping[str, Json]) -> Purpose:
+    def purpose(self, call: ModelCall, headers: Mapping[str, str], body: Mapping[str, Json]) -> CallPurpose:
         """By what Codex itself says about the request, else by its text."""
         metadata = _metadata(headers)
         kind, source = text_of(metadata.get("request_kind")), text_of(metadata.get("thread_source"))
@@ -126,8 +127,8 @@ class CodexRequests(ReadsRequests):
             return _THREAD_PURPOSES[source]
         last = call.last_text
         if "compact" in kind or last.startswith(_COMPACTION) or _asks_to_compact(body):
-            return "compaction"
-        return _PURPOSES.get(kind, "other") if kind else "work"
+            return CallPurpose.COMPACTION
+        return _PURPOSES.get(kind, CallPurpose.OTHER) if kind else CallPurpose.WORK
 
     @override
     def prompts(self, run: Sequence[UserText]) -> Sequence[GivenPrompt]:

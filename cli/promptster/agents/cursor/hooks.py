@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from promptster.capture import actions
-from promptster.capture.agent import CommandEnd, HookReport, Identity, ReadsHooks, Stage, raw_finding
+from promptster.capture.agent import CommandEnd, HookReport, HookStage, Identity, ReadsHooks, raw_finding
 from promptster.capture.providers.interface import (
     ToolUse,
     arguments,
@@ -119,7 +119,7 @@ def _report(
     event: str,
     identity: Identity,
     *findings: AgentEvent,
-    stage: Stage = "other",
+    stage: HookStage = HookStage.OTHER,
     call: ToolUse | None = None,
     pairing_key: tuple[str, ...] = (),
 ) -> HookReport:
@@ -163,14 +163,14 @@ def _prompt(event: str, identity: Identity, payload: Mapping[str, Json]) -> Hook
 def _tool_call(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     call = _call(payload)
     finding = actions.tool_call(tool_use_id=call.id, name=call.name, given=call.input)
-    return _report(event, identity, finding, stage="call", call=call, pairing_key=_pairing_key(call))
+    return _report(event, identity, finding, stage=HookStage.CALL, call=call, pairing_key=_pairing_key(call))
 
 
 def _before_shell(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
     given = {"command": text_of(payload.get("command")), "cwd": text_of(payload.get("cwd"))}
     call = ToolUse(id=text_of(payload.get("tool_use_id")), name="Shell", input=given)
     finding = actions.tool_call(tool_use_id=call.id, name=call.name, given=call.input)
-    return _report(event, identity, finding, stage="call", call=call, pairing_key=_pairing_key(call))
+    return _report(event, identity, finding, stage=HookStage.CALL, call=call, pairing_key=_pairing_key(call))
 
 
 def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) -> HookReport:
@@ -191,7 +191,7 @@ def _tool_result(event: str, identity: Identity, payload: Mapping[str, Json]) ->
     ]
     if is_refused:
         findings.insert(0, actions.permission(decision="denied", call=call))
-    report = _report(event, identity, *findings, stage="result", call=call, pairing_key=_pairing_key(call))
+    report = _report(event, identity, *findings, stage=HookStage.RESULT, call=call, pairing_key=_pairing_key(call))
     return replace(report, ended=ended)
 
 

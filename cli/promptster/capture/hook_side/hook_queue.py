@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 
 from promptster.capture import actions
-from promptster.capture.agent import SAME_WITHIN_MS
+from promptster.capture.agent import SAME_WITHIN_MS, HookStage
 from promptster.capture.hook_side.pairing import HookPairing
 from promptster.capture.providers.interface import ToolUse, canonical
 from promptster.capture.tool_calls import argument_digests
@@ -123,7 +123,7 @@ class HookQueue:
         self._pairing.end(_place(identity), tool_use_id)
 
     def _waits(self, report: HookReport, at: Stamp, *, crowded: bool) -> bool:
-        if report.stage != "call" or crowded or self._writer.now().mono_ms - at.mono_ms >= HOLD_MS:
+        if report.stage != HookStage.CALL or crowded or self._writer.now().mono_ms - at.mono_ms >= HOLD_MS:
             return False
         return not self._is_seen(report) and self._streaming(report.identity)
 
@@ -172,10 +172,10 @@ class HookQueue:
 
     def _answer(self, report: HookReport) -> Sequence[AgentEvent]:
         """The permission that follows from a tool that ran after a permission prompt."""
-        if report.stage == "other" or not report.tool_use_id:
+        if report.stage == HookStage.OTHER or not report.tool_use_id:
             return ()
         known = self._tool_calls.entry(report.identity, report.tool_use_id, report.call)
-        if report.stage == "call":
+        if report.stage == HookStage.CALL:
             known.permission_key, known.identity = _permission_key(report), report.identity
             return ()
         was_asked, known.is_asked, known.permission_key = known.is_asked, False, ""
@@ -184,9 +184,9 @@ class HookQueue:
     def _named(self, report: HookReport) -> HookReport:
         """A report of what a call did, with the call's id, if only the report of the call itself names it."""
         place = _place(report.identity)
-        if report.stage == "result" and report.tool_use_id:
+        if report.stage == HookStage.RESULT and report.tool_use_id:
             self._pairing.end(place, report.tool_use_id)
-        if not report.pairing_key or report.stage == "call" or report.tool_use_id:
+        if not report.pairing_key or report.stage == HookStage.CALL or report.tool_use_id:
             return report
         identifier = self._pairing.take(place, report.pairing_key)
         if not identifier:
@@ -199,7 +199,7 @@ class HookQueue:
             return ()
         known = self._tool_calls.entry(report.identity, report.tool_use_id, report.call)
         known.name = known.name or (report.call.name if report.call else "")
-        if report.stage != "call":
+        if report.stage != HookStage.CALL:
             return (_seq_of(known, report),)
         partner = known.by_hook[-1].partner if known.by_hook else None
         if partner is not None:
@@ -208,21 +208,21 @@ class HookQueue:
         return (outer.seq,) if outer else ()
 
     def _is_repeated(self, report: HookReport, at: Stamp) -> bool:
-        if report.tool_use_id and report.pairing_key and report.stage == "other":
+        if report.tool_use_id and report.pairing_key and report.stage == HookStage.OTHER:
             return False
-        if report.tool_use_id and report.stage != "other":
+        if report.tool_use_id and report.stage != HookStage.OTHER:
             known = self._tool_calls.entry(report.identity, report.tool_use_id, report.call)
             is_repeated = _repeats_call(known, report)
         else:
             is_repeated = self._repeats_other(report, at)
-        if report.pairing_key and report.stage == "call" and not is_repeated:
+        if report.pairing_key and report.stage == HookStage.CALL and not is_repeated:
             self._pairing.begin(_place(report.identity), report.pairing_key, report.tool_use_id)
         return is_repeated
 
     def _repeats_other(self, report: HookReport, at: Stamp) -> bool:
         """Whether a report that names no call repeats another one; it is remembered."""
         place = _place(report.identity)
-        if report.pairing_key and report.stage == "call" and self._pairing.confirm(place, report.pairing_key):
+        if report.pairing_key and report.stage == HookStage.CALL and self._pairing.confirm(place, report.pairing_key):
             return True
         key = (*place, *(report.key or (report.event, _digest(report))))
         last = self._keys.get(key)
@@ -240,7 +240,7 @@ class HookQueue:
 def _repeats_call(known: CallGroup, report: HookReport) -> bool:
     """Whether a report of a call, or of its result, repeats another one; it is remembered."""
     use = report.call or ToolUse(id=report.tool_use_id, name=known.name, input=None)
-    if report.stage == "call":
+    if report.stage == HookStage.CALL:
         if known.repeated_call(use) is not None:
             return True
         known.add("hook", use, None)

@@ -72,7 +72,8 @@ def _system(value: Json) -> str:
 
 def _message_items(message: Mapping[str, Json]) -> Iterator[Item]:
     role, content = message.get("role"), message.get("content")
-    blocks = [{"type": "text", "text": content}] if isinstance(content, str) else sequence(content)
+    alone: list[Json] = [{"type": "text", "text": content}]
+    blocks = alone if isinstance(content, str) else sequence(content)
     if role == "assistant":
         yield from _reply_items(blocks)
     elif role == "user":
@@ -96,8 +97,8 @@ def _user_items(blocks: list[Json]) -> Iterator[Item]:
         block = mapping(raw)
         if block.get("type") == "tool_result":
             yield _result(block)
-        elif block.get("type") == "text" and isinstance(block.get("text"), str):
-            yield UserText(text=block["text"], images=attachments)
+        elif block.get("type") == "text" and isinstance(text := block.get("text"), str):
+            yield UserText(text=text, images=attachments)
             given = True
     if attachments and not given:
         is_of_tool = any(mapping(block).get("type") == "tool_result" for block in blocks)
@@ -190,8 +191,8 @@ class _Assembler(Assembler):
                 blocks.pop(given, None)
         whole = [block for place, block in blocks.items() if place in self._stopped]
         answer.content = list(blocks.values())
-        answer.text = _texts(answer.content)
-        answer.thinking = "".join(text_of(block.get("thinking")) for block in answer.content)
+        answer.text = _texts(list(blocks.values()))
+        answer.thinking = "".join(text_of(block.get("thinking")) for block in blocks.values())
         answer.calls = [_tool_use(block) for block in whole if block.get("type") == "tool_use"]
         answer.ran = list(_ran(whole))
         # for the agent a stop reason ends the answer, even without a message_stop event

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
-Json = Any
+Json = object
 """A value as ``json.loads`` returns it."""
 
 
@@ -205,7 +205,7 @@ def canonical(value: Json) -> str:
 
 def joined_usage(known: Json, new: Json) -> Json:
     """An answer's usage, updated with new values; ``null`` changes nothing."""
-    if not isinstance(new, dict):
+    if not is_object(new):
         return known if new is None else new
     usage = dict(mapping(known))
     for name, value in mapping(new).items():

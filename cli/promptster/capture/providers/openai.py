@@ -21,6 +21,7 @@ from promptster.capture.providers.interface import (
     ToolUse,
     UserText,
     arguments,
+    is_object,
     joined_usage,
     load,
     mapping,
@@ -114,7 +115,8 @@ def _is_answered_here(entry: Mapping[str, Json]) -> bool:
 
 def _message_items(entry: Mapping[str, Json]) -> Iterator[Item]:
     role, content = entry.get("role"), entry.get("content")
-    parts = [{"type": "input_text", "text": content}] if isinstance(content, str) else sequence(content)
+    alone: list[Json] = [{"type": "input_text", "text": content}]
+    parts = alone if isinstance(content, str) else sequence(content)
     if role == "assistant":
         yield ModelText(text="".join(text_of(mapping(part).get("text")) for part in parts))
     elif role == "user":
@@ -177,7 +179,7 @@ def _result(entry: Mapping[str, Json]) -> ToolReturn:
     output = next((entry[field] for field in _OUTPUTS if field in entry), None)
     parts = [output] if isinstance(output, str) else [mapping(part).get("text") for part in sequence(output)]
     success = mapping(output).get("success")
-    if isinstance(output, dict):
+    if is_object(output):
         parts = [mapping(output).get("content")]
     return ToolReturn(
         id=_call_id(entry),
@@ -287,9 +289,9 @@ class _Assembler(Assembler):
                 self._items[place] = item
             if kind.endswith(".done"):
                 self._done.add(place)
-        elif kind.endswith(".delta") and isinstance(body.get("delta"), str):
+        elif kind.endswith(".delta") and isinstance(delta := body.get("delta"), str):
             place = self._place(body, _ids({"id": body.get("item_id")}), is_delta=True)
-            self._pieces.setdefault(place, {}).setdefault(kind, []).append(body["delta"])
+            self._pieces.setdefault(place, {}).setdefault(kind, []).append(delta)
 
     def _place(self, body: Mapping[str, Json], named: set[str], *, is_new: bool = False, is_delta: bool = False) -> int:
         """The position for an event's item: that of its id, else that of its index, else the latest."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from promptster.capture.agent import GivenPrompt
 from promptster.capture.providers.interface import Item, ModelCall, ModelText, Summary, ToolReturn, ToolUse, UserText
+from promptster.protocol.events.choices import CallPurpose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +85,7 @@ def read_turn(call: ModelCall, agent: ReadsRequests, *, purpose: str) -> Turn:
             marks.extend(_mark(item) for item in run)
         else:
             tail, fresh, last_user = _user_run(run, agent)
-            marks.extend(last_user if purpose == "work" else (_mark(item) for item in run))
+            marks.extend(last_user if purpose == CallPurpose.WORK else (_mark(item) for item in run))
     first = _texts(runs[0][1]) if runs else []
     last = _texts(runs[-1][1]) if runs and runs[-1][0] == "user" else []
     answers, uses = _answers(call.items, fresh)

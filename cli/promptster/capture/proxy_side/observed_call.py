@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, assert_never
+from typing import TYPE_CHECKING, Protocol, assert_never
 
 from promptster.capture.providers import provider_of
-from promptster.capture.providers.interface import Json, ModelAnswer, load, mapping
+from promptster.capture.providers.interface import Json, ModelAnswer, is_object, load, mapping
+from promptster.protocol.events.choices import CallPurpose, ResponseOutcome
 from promptster.proxy.decoding import ContentDecoder, content_encoding
 from promptster.proxy.observation import (
     DataMissed,
@@ -38,8 +39,6 @@ _STREAMED = (b"event:", b"data:", b"id:", b"retry:", b":")
 """The possible beginnings of an event stream, which some providers send under another content type."""
 _ERROR_KEPT = 4000
 _HTTP_ERROR = 400
-
-ResponseOutcome = Literal["complete", "cut", "error"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +117,7 @@ class ObservedCall:
         """The conversation, once the request was read."""
         self.attempt: tuple[Asked, int] | None = None
         """The logical request and this attempt's number, once the request was read."""
-        self.purpose = "other"
+        self.purpose = CallPurpose.OTHER
         self.began: Stamp = writer.now()
         self._receiver = receiver
         self._writer = writer
@@ -237,10 +236,10 @@ class ObservedCall:
         decoder = ContentDecoder(self.headers.get("content-encoding", ""), limit=self._limits.request)
         is_coded = self.headers.get("content-encoding", "identity") != "identity"
         body = None if cut else load(decoder.feed(bytes(sent)) if is_coded else sent)
-        is_object = isinstance(body, dict)
+        is_readable = is_object(body)
         return ReadRequest(
-            body=mapping(body) if is_object else None,
-            raw=b"" if is_object else bytes(sent),
+            body=mapping(body) if is_readable else None,
+            raw=b"" if is_readable else bytes(sent),
             sha256=self._hash.hexdigest(),
             cut=cut or decoder.fault is not None,
         )
@@ -278,16 +277,27 @@ class ObservedCall:
         """How the attempt ended, and the reason if it was not complete."""
         why: Json = answer.error
         if self._status is None:
-            return ("error" if transport == "failed" else "cut"), {"type": transport, "detail": detail}
+            return (ResponseOutcome.ERROR if transport == "failed" else ResponseOutcome.CUT), {
+                "type": transport,
+                "detail": detail,
+            }
         if self._status >= _HTTP_ERROR:
-            return "error", why or {"type": "http", "body": whole[:_ERROR_KEPT].decode("utf-8", "replace")}
+            return ResponseOutcome.ERROR, why or {
+                "type": "http",
+                "body": whole[:_ERROR_KEPT].decode("utf-8", "replace"),
+            }
         if why is not None:
-            return "error", why
+            return ResponseOutcome.ERROR, why
         unread = self._decoder.fault or ("missed" if self._missed else None)
         if self._sse is not None and self._sse.oversized:
             unread = "too_large"
         if unread and (answer.finished or transport == "complete"):
-            return "complete", {"type": "not_observed", "detail": unread}
+            return ResponseOutcome.COMPLETE, {"type": "not_observed", "detail": unread}
         if answer.finished or (answer.ended and transport == "complete"):
-            return "complete", {"type": "begun_again", "content": answer.dropped} if answer.dropped else None
-        return "cut", {"type": transport, "detail": detail} if transport != "complete" else {"type": "unfinished"}
+            return ResponseOutcome.COMPLETE, {
+                "type": "begun_again",
+                "content": answer.dropped,
+            } if answer.dropped else None
+        return ResponseOutcome.CUT, {"type": transport, "detail": detail} if transport != "complete" else {
+            "type": "unfinished"
+        }

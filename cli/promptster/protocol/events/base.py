@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeAlias, dataclass_transform
 
 from msgspec import Struct, StructMeta
 
-Json: TypeAlias = Any
+Json: TypeAlias = object
 """A JSON value, as an agent or a provider sent it."""
 
 FieldType: TypeAlias = Literal["text", "json", "int", "bool", "bytes"]

@@ -19,7 +19,7 @@ from promptster.protocol.bundle import read_bundle, write_bundle
 from promptster.protocol.consent import Certificate
 from promptster.protocol.errors import ProtocolError
 from promptster.protocol.signing import Envelope
-from promptster.protocol.verdict import Effect
+from promptster.protocol.verdict import Effect, VerdictWord
 from promptster.protocol.verification import verify_bundle
 from promptster.session.current import CERTIFICATE, Current
 from promptster.session.leaving.own_copy import Signed, closes
@@ -60,7 +60,7 @@ class Completed:
 
 def may_be_completed(verification: Verification) -> bool:
     """Return whether a bundle is genuine but lacks something that its collector may have."""
-    return verification.verdict in {"incomplete", "consistent"} and any(
+    return verification.verdict in {VerdictWord.INCOMPLETE, VerdictWord.CONSISTENT} and any(
         finding.effect is Effect.INCOMPLETE and finding.code in _FETCHABLE for finding in verification.findings
     )
 
@@ -88,9 +88,9 @@ def complete(current: Current, file: Path, data: bytes, config: Config) -> Compl
         PromptsterError: the file cannot be written.
     """
     now = verify_bundle(data, trusted=trusted_keys(current.folder).fingerprints)
-    if now.verdict == "verified":
+    if now.verdict is VerdictWord.VERIFIED:
         return Completed(verification=now, size=len(data), changed=False)
-    if now.verdict != "incomplete":
+    if now.verdict is not VerdictWord.INCOMPLETE:
         raise SessionError(
             f"{file} is {now.verdict}, so nothing can be added to it",
             hint=f"Nothing was changed. To see why: promptster verify {shlex.quote(str(file))}",
@@ -135,7 +135,7 @@ def _fetch_better(current: Current, file: Path, data: bytes, now: Verification, 
             fits = True
             if _is_better(verification, now):
                 best, now = made, verification
-            if now.verdict == "verified":
+            if now.verdict is VerdictWord.VERIFIED:
                 break
     if best is not None:
         return best
@@ -217,7 +217,7 @@ def _unlogged(verification: Verification) -> int:
 def _is_worse(made: Verification, now: Verification) -> bool:
     """Return whether something that the copy has would be lost."""
     return (
-        made.verdict not in {"verified", "incomplete"}
+        made.verdict not in {VerdictWord.VERIFIED, VerdictWord.INCOMPLETE}
         or made.certificate != now.certificate
         or made.events < now.events
         or made.shown < now.shown

@@ -23,7 +23,7 @@ from promptster.protocol.errors import ProtocolError
 from promptster.protocol.receipt import Check, Close
 from promptster.protocol.signing import Envelope
 from promptster.protocol.transparency_log import LogProof
-from promptster.protocol.verdict import Effect
+from promptster.protocol.verdict import Effect, VerdictWord
 from promptster.protocol.verification import verify_bundle
 from promptster.session.current import CERTIFICATE
 from promptster.session.joining import redeeming
@@ -65,14 +65,14 @@ class OwnCopy:
     @property
     def settled(self) -> bool:
         """Whether the session is finished on this computer, because at most log proofs are missing."""
-        if self.verification.verdict == "verified":
+        if self.verification.verdict is VerdictWord.VERIFIED:
             return True
         lacking = {found.code for found in self.verification.findings if found.effect is not Effect.NOTE}
         return self.complete and lacking == {"not_in_log"}
 
     def log_is_late(self, organisation: str) -> list[str]:
         """Return the lines for the candidate if only log proofs are missing; empty otherwise."""
-        if self.verification.verdict == "verified" or not self.settled:
+        if self.verification.verdict is VerdictWord.VERIFIED or not self.settled:
             return []
         what = "; ".join(found.text for found in self.verification.findings if found.code == "not_in_log")
         return [

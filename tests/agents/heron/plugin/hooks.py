@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from promptster.capture import actions
-from promptster.capture.agent import HookReport, Identity, ReadsHooks, raw_finding
+from promptster.capture.agent import HookReport, HookStage, Identity, ReadsHooks, raw_finding
 from promptster.capture.providers.interface import ToolUse, mapping, text_of
 from promptster.protocol.events import kinds
 
@@ -43,7 +43,7 @@ class HeronHooks(ReadsHooks):
         if event == "tool_begins":
             found = [actions.tool_call(tool_use_id=call.id, name=call.name, given=call.input)]
             return HookReport(
-                event=event, identity=identity, findings=found, stage="call", tool_use_id=call.id, call=call
+                event=event, identity=identity, findings=found, stage=HookStage.CALL, tool_use_id=call.id, call=call
             )
         if event == "tool_ended":
             result = actions.tool_result(
@@ -54,6 +54,11 @@ class HeronHooks(ReadsHooks):
                 tool_use_id=call.id, path=text_of(args.get("file")), content=text_of(args.get("content"))
             )
             return HookReport(
-                event=event, identity=identity, findings=[result, edit], stage="result", tool_use_id=call.id, call=call
+                event=event,
+                identity=identity,
+                findings=[result, edit],
+                stage=HookStage.RESULT,
+                tool_use_id=call.id,
+                call=call,
             )
         return HookReport(event=event or "unknown", identity=identity, findings=found)

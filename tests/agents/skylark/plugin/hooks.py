@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from promptster.agents.skylark.requests import WRITES, written
 from promptster.capture import actions
-from promptster.capture.agent import HookReport, Identity, ReadsHooks, raw_finding
+from promptster.capture.agent import HookReport, HookStage, Identity, ReadsHooks, raw_finding
 from promptster.capture.providers.interface import ToolUse, mapping, text_of
 from promptster.protocol.events import kinds
 
@@ -39,7 +39,7 @@ class SkylarkHooks(ReadsHooks):
         if event == "before_tool":
             found = [actions.tool_call(tool_use_id=call.id, name=call.name, given=call.input)]
             return HookReport(
-                event=event, identity=identity, findings=found, stage="call", tool_use_id=call.id, call=call
+                event=event, identity=identity, findings=found, stage=HookStage.CALL, tool_use_id=call.id, call=call
             )
         if event == "after_tool":
             failed = payload.get("failed") is True
@@ -50,7 +50,7 @@ class SkylarkHooks(ReadsHooks):
                 event=event,
                 identity=identity,
                 findings=[result, *done],
-                stage="result",
+                stage=HookStage.RESULT,
                 tool_use_id=call.id,
                 call=call,
             )
