@@ -259,5 +259,5 @@ def build_app(services: Services, *, background: bool = True) -> Litestar:
 
 
 def system_clock() -> Clock:
-    """The system clock."""
+    """The clock of this computer; tests give the app another one."""
     return SystemClock()

@@ -50,7 +50,7 @@ class SlotState(Enum):
 
 @dataclass(eq=False)
 class ConnectionSlot:
-    """The slot of one connection."""
+    """What one open connection is doing, for how long, and for whom."""
 
     connection: socket.socket
     descriptor: int
@@ -163,7 +163,7 @@ class _Accepted(socket.socket):
     slots: ConnectionSlots | None = None
 
     def close(self) -> None:
-        """Close it."""
+        """Close the socket, and let another connection have its slot."""
         super().close()
         if self.slot is not None and self.slots is not None:
             self.slots.leave(self.slot)

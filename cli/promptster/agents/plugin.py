@@ -30,7 +30,7 @@ class HookTransport(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class AgentPlugin:
-    """One agent."""
+    """What the program can do for one agent; the parts are loaded when they are needed."""
 
     facts: AgentFacts
     """Its line in the catalogue."""

@@ -242,7 +242,7 @@ class CollectorClient:
         return self._team("GET", "/v1/me")
 
     def create_assessment(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Create an assessment."""
+        """Create an assessment, and with it the policy that its candidates are shown."""
         return self._team("POST", "/v1/assessments", document)
 
     def assessments(self) -> dict[str, Any]:
@@ -266,5 +266,5 @@ class CollectorClient:
         return self._team("POST", "/v1/tokens", document)
 
     def revoke_token(self, token_id: str) -> dict[str, Any]:
-        """Revoke a token."""
+        """End a token's access at once."""
         return self._team("DELETE", f"/v1/tokens/{token_id}")

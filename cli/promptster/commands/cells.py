@@ -50,5 +50,5 @@ def length(minutes: int) -> str:
 
 
 def counted_days(days: int) -> str:
-    """``30 days``."""
+    """A number of days with its noun: ``1 day``, ``30 days``."""
     return f"{days} day" if days == 1 else f"{days} days"

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 
 class AgentFacts(NamedTuple):
-    """One agent."""
+    """What candidate, collector and replay know of one agent."""
 
     id: str
     """Its name in events, policies and hook addresses, and the name of its folder."""

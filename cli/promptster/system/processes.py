@@ -28,7 +28,7 @@ _PS_FIELDS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """One process."""
+    """What the system says about a process; its id alone may later be another's."""
 
     pid: int
     started: str

@@ -26,7 +26,7 @@ class AssessmentRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class AssessmentAnswer:
-    """One assessment."""
+    """An assessment as its team reads it."""
 
     id: str
     title: str

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class NewOrganisation:
-    """A new organisation."""
+    """An organisation that was just created, with its owner's token."""
 
     id: str
     name: str

@@ -30,7 +30,7 @@ _SIZE: Final = 32
 
 @dataclass(frozen=True, kw_only=True)
 class BackupKey:
-    """One backup key."""
+    """A key that opens the backups of a few days."""
 
     name: str
     key: bytes

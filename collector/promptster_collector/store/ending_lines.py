@@ -34,7 +34,7 @@ _CHANGED = "Restore the tombstones folder from its newest copy."
 
 
 class EndingKind(StrEnum):
-    """What ended."""
+    """What an ending was of; each is remembered so that no backup brings it back."""
 
     SESSION = "session"
     TOKEN = "token"  # noqa: S105 - a word

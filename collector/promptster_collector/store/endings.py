@@ -72,7 +72,7 @@ class Ending:
 
     @classmethod
     def of_erased_session(cls, erased: ErasedSession, at_ms: int) -> Ending:
-        """An erased session."""
+        """The ending of a session that was erased, with its tombstone."""
         return cls(
             what=EndingKind.SESSION,
             organisation=erased.organisation,
@@ -249,7 +249,7 @@ class Endings:
             yield _erased_session(document)
 
     def erased_session(self, session: str) -> ErasedSession | None:
-        """One erased session."""
+        """A session's ending, or ``None`` if it was not erased."""
         document = self._ended.get((EndingKind.SESSION, session))
         return None if document is None else _erased_session(document)
 

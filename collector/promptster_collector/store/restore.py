@@ -33,7 +33,7 @@ _DRAFT: Final = re.compile(r"\.restore\.[0-9a-f]{8}")
 
 @dataclass(frozen=True, kw_only=True)
 class Restore:
-    """One restore."""
+    """Where a backup is restored from and to."""
 
     settings: Settings
     source: BackupSource

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ShellStart:
-    """How to start the shell."""
+    """The command line and the environment of the shell in which agents are recorded."""
 
     program: Path
     arguments: tuple[str, ...]
