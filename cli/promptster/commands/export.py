@@ -11,7 +11,7 @@ import typer
 from promptster.commands import needed
 from promptster.commands.options import Json, TeamCollector
 from promptster.commands.source import SourceArgument
-from promptster.protocol.verdict import VerdictWord
+from promptster.protocol.verdict_words import VerdictWord
 from promptster.replay import exporters
 
 if TYPE_CHECKING or needed.work:

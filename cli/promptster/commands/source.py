@@ -12,7 +12,7 @@ import typer
 from promptster.commands import needed
 from promptster.commands.short_ids import SHORTEST, the_one
 from promptster.errors import NotSignedInError, PromptsterError, UsageError, reason_of
-from promptster.protocol.verdict import VerdictWord
+from promptster.protocol.verdict_words import VerdictWord
 
 if TYPE_CHECKING or needed.work:
     from promptster.config import PinnedKeys

@@ -9,7 +9,7 @@ import typer
 
 from promptster.commands import needed
 from promptster.commands.options import Json
-from promptster.protocol.verdict import VerdictWord
+from promptster.protocol.verdict_words import VerdictWord
 
 if TYPE_CHECKING or needed.work:
     from promptster.clock import SystemClock

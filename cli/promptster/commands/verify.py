@@ -16,7 +16,7 @@ import typer
 
 from promptster.commands import needed
 from promptster.commands.options import Json
-from promptster.protocol.verdict import VerdictWord
+from promptster.protocol.verdict_words import VerdictWord
 
 if TYPE_CHECKING or needed.work:
     from promptster.commands.histories import EXIT_CODE, read_histories, rest_told, tell

@@ -14,6 +14,7 @@ from promptster.protocol.events import OpenedEvent
 from promptster.protocol.log_consistency import View
 from promptster.protocol.policy import Policy
 from promptster.protocol.receipt import Close
+from promptster.protocol.verdict_words import VerdictWord
 
 CLAIM: Final = (
     "Signatures prove order, integrity and, after a receipt, that nothing received was changed, inserted, reordered or "
@@ -28,18 +29,6 @@ UNTIMED: Final = "untimed: could have been rewritten before upload"
 """The label of events that were received more than five minutes after they happened."""
 
 _MINUTE_MS: Final = 60_000
-
-
-class VerdictWord(enum.StrEnum):
-    """What a bundle is after the checks."""
-
-    VERIFIED = "verified"
-    CONSISTENT = "consistent"
-    """Nothing contradicts it, and nobody known signed it."""
-    INCOMPLETE = "incomplete"
-    ALTERED = "altered"
-    UNREADABLE = "unreadable"
-
 
 MAX_FINDINGS_OF_A_CODE: Final = 50
 """Findings of one name that are reported one by one; a last one counts the rest."""

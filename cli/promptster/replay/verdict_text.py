@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, assert_never
 
 from promptster.protocol.plausibility import ABSENCES, TIMES
-from promptster.protocol.verdict import CLAIM, UNTIMED, Effect, VerdictWord, in_words
+from promptster.protocol.verdict import CLAIM, UNTIMED, Effect, in_words
+from promptster.protocol.verdict_words import VerdictWord
 from promptster.replay.formatting import counted
 from promptster.replay.policy_text import TEXTS, text_notes
 from promptster.times import moment

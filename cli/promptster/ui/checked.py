@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from promptster.protocol.gaps import PAUSE_LEAD, PAUSED, is_outage
 from promptster.protocol.receipt import LAPSED
-from promptster.protocol.verdict import UNTIMED, VerdictWord, in_words
+from promptster.protocol.verdict import UNTIMED, in_words
+from promptster.protocol.verdict_words import VerdictWord
 from promptster.replay.verdict_text import SHORT_CLAIM, findings, log, notes, words
 from promptster.times import moment, soon, span
 from promptster.ui.escape import escape_line

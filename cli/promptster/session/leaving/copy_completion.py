@@ -19,7 +19,8 @@ from promptster.protocol.bundle import read_bundle, write_bundle
 from promptster.protocol.consent import Certificate
 from promptster.protocol.errors import ProtocolError
 from promptster.protocol.signing import Envelope
-from promptster.protocol.verdict import Effect, VerdictWord
+from promptster.protocol.verdict import Effect
+from promptster.protocol.verdict_words import VerdictWord
 from promptster.protocol.verification import verify_bundle
 from promptster.session.current import CERTIFICATE, Current
 from promptster.session.leaving.own_copy import Signed, closes

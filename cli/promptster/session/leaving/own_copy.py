@@ -23,7 +23,8 @@ from promptster.protocol.errors import ProtocolError
 from promptster.protocol.receipt import Check, Close
 from promptster.protocol.signing import Envelope
 from promptster.protocol.transparency_log import LogProof
-from promptster.protocol.verdict import Effect, VerdictWord
+from promptster.protocol.verdict import Effect
+from promptster.protocol.verdict_words import VerdictWord
 from promptster.protocol.verification import verify_bundle
 from promptster.session.current import CERTIFICATE
 from promptster.session.joining import redeeming
