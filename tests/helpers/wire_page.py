@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CALLERS = {
     ANYONE: "anyone",
-    INVITED: "whoever holds the invite's secret",
+    INVITED: "anyone who has the invite's secret",
     SIGNED: "anyone with a valid signature in the body",
     TEAM: "owner, recruiter, reviewer",
     OWNERS: "owner",
