@@ -138,4 +138,5 @@ def main(pythons: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    unknown = [asked for asked in sys.argv[1:] if shutil.which(asked) is None]
+    sys.exit(f"not a program: {', '.join(unknown)}; name each Python by its path" if unknown else main(sys.argv[1:]))
