@@ -129,7 +129,7 @@ def _results(page: Page, tries: list[dict[str, Any]]) -> list[Any]:
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (390, 844)])
 def test_no_filter_ever_moves_the_place(browser: Browser, tmp_path: Path, width: int, height: int) -> None:
-    """Of seventy tries at each width none ends more than two pixels away.
+    """Of a hundred tries at each width none ends more than two pixels away.
 
     Each filter makes the list anew, so that each is set and removed while rows are still being built. Only a search
     begins with a whole list: until the typing has paused the browser itself keeps the place, by whole pixels each time
@@ -140,9 +140,9 @@ def test_no_filter_ever_moves_the_place(browser: Browser, tmp_path: Path, width:
     events = _large()
     page = open_page(browser, tmp_path, events, (width, height))
     index: list[Any] = json.loads(page.run("document.getElementById('index').textContent"))["rows"]
-    tries = _tries(random.Random(width), 70)  # noqa: S311 - tries, not secrets
+    tries = _tries(random.Random(width), 100)  # noqa: S311 - tries, not secrets
     results = _results(page, tries)
-    filtered = 0
+    filtered = 0  # how many depends on which rows were built at the moment; a slow machine has fewer
     for tried, result in zip(tries, results, strict=True):
         was: dict[int, float] = dict(result["was"]["rows"])
         now: dict[int, float] = dict(result["now"]["rows"])
@@ -160,7 +160,7 @@ def test_no_filter_ever_moves_the_place(browser: Browser, tmp_path: Path, width:
         assert near.get(kept) == min(near.values()), (tried, result)
         assert kept != read or abs(dict(between["rows"])[kept] - was[kept]) <= EXACT, (tried, result)
         assert kept == read or abs(dict(between["rows"])[kept] - 8) <= EXACT, (tried, result)
-    assert filtered > 5  # about twelve on a fast machine; how many depends on which rows were built at the moment
+    assert filtered > 10
     assert page.problems == []
 
 
