@@ -130,7 +130,7 @@ def test_the_agents_are_named_without_loading_one(words: tuple[str, ...], home: 
 
 
 def test_help_in_a_process_that_works_later_leaves_nothing_half_loaded(capsys: pytest.CaptureFixture[str]) -> None:
-    """A command that was loaded for its help only is loaded anew when it runs."""
+    """A command that was loaded for its help only is loaded again when it runs."""
     assert main(["export", "--help"]) == 0
     assert main(["export", "no such file"]) == 2
     assert "unexpected fault" not in capsys.readouterr().err
@@ -269,7 +269,7 @@ def test_every_error_is_one_document_and_its_exit_code(
         ),
         (
             OSError(errno.ENOTDIR, "Not a directory", "/home/x/.local"),
-            "error: cannot use /home/x/.local: a file is in the place of a folder\nMove that file away.\n",
+            "error: cannot use /home/x/.local: there is a file where a folder should be\nMove that file away.\n",
         ),
     ],
 )

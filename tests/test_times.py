@@ -26,6 +26,12 @@ def test_a_moment_of_another_year_says_its_year() -> None:
     assert times.soon(_NOW + 40 * _DAY, _NOW, zone=_BERLIN) == "9 January 2027, 08:07"
 
 
+def test_a_time_in_a_sentence_has_its_preposition() -> None:
+    """A time of today is ``at``, one of another day is ``on``."""
+    assert times.at_or_on(_NOW - 60_000, _NOW, zone=_BERLIN) == "at 08:06"
+    assert times.at_or_on(_NOW + 2 * _DAY, _NOW, zone=_BERLIN) == "on 2 December, 08:07"
+
+
 def test_a_record_and_a_table_have_their_own_forms() -> None:
     """A record has the year; a column is narrow and of one width."""
     assert times.moment(_NOW, zone=_BERLIN) == "30 November 2026, 08:07"

@@ -58,8 +58,8 @@ and other programs are never recorded."""
 _FOR_TEAMS = """\
 Usage: promptster COMMAND [OPTIONS]
 
-Commands for hiring teams: set up assessments, invite people, read what they
-agreed to share. They need an access token: promptster login"""
+Commands for hiring teams: set up assessments, invite people, and read their
+recordings. They need an access token: promptster login"""
 
 _ENDING = """\
 promptster COMMAND --help    more about one command

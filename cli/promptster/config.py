@@ -203,7 +203,9 @@ class PinnedKeys:
         vouched = [keys for keys in found if keys is not None]
         if len(vouched) < len(found):
             raise CollectorError(
-                f"collector {url} does not have the key that the invite names", code="collector_not_pinned"
+                f"collector {url} does not have the key that the invite names",
+                hint="Check with the person who invited you that the link is complete and theirs.",
+                code="collector_not_pinned",
             )
         trusted = max(vouched, key=lambda keys: len(keys.collector))  # the longest begins earliest
         pin = _Pin(root=kid(trusted.collector[0].public_key), keys=trusted)

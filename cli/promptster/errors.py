@@ -32,14 +32,14 @@ import sys
 from typing import ClassVar, Final
 
 _ROOM = "Free some space, then run the same command again. Nothing recorded is lost."
-_OWN = "Make it yours and writable, or name other folders with XDG_STATE_HOME, XDG_DATA_HOME and XDG_CONFIG_HOME."
+_OWN = "Take ownership of it, or set XDG_STATE_HOME, XDG_DATA_HOME and XDG_CONFIG_HOME to other folders."
 _STORAGE: Final = {
     errno.ENOSPC: ("write", "disk full", _ROOM),
     errno.EDQUOT: ("write", "disk quota used up", _ROOM),
     errno.EROFS: ("write", "read-only disk", _OWN),
     errno.EACCES: ("use", "permission denied", _OWN),
     errno.EPERM: ("use", "operation not permitted", _OWN),
-    errno.ENOTDIR: ("use", "a file is in the place of a folder", "Move that file away."),
+    errno.ENOTDIR: ("use", "there is a file where a folder should be", "Move that file away."),
     errno.ELOOP: ("use", "its links form a loop", "Replace them with a folder."),
     errno.EIO: ("use", "disk error", "Check the system log."),
 }

@@ -32,7 +32,7 @@ _LOCAL_PEERPID = 2
 _XUCRED_BYTES = 76
 """macOS: ``struct xucred``; its second 32 bits are the user's number, as on Linux in ``struct ucred``."""
 _NOTHING_SENT = "Nothing was sent there."
-OWN_FOLDER_HINT = f"{_NOTHING_SENT} Have it removed, then run `promptster resume`."
+OWN_FOLDER_HINT = f"{_NOTHING_SENT} Ask its owner or an administrator to remove it. Then run `promptster resume`."
 """The hint for a folder of another user inside one of our folders."""
 SHARED_FOLDER_HINT = f"{_NOTHING_SENT} To continue in your own folder:\nXDG_RUNTIME_DIR=$(mktemp -d) promptster resume"
 """The hint for a folder of another user inside a shared folder."""
@@ -126,7 +126,7 @@ def require_our_folder(path: Path | str) -> None:
             raise _not_yours(path, facts)
     if facts.st_mode & _ANYBODY_WRITES:
         raise NotPrivateError(
-            f"any user of this computer can write into {path}", hint=f"To close it:\nchmod 700 {quote(str(path))}"
+            f"any user of this computer can write to {path}", hint=f"To close it:\nchmod 700 {quote(str(path))}"
         )
 
 
@@ -144,7 +144,7 @@ def _require_place(path: Path | str) -> None:
 def _not_yours(path: Path | str, facts: os.stat_result) -> NotPrivateError:
     return NotPrivateError(
         f"{path} belongs to {owner(facts.st_uid)}, not to you",
-        hint="Use your own account, or name another folder with XDG_STATE_HOME, XDG_DATA_HOME and XDG_CONFIG_HOME.",
+        hint="Use your own account, or set XDG_STATE_HOME, XDG_DATA_HOME and XDG_CONFIG_HOME to your own folders.",
     )
 
 
@@ -215,9 +215,9 @@ def owner(uid: int | None) -> str:
     import pwd  # noqa: PLC0415 - rarely needed
 
     try:
-        return f"the user {pwd.getpwuid(uid).pw_name}"
+        return f"user {pwd.getpwuid(uid).pw_name}"
     except KeyError:
-        return f"the user with the number {uid}"
+        return f"user {uid}"
 
 
 def _may_change(facts: os.stat_result) -> bool:

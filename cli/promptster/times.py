@@ -78,6 +78,12 @@ def soon(ms: int, now_ms: int, *, zone: tzinfo | None = None) -> str:
     return f"{at.day} {_MONTHS[at.month - 1]}, {at:%H:%M}"
 
 
+def at_or_on(ms: int, now_ms: int, *, zone: tzinfo | None = None) -> str:
+    """``at 09:31`` on the day of ``now_ms``, else ``on 2 December, 10:00``; for a sentence."""
+    same = day(ms, zone=zone) == day(now_ms, zone=zone)
+    return f"{'at' if same else 'on'} {soon(ms, now_ms, zone=zone)}"
+
+
 def date(ms: int, now_ms: int, *, zone: tzinfo | None = None) -> str:
     """``30 December``, with the year if it differs from that of ``now_ms``."""
     at, now = _local(ms, zone), _local(now_ms, zone)

@@ -45,7 +45,7 @@ class OptionError(SetupError):
 
 
 _ROOM = "Free some space."
-_OWN = "Make it writable for your user, or name another path."
+_OWN = "Make it writable for your user, or choose another path."
 _FILE_HINTS: Final = {
     errno.ENOSPC: _ROOM,
     errno.EDQUOT: _ROOM,

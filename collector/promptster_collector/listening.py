@@ -165,7 +165,7 @@ def refuse_taken_ready_file(ready_file: Path | None) -> None:
         return
     plain = ready_file.is_file() and not ready_file.is_symlink() and ready_file.stat().st_size <= _READY_BYTES
     if not plain or not _READY.fullmatch(ready_file.read_bytes()):
-        hint = "Name another --ready-file, or remove it."
+        hint = "Choose another --ready-file, or remove it."
         raise OptionError(f"{ready_file} already exists and is not a ready file", hint=hint, code="ready_file")
 
 

@@ -59,7 +59,7 @@ def test_an_output_that_claude_code_keeps_in_a_file() -> None:
     _hook(bench, "PreToolUse")
     _hook(bench, "PostToolUse", tool_response={"stdout": "x" * 30000, "persistedOutputSize": 200001})
     _answered(bench, APART)
-    assert _marks(bench) == [("x" * 30000, ("cut by the agent: 30,000 of 200,001 bytes kept",))]
+    assert _marks(bench) == [("x" * 30000, ("truncated by the agent: 30,000 of 200,001 bytes kept",))]
 
 
 def test_what_the_proxy_knows_of_it() -> None:
@@ -67,7 +67,7 @@ def test_what_the_proxy_knows_of_it() -> None:
     bench = CaptureBench()
     _asked(bench, command="make")
     _answered(bench, APART)
-    assert _marks(bench) == [(APART, ("cut by the agent: in full it was 195.3KB",))]
+    assert _marks(bench) == [(APART, ("truncated by the agent: 195.3KB in full",))]
 
 
 def test_a_result_that_is_no_command() -> None:
@@ -75,7 +75,7 @@ def test_a_result_that_is_no_command() -> None:
     bench = CaptureBench()
     _asked(bench, "mcp__x__y")
     _answered(bench, APART, name="mcp__x__y")
-    assert _marks(bench, "tool_result") == [(APART, ("cut by the agent: in full it was 195.3KB",))]
+    assert _marks(bench, "tool_result") == [(APART, ("truncated by the agent: 195.3KB in full",))]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_file_that_claude_code_did_not_read_whole(response: dict[str, Any], wo
     _hook(bench, "PreToolUse", **given)
     _hook(bench, "PostToolUse", tool_response=response, **given)
     _answered(bench, "the beginning", name="Read")
-    marks = () if words is None else (f"cut by the agent{words}",)
+    marks = () if words is None else (f"truncated by the agent{words}",)
     assert _marks(bench, "tool_result") == [("the beginning", marks)]
 
 
@@ -109,7 +109,7 @@ def test_an_output_cut_in_its_middle(*, is_hooked: bool) -> None:
         _hook(bench, "PreToolUse")
         _hook(bench, "PostToolUseFailure", error=f"Exit code 3\n{MIDDLE}")
     _answered(bench, f"Exit code 3\n{MIDDLE}", is_error=True)
-    assert _marks(bench) == [(MIDDLE, ("cut by the agent: 20,012 characters left out",))]
+    assert _marks(bench) == [(MIDDLE, ("truncated by the agent: 20,012 characters left out",))]
 
 
 @pytest.mark.parametrize("is_hooked", [False, True])
@@ -130,7 +130,7 @@ def test_an_output_that_codex_cut(*, is_hooked: bool) -> None:
             bench.hook("codex", hook_event_name="PreToolUse", **told)
             bench.hook("codex", hook_event_name="PostToolUse", **told, tool_response=LONG)
     ((output, marks),) = _marks(bench)
-    assert marks == ("cut by the agent: in full it was 50,001 tokens",)
+    assert marks == ("truncated by the agent: 50,001 tokens in full",)
     assert "40001 tokens truncated" in output
 
 

@@ -1,4 +1,4 @@
-"""Edits have the line ends and the byte order mark that their file has on disk, whichever source reports them."""
+"""Edits have the line endings and the byte order mark that their file has on disk, whichever source reports them."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _asked(bench: CaptureBench, name: str, given: dict[str, Any], result: str, m
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=LINES, first=st.integers(0, 5), count=st.integers(1, 3))
 def test_a_passage_that_the_proxy_sees(tmp_path: Path, *, lines: list[tuple[str, str]], first: int, count: int) -> None:
-    """A passage has the line ends that the file has, before and after."""
+    """A passage has the line endings that the file has, before and after."""
     path, bench = tmp_path / "win.txt", CaptureBench({"workspace": tmp_path})
     rows = [f"{number}{word}{end}" for number, (word, end) in enumerate(lines)]
     first %= len(rows)
@@ -176,7 +176,7 @@ def test_a_patch_by_codex(tmp_path: Path, *, is_hooked: bool) -> None:
 
 
 def test_an_edit_by_cursor(tmp_path: Path) -> None:
-    """The passages that its hook names have the line ends of the file."""
+    """The passages that its hook names have the line endings of the file."""
     path, bench = tmp_path / "win.txt", CaptureBench({"workspace": tmp_path})
     common = {"conversation_id": "c", "generation_id": "g", "cursor_version": "2"}
     given = {"file_path": str(path)}

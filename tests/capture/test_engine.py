@@ -48,7 +48,7 @@ def test_a_resent_history_gives_no_prompt_twice(bench: CaptureBench) -> None:
 
 
 def test_the_same_words_twice_are_two_prompts(bench: CaptureBench) -> None:
-    """Prompts are distinguished by their place, also if each answer is the same."""
+    """Prompts are distinguished by their place, even if each answer is the same."""
     history: list[tuple[str, Any]] = []
     for _ in range(5):
         history.append(("user", "continue"))

@@ -162,7 +162,7 @@ def test_edits_of_claude_code() -> None:
 
 
 def test_commands_and_edits_of_codex() -> None:
-    """Exit codes come from what the model is shown; a patch is one edit per file, also if a shell applies it."""
+    """Exit codes come from what the model is shown; a patch is one edit per file, even if a shell applies it."""
     bench = played("codex/0.169.0/direct_tools")
     assert values(bench.kinds("command", src="proxy"), "tool_use_id", "exit_code", "output") == [
         ("call_1B", 3, "err\n"),

@@ -164,7 +164,7 @@ def test_what_is_no_file_is_never_replaced(running: RunningCollector, tmp_path: 
     os.mkfifo(pipe)
     for force in ((), ("--force",)):
         done = run_command("keys", "--data", running.data, "-o", pipe, *force)
-        assert (done.returncode, done.stderr) == (2, f"error: {pipe} is not a file\nName a file.\n")
+        assert (done.returncode, done.stderr) == (2, f"error: {pipe} is not a file\nChoose a file.\n")
         assert pipe.is_fifo()
     missing = run_command("keys", "--data", running.data, "-o", tmp_path / "no" / "x", "--json")
     assert (missing.returncode, json.loads(missing.stdout)["error"]["code"]) == (2, "file")

@@ -1,4 +1,4 @@
-"""On a full disk new writes are refused by name, and reading and deletion continue, also after a restart."""
+"""On a full disk new writes are refused by name, and reading and deletion continue, even after a restart."""
 
 from __future__ import annotations
 

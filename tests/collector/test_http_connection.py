@@ -69,7 +69,7 @@ def test_what_is_not_http_is_a_problem_document(running: RunningCollector, sent:
 
 
 def test_a_head_is_bounded_in_one_piece(running: RunningCollector) -> None:
-    """One field, the target or the number of fields over the limit is refused, also if all arrives at once."""
+    """One field, the target or the number of fields over the limit is refused, even if all arrives at once."""
     start = b"GET /healthz HTTP/1.1\r\n" + HOST
     refused(running, 431, "head_too_large", start + b"x: " + b"a" * MAX_HEAD + b"\r\n\r\n")
     refused(running, 431, "head_too_large", start + b"x: a\r\n" * MAX_FIELDS + b"\r\n")

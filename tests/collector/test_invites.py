@@ -94,7 +94,7 @@ def test_without_a_time_limit_a_day_can_be_recorded(site: Site) -> None:
 
 
 def test_the_same_request_gets_the_same_certificate(site: Site) -> None:
-    """A lost answer can be requested again, byte for byte, also after the invite has expired."""
+    """A lost answer can be requested again, byte for byte, even after the invite has expired."""
     candidate = invited(site)
     body = candidate.consent_to(offer(site, candidate))
     first = redeem(site, candidate, body)

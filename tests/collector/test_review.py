@@ -168,7 +168,7 @@ def test_exports_come_in_every_format(site: Site) -> None:
 
 
 def test_every_read_is_written_down(site: Site) -> None:
-    """The audit records who read what, also if it was the candidate."""
+    """The audit records who read what, even if it was the candidate."""
     candidate = a_session(site)
     for what in ("events", "evidence", "bundle", "export?format=jsonl"):
         get(site, candidate, what)
@@ -203,7 +203,7 @@ def row(seq: int, text: bytes) -> EventRow:
 
 
 def test_parquet_gives_back_what_it_got() -> None:
-    """Rows come back in order, whole or in part, also if there are none."""
+    """Rows come back in order, whole or in part, even if there are none."""
     rows = [row(seq, bytes([seq % 256]) * 50) for seq in range(5001)]
     data = write_rows(rows)
     assert data.startswith(b"PAR1")

@@ -69,7 +69,7 @@ def test_a_collector_whose_text_says_less_than_it_would_do_is_refused(
         answer = person.call(*words, "--json")
         error = answer.document["error"]
         assert (answer.code, error["code"]) == (1, "policy_text")
-        assert error["message"] == "the policy's text does not say what its settings would do"
+        assert error["message"] == "the policy's text does not match its settings"
         assert "Nothing but the final difference" not in answer.stderr
     with Terminal([str(BIN / "promptster"), *start], environ=person.environment(), cwd=tmp_path) as screen:
         assert screen.end() == 1
@@ -166,7 +166,7 @@ def test_what_a_team_states_is_what_a_candidate_reads(acme: Hiring) -> None:
             assert screen.shown.splitlines()[-1] == "Acme offers a pairing session instead."
         assert "You may use Claude Code or Cursor." in text
         assert "write to hiring@acme.example." in text
-        assert "If you refuse, Acme offers instead: a pairing session." in text
+        assert "If you refuse, Acme offers a pairing session instead." in text
     odd = acme.owner.call("assessment", "create", "--title", "x", "--agent", "gemini", "--json")
     assert (odd.code, odd.document["error"]["message"]) == (
         2, "--agent takes claude, codex or cursor, not 'gemini'",

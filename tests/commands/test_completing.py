@@ -65,7 +65,7 @@ def test_a_log_that_is_late_keeps_nobody(invited: Invited, gateway: Gateway) -> 
     late = invited.person.call("export", str(copy))
     assert (late.code, copy.read_bytes() == early) == (11, True)
     assert late.stderr == (
-        "error: Acme's collector has nothing yet that your copy lacks\n"
+        "error: Acme's collector has nothing new for your copy yet\n"
         f"Nothing was changed. Try again later: promptster export {copy}\n"
     )
     gateway.behave()

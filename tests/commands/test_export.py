@@ -92,7 +92,9 @@ def test_what_is_no_file_is_never_replaced(
     """A pipe or a device is never replaced, even if the person may: other programs use it too."""
     os.mkfifo(folder / "pipe")
     assert main(["export", "ada.promptster", "-o", "pipe", *force]) == 2
-    assert capsys.readouterr().err == "error: pipe is not a file\nName a file with -o, or use - for standard output.\n"
+    assert (
+        capsys.readouterr().err == "error: pipe is not a file\nChoose a file with -o, or use - for standard output.\n"
+    )
     assert (folder / "pipe").is_fifo()
 
 

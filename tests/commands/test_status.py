@@ -72,7 +72,7 @@ def until_seen(invited: Invited) -> dict[str, Any]:
 
 
 def test_status_names_the_last_thing_that_was_recorded(invited: Invited) -> None:
-    """Status shows when, who and what, on the reader's clock, also after the recorder was started again."""
+    """Status shows when, who and what, on the reader's clock, even after the recorder was started again."""
     assert invited.person.result("status")["last"] is None
     work(invited)
     last = until_seen(invited)["last"]
@@ -108,7 +108,7 @@ def test_what_is_shown_before_submitting_is_what_inspect_shows(invited: Invited)
     assert "  Not in full  data.bin (binary): only name, size and hash are sent\n" in shown
     assert "  Recording    1 prompt, 1 tool call, " in shown
     assert "  Not covered  paused for less than 1 min\n" in shown
-    assert "  Not sent     .env (ignored by git: only name, size and hash)\n" in shown
+    assert "  Not sent     .env (ignored by git; name, size and hash are sent)\n" in shown
     assert "warning: claude was active just now; what it does after this is not recorded\n" in shown
     assert all(len(line) <= 80 for line in shown.splitlines())
 

@@ -233,7 +233,7 @@ def test_a_bundle_may_come_through_a_pipe(
     with (home / "acme.keys").open() as keyfile:
         monkeypatch.setattr("sys.stdin", keyfile)
         assert main(["verify", "-"]) == 12
-    assert capsys.readouterr().out == "UNREADABLE: standard input is a key file, not a bundle (--trust takes it)\n"
+    assert capsys.readouterr().out == "UNREADABLE: standard input is a key file, not a bundle (use it with --trust)\n"
     main_end, terminal = os.openpty()
     with os.fdopen(terminal) as keyboard:
         monkeypatch.setattr("sys.stdin", keyboard)
@@ -286,7 +286,7 @@ def _others() -> dict[str, tuple[bytes, str]]:
     parts = read_bundle(data)
     later = certified.collector_key.sign_bytes(DocumentType.CERTIFICATE, b'{"v":2}')
     certificate = replace(parts, certificate=Envelope(b'{"v":2}', later))
-    packed = "is a bundle that was packed again or changed as a file: get the original"
+    packed = "is a bundle that was repacked or edited: get the original"
     known = "is a bundle that lacks parts, or has parts that this version of Promptster does not know"
     update = "was made by a newer version of Promptster: update this one to read it"
     instead = "check the bundle of its session instead"
@@ -294,9 +294,9 @@ def _others() -> dict[str, tuple[bytes, str]]:
         "text": (b"# A readme\n", "is not a Promptster bundle"),
         "binary": (bytes(range(256)) * 100, "is not a Promptster bundle"),
         "page": (b"<!doctype html><title>Replay</title>", f"is a web page, which proves nothing: {instead}"),
-        "lines": (b'{"seq":0}\n', f"holds a replay as JSON lines, which prove nothing: {instead}"),
+        "lines": (b'{"seq":0}\n', f"is a replay in JSON Lines, which proves nothing: {instead}"),
         "empty": (b"", "is empty"),
-        "key file": (certified.keyfile, "is a key file, not a bundle (--trust takes it)"),
+        "key file": (certified.keyfile, "is a key file, not a bundle (use it with --trust)"),
         "other zip": (_zipped({"a.txt": b"a"}), "is a zip file, but not a Promptster bundle"),
         "word": (_zipped({"[Content_Types].xml": b"<x/>"}), "is a zip file, but not a Promptster bundle"),
         "cut zip": (data[:3000], "is a bundle that was cut off: copy or download it again"),
@@ -390,7 +390,7 @@ def test_a_folder_is_named_as_one(home: Path, capsys: pytest.CaptureFixture[str]
     """A folder, or a name that does not exist, is a usage error and not a verdict."""
     for command in ("verify", "replay", "export"):
         assert main([command, "."]) == 2
-        assert capsys.readouterr().err == ("error: . is a folder\nName a bundle: a file that ends in .promptster.\n")
+        assert capsys.readouterr().err == ("error: . is a folder\nPass a bundle: a file that ends in .promptster.\n")
         assert main([command, "home.promptster"]) == 2
         assert capsys.readouterr().err.startswith(("error: there is no file ", "error: no session or file named "))
     assert home.is_dir()
@@ -413,7 +413,7 @@ def test_many_findings_are_counted(home: Path, capsys: pytest.CaptureFixture[str
     assert main(["verify", "odd.promptster", "--trust", "acme.keys"]) == 10
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 22
-    assert lines[-1].endswith(" more; --json has all")
+    assert lines[-1].endswith(" more; --json lists all")
 
 
 def test_a_bundle_of_the_first_release_verifies(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

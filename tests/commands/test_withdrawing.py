@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.helpers.hiring import Hiring, Invited
 
 DAY_MS = 24 * 60 * 60 * 1000
-ASK = "Backups  if Acme keeps backups, ask them."
+ASK = "Backups  Acme has not stated any: ask them."
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ def test_what_came_back_is_destroyed_again(acme: Hiring, invited: Invited, tmp_p
     told = invited.person.call("withdraw")
     assert told.code == 0
     assert "Acme confirmed it again (signed)." in told.stdout
-    assert "If Acme keeps backups, ask them." in told.stdout
+    assert "Ask Acme whether it keeps backups." in told.stdout
 
 
 def test_a_collector_that_is_away_takes_nothing_from_the_certificate(acme: Hiring, invited: Invited) -> None:

@@ -68,7 +68,7 @@ def _marked(lines: list[dict[str, Any]]) -> list[str]:
 
 
 def test_claude_code(participants: Participants) -> None:
-    """Line ends, a notebook's cell, a long output, one id for two calls, and no closing mark at the end."""
+    """Line endings, a notebook's cell, a long output, one id for two calls, and no closing mark at the end."""
     path = str(WORKSPACE / "win.txt")
     lines = _lines(
         participants,
@@ -106,7 +106,7 @@ def test_claude_code(participants: Participants) -> None:
     assert edit["after"] == "\ufeffalpha\r\nBETA\r\nmore\r\ngamma\r\n"
     assert (cell["before"], cell["after"]) == ("print(1)", "print(2)")
     assert "@@ cell c1, replaced" in cell["patch"]
-    assert _marked(lines) == ["cut by the agent: 30,000 of 200,001 bytes kept"]
+    assert _marked(lines) == ["truncated by the agent: 30,000 of 200,001 bytes kept"]
     told = {line["command"]: line["output"] for line in of_kind(lines, "command")}
     assert (told["echo one"], told["echo two"]) == ("one", "two")
     sources = {line["command"]: line["sources"] for line in of_kind(lines, "command")}
@@ -117,7 +117,7 @@ def test_claude_code(participants: Participants) -> None:
 
 
 def test_codex(participants: Participants) -> None:
-    """Line ends, a long output, and one prompt with its image once."""
+    """Line endings, a long output, and one prompt with its image once."""
     patch = "*** Begin Patch\n*** Update File: win.txt\n@@\n-beta\n+BETA\n+more\n gamma\n*** End Patch\n"
     lines = _lines(
         participants,
@@ -140,6 +140,6 @@ def test_codex(participants: Participants) -> None:
     assert edit["before"] == "beta\r\ngamma\r\n"
     assert edit["after"] == "BETA\r\nmore\r\ngamma\r\n"
     assert "\n-beta\r\n+BETA\r\n+more\r\n gamma\r" in edit["patch"]
-    assert _marked(lines) == ["cut by the agent: in full it was 50,001 tokens"]
+    assert _marked(lines) == ["truncated by the agent: 50,001 tokens in full"]
     (prompt,) = of_kind(lines, "prompt")
     assert (prompt["text"], len(prompt["images"])) == (PROMPT, 1)

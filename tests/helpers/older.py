@@ -1,4 +1,4 @@
-"""Assessments as a collector of version 0.1 made them: their policy is of version 1, also after an upgrade."""
+"""Assessments as a collector of version 0.1 made them: their policy is of version 1, even after an upgrade."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def _ask(*arguments: str) -> tuple[int, bytes, bytes]:
 
 
 def test_with_a_recorder_the_prompt_passes_in_silence() -> None:
-    """A recorder takes connections, also while a supervisor starts the next one; nothing is printed."""
+    """A recorder takes connections, even while a supervisor starts the next one; nothing is printed."""
     with tempfile.TemporaryDirectory(prefix="ph-") as name, socket.socket(socket.AF_UNIX) as listening:
         listening.bind(f"{name}/s")
         listening.listen()

@@ -164,7 +164,7 @@ def test_a_failed_sync_is_not_believed_later() -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_what_was_superseded_does_not_come_back(seed: int) -> None:
-    """Records of a failed sync that a new file replaced stay out, also after their file was copied."""
+    """Records of a failed sync that a new file replaced stay out, even after their file was copied."""
     disk = MemoryDisk()
     journal = opened(disk)
     journal.append(entries(2))
@@ -311,7 +311,7 @@ def test_a_jump_never_goes_backwards_or_over_a_hole() -> None:
 
 @pytest.mark.parametrize("before", [0, 5])
 def test_a_jump_without_records_survives_any_number_of_starts(before: int) -> None:
-    """What is promised after a jump is kept, also if nothing followed it at the next starts."""
+    """What is promised after a jump is kept, even if nothing followed it at the next starts."""
     disk = MemoryDisk()
     journal = opened(disk)
     if before:

@@ -192,7 +192,7 @@ def test_a_disk_that_fails_for_a_while_loses_nothing(number: int) -> None:
 
 
 def test_a_full_disk_costs_heavy_values_first() -> None:
-    """On ENOSPC waiting events are composed anew without their heavy values, in the same places, and a note says so."""
+    """On ENOSPC waiting events are composed again without their heavy values, in their places, and a note says so."""
     disk = MemoryDisk()
     bench = RecorderBench(Certified(), disk)
     bench.record(note("before"))
@@ -383,7 +383,7 @@ async def test_close_writes_what_no_thread_has_written() -> None:
 
 
 def test_recent_events_have_no_hole() -> None:
-    """Once one did not fit, later ones are read from disk too, also when there is room again."""
+    """Once one did not fit, later ones are read from disk too, even when there is room again."""
     bench = RecorderBench(Certified(), MemoryDisk(), limits=JournalLimits(recent=5_000))
     for number in range(3):
         bench.record(call(number, "x" * 2_000))

@@ -30,7 +30,8 @@ PROMISES: Final[Mapping[str, str]] = {
     "the agent's file edits, with the text before and after": f"{_KINDS} an_edit_that_a_hook_tells",
     "the agent's commands, with folder, output and exit code": _KINDS,
     "subagents, and what you allow or refuse": _KINDS,
-    "which agent acts, in which session, when and for how long, what else it reports or is refused": _KINDS,
+    "which agent acts, in which session, when and for how long, what else it reports, and refused Promptster "
+    "commands": _KINDS,
     "notes you write, and where and why you redact": "what_nothing_records_is_neither_asked_for_nor_announced",
     "your task folder: repository, file names and hashes at the start, your changes at the end; of files that git "
     "ignores only names, sizes and hashes": (
@@ -44,7 +45,7 @@ PROMISES: Final[Mapping[str, str]] = {
         "no_module_on_the_candidates_side_can_watch_the_computer"
     ),
     "Your own editor is not watched.": "no_module_on_the_candidates_side_can_watch_the_computer",
-    "Your agent's key for its provider is removed.": "observers_see_no_credentials no_credential_reaches_a_draft",
+    "Your agent's API key is removed from the recording.": "observers_see_no_credentials no_credential_reaches_a_draft",
     "Everything else that the agent reads, prints or sends is recorded as it is, including personal data and "
     "passwords: keep those out of its reach.": "a_real_agent_is_recorded_whole_and_unchanged",
     "Once you agree, a recorder runs on your computer.": "a_person_reads_agrees_and_begins",
@@ -66,7 +67,7 @@ PROMISES: Final[Mapping[str, str]] = {
     "Codex trusts these hooks for this session only.": (
         "everything_travels_by_options codex_is_asked_once_for_the_same_hooks"
     ),
-    "Your own configuration stays as it is.": (
+    "Your own configuration stays unchanged.": (
         "own_settings_mean_the_same_and_are_written_nowhere claudes_own_entries_stay cursors_own_entries_stay"
     ),
     "Recording ends 90 minutes after you agree.": "after_the_time_limit_nothing_of_agents_is_recorded",
@@ -89,12 +90,12 @@ PROMISES: Final[Mapping[str, str]] = {
     "Exported copies, backups and your own copy are not affected.": (
         "withdrawing_says_first_what_it_does_and_takes_one_word"
     ),
-    'see all of it: "promptster inspect"': _COMMANDS,
+    'see it all: "promptster inspect"': _COMMANDS,
     'take a break: "promptster pause", then "promptster resume". If you then continue the conversation, what was said '
     "in the break may be sent again, and recorded.": f"{_COMMANDS} a_continued_conversation_is_told_once",
     'submit your work: "promptster submit". You keep a signed copy of what reviewers see.': _COMMANDS,
     'end without submitting: "promptster stop". What was sent is kept as above.': _COMMANDS,
-    'withdraw consent, also after submitting: "promptster withdraw". The keys are destroyed at once.': (
+    'withdraw consent, even after submitting: "promptster withdraw". The keys are destroyed at once.': (
         f"{_COMMANDS} after_withdrawal_everything_is_gone"
     ),
     "Files changed for recording are put back when it ends.": "editor_files_are_put_back_and_never_handed_in",
@@ -112,11 +113,11 @@ STATEMENTS: Final = frozenset(
     {
         "People decide; no language model reads it.",
         "People decide. A language model may help them find moments in it; it does not score, rank or decide.",
-        "You do not agree to its sale or to model training.",
+        "Your consent does not cover selling it or training models.",
         "Acme's legal basis is your consent.",
         "About backups, corrections, objections or who read it, write to hiring@acme.example.",
         "You may also complain to your data protection authority.",
-        "If you refuse, Acme offers instead: a pairing session.",
+        "If you refuse, Acme offers a pairing session instead.",
         "They do not prove truth or ability.",
     }
 )

@@ -67,7 +67,7 @@ def test_the_message_of_an_error_is_not_a_sentence(statement: str, rules: list[s
     ("text", "is_empty"), [("Nothing.", True), ("Cannot be told.", True), ("Nothing here.", False)]
 )
 def test_a_docstring_says_something(text: str, *, is_empty: bool) -> None:
-    """A docstring without content is found, also in tests."""
+    """A docstring without content is found, even in tests."""
     for name in (MODULE, "tests/test_made.py"):
         assert [rule for _, rule in found(f'def made() -> None:\n    """{text}"""\n', name)] == (
             ["empty-docstring"] if is_empty else []

@@ -60,14 +60,14 @@ def test_every_word_of_capture_about_itself_is_a_gap_but_the_heartbeat(kind: str
         ("capture_recovered", {}, "the recorder was restarted; nothing is known to be lost"),
         ("capture_recovered", {"lost": 1}, "the recorder was restarted"),
         ("capture_recovered", {"detail": "a torn record"}, "the recorder was restarted: a torn record"),
-        ("capture_degraded", {"detail": "disk full"}, "how much is captured changed: disk full"),
+        ("capture_degraded", {"detail": "disk full"}, "the extent of recording changed: disk full"),
         (
             "capture_config_changed",
             {"path_name": ".claude/settings.local.json", "detail": "missing"},
-            "a setting that capture relies on changed: .claude/settings.local.json: missing",
+            "a setting that recording relies on changed: .claude/settings.local.json: missing",
         ),
         ("capture_bypass_suspected", {}, "the agent may have gone around the recorder"),
-        ("capture_gap", {"detail": "queue\nfull"}, "capture was incomplete: queue full"),
+        ("capture_gap", {"detail": "queue\nfull"}, "recording was incomplete: queue full"),
         (
             "capture_gap",
             {"source": "proxy", "detail": "too fast", "lost": 4711},
@@ -103,7 +103,7 @@ def test_numbers_that_were_cut_count_as_not_told() -> None:
 
 
 def test_a_span_that_the_event_names_is_the_gaps() -> None:
-    """``from_ms`` and ``to_ms`` say when capture was incomplete; the silent source is named."""
+    """``from_ms`` and ``to_ms`` say when recording was incomplete; the silent source is named."""
     (gap,) = read_gaps([_event("capture_gap", from_ms=5, to_ms=9)])
     assert (gap.from_ms, gap.to_ms, gap.source) == (5, 9, None)
     (gap,) = read_gaps([_event("capture_hook_silent")])

@@ -40,8 +40,8 @@ def test_a_closing_event_alone_is_told_what_it_lacks() -> None:
     assert _notes(_verified([at(0, "recorder closed")])) == {
         "consent_missing": "no event says that the candidate agreed to be recorded",
         "opened_missing": "no event says that the recorder started",
-        "baseline_missing": "no event says what the workspace held at the start",
-        "final_missing": "the session was submitted, but no event holds what was submitted",
+        "baseline_missing": "no event records the workspace at the start",
+        "final_missing": "the session was submitted, but no event contains the submission",
     }
 
 

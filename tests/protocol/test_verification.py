@@ -510,10 +510,10 @@ def test_what_is_missing_in_the_log_is_said_in_one_finding() -> None:
         "no log proof for the receipt of batch 1"
     ]
     assert _told_of_log(world, dataclasses.replace(parts, proofs=(), checkpoint=None)) == [
-        "no log proof for the receipts of batches 0 to 2 (no checkpoint of the log is here)"
+        "no log proof for the receipts of batches 0 to 2 (there is no checkpoint of the log)"
     ]
     nothing = dataclasses.replace(parts, receipts=(), proofs=(), checkpoint=None)
-    assert _told_of_log(world, nothing) == ["no checkpoint of the log is here"]
+    assert _told_of_log(world, nothing) == ["there is no checkpoint of the log"]
     world = World()
     parts = world.parts()
     assert _told_of_log(world, dataclasses.replace(parts, proofs=parts.proofs[1:])) == [

@@ -144,7 +144,7 @@ def test_the_coding_is_read_from_the_message() -> None:
 @pytest.mark.parametrize("name", CODINGS)
 @given(pieces=st.lists(st.binary(max_size=50), max_size=6), keep=st.integers(0, 60))
 def test_arbitrary_bytes_never_raise(name: str, pieces: list[bytes], keep: int) -> None:
-    """Any data, also after a valid beginning, is decoded or reported as a fault."""
+    """Any data, even after a valid beginning, is decoded or reported as a fault."""
     encoding, pack = CODINGS[name]
     decoder = ContentDecoder(encoding)
     for piece in (pack(b"beginning" * 9)[:keep], *pieces):

@@ -17,7 +17,7 @@ async def _serve(talk: Talk) -> None:
 
 
 async def test_one_connection_serves_agents_one_after_the_other() -> None:
-    """Agents that connect anew for every call share the provider's connection."""
+    """Agents that open a connection for every call share the provider's connection."""
     async with provider(_serve) as there, proxied(there.upstream()) as here:
         for _ in range(5):
             agent = await here.connect()

@@ -83,7 +83,7 @@ LINES = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs
     cuts=st.lists(st.integers(0, 200), max_size=12),
 )
 def test_what_was_sent_is_what_is_parsed(events: list[list[str]], ends: list[str], cuts: list[int]) -> None:
-    """For any data, line ends and cuts, the data lines are returned joined by line feeds."""
+    """For any data, line endings and cuts, the data lines are returned joined by line feeds."""
     end = ends[0]
     text = "".join("".join(f"data: {line}{end}" for line in lines) + end for lines in events)
     data = text.encode()

@@ -45,12 +45,12 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running
 def test_a_clock_that_was_set_back_while_no_recorder_ran_is_told(
     running: Running, back: int, *, told: bool, paused: bool
 ) -> None:
-    """It is the next recorder's first event, also in a pause; time that moved forward is not reported."""
+    """It is the next recorder's first event, even in a pause; time that moved forward is not reported."""
     clock = HandClock()
     asyncio.run(_run(running, clock, 1, paused=paused))
     count = len(running.events())
     clock.wall -= back
-    clock.mono = 5  # the computer was started anew
+    clock.mono = 5  # the computer was restarted
     asyncio.run(_run(running, clock))
     jumps = [(event.seq, event.fields) for event in running.events() if event.kind == "capture_clock_jump"]
     assert jumps == ([(count, {"delta_ms": -back})] if told else [])

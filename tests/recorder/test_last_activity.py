@@ -16,7 +16,7 @@ from promptster.session_folder.wording import last_thing
     ("event", "words"),
     [
         (kinds.Prompt(agent="claude", text="a secret plan"), "you asked claude"),
-        (kinds.Prompt(agent="claude", machine=True), "claude continued by itself"),
+        (kinds.Prompt(agent="claude", machine=True), "claude continued on its own"),
         (kinds.FileEdit(agent="codex", path="src/errors.py"), "codex edited errors.py"),
         (kinds.Command(agent="claude", command="pytest -q\n"), "claude ran pytest -q"),
         (kinds.ToolCall(agent="claude", name="Read"), "claude used Read"),

@@ -45,7 +45,7 @@ def test_lines_have_a_time_a_word_and_numbers(tmp_path: Path) -> None:
 
 
 def test_a_log_does_not_grow_for_ever(tmp_path: Path) -> None:
-    """At a megabyte it is begun anew; a log that cannot be written does not stop the recorder."""
+    """At one megabyte it starts over; a log that cannot be written does not stop the recorder."""
     path = tmp_path / "log"
     path.write_bytes(b"x" * (1024 * 1024 + 1))
     handle = os.open(path, os.O_WRONLY | os.O_APPEND)

@@ -90,8 +90,8 @@ def test_they_are_shown_in_the_terminal_and_on_the_page() -> None:
     ("facts", "words"),
     [
         ([{"kept": 30000, "size": 200001, "unit": "bytes"}, {"told": "195.3KB"}], "30,000 of 200,001 bytes kept"),
-        ([{"told": "195.3KB\nx"}], "in full it was 195.3KB x"),
-        ([{"left_out": 5, "unit": "tokens"}, {"size": 9, "left_out": 5, "unit": "tokens"}], "in full it was 9 tokens"),
+        ([{"told": "195.3KB\nx"}], "195.3KB x in full"),
+        ([{"left_out": 5, "unit": "tokens"}, {"size": 9, "left_out": 5, "unit": "tokens"}], "9 tokens in full"),
         ([{"left_out": 20012, "unit": "characters"}], "20,012 characters left out"),
         ([{"left_out": True, "kept": "many"}], ""),
     ],
@@ -105,10 +105,10 @@ def test_what_an_agent_left_out(facts: list[dict[str, Any]], words: str) -> None
     for fact in facts:
         script.add("proxy", "agent_other", refs=(call,), raw_kind="output_cut", payload=fact, **CLAUDE)
     marks = {entry.kind: entry.marks for entry in build(script.events).entries}
-    assert marks["command"] == (f"cut by the agent: {words}" if words else "cut by the agent",)
+    assert marks["command"] == (f"truncated by the agent: {words}" if words else "truncated by the agent",)
     assert marks["tool_result"] == ()
     for shown in _shown(from_opened(script.events)):
-        assert "cut by the agent" in shown
+        assert "truncated by the agent" in shown
 
 
 def test_an_answer_that_was_begun_again() -> None:
@@ -117,5 +117,5 @@ def test_an_answer_that_was_begun_again() -> None:
     error = {"type": "begun_again", "content": [{"type": "text", "text": "First try"}]}
     script.add("proxy", "model_response", outcome="complete", text="Second", error=error, **CLAUDE)
     blocks = story(from_opened(script.events), Layout(everything=True))
-    assert any("broke off before the provider began the answer again" in block.plain for block in blocks)
-    assert any("Answer  broke off, begun again" in block.plain for block in story(from_opened(script.events), Layout()))
+    assert any("broke off before the provider restarted the answer" in block.plain for block in blocks)
+    assert any("Answer  broke off, restarted" in block.plain for block in story(from_opened(script.events), Layout()))

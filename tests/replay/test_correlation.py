@@ -172,7 +172,7 @@ def test_a_namesake_that_one_source_missed_stays_alone() -> None:
 
 
 def test_one_id_in_two_agent_sessions_is_two_actions() -> None:
-    """If a provider numbers calls anew in each conversation, nothing is merged across conversations."""
+    """If a provider restarts its numbering of calls in each conversation, nothing is merged across conversations."""
     script = Script()
     who: list[dict[str, Any]] = [
         {"agent": agent, "agent_session": session} for agent, session in (("claude", "one"), ("codex", "two"))

@@ -217,7 +217,7 @@ def test_a_notebook_is_told_by_cell() -> None:
     ],
 )
 def test_what_a_report_of_a_hook_shows(fields: dict[str, Any], extent: Extent | None, diff: str | None) -> None:
-    """An unknown text is not an empty change, a patch is used if texts contradict it, mixed line ends are noted."""
+    """An unknown text is not an empty change, a patch is used if texts contradict it, mixed line endings are noted."""
     script = Script()
     script.add("hook", "file_edit", path="a", **fields)
     (entry,) = _edits(script.events)

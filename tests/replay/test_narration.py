@@ -110,7 +110,7 @@ def test_what_a_source_cannot_say_is_not_told_as_if_it_were_so(kind: str) -> Non
     assert _tell(kind).label != "Claimed"
     told = _tell(kind, "hook")
     assert (told.label, told.subject) == ("Claimed", kind.replace("_", " "))
-    assert told.note == "this source cannot report this"
+    assert told.note == "this source cannot report such an event"
     script = Script()
     script.add("hook", "submission_final", diff="", manifest=[])
     assert build(script.events).submission is None

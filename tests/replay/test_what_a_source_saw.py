@@ -140,7 +140,7 @@ LINES = {
         diff="@@\n a\n-b\n+c",
         proxy="@@\n a\n-b\n+c",
     ),
-    "line ends of the file and of the passage differ": ReportedEdit(
+    "line endings of the file and of the passage differ": ReportedEdit(
         given=_edit("b\nc", "B\nC"),
         answer=_answer("b\nc", "B\nC", originalFile="a\r\nb\r\nc\r\n"),
         extent=FILE,

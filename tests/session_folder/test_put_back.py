@@ -24,7 +24,7 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def test_a_file_that_holds_what_was_written_first_is_put_back(workspace: Path) -> None:
-    """A crash may leave the content of an earlier write in place; that is ours as well, also if it is no JSON."""
+    """A crash may leave the content of an earlier write in place; that is ours as well, even if it is no JSON."""
     (workspace / "a.txt").write_bytes(b"theirs")
     files = touched_files(workspace)
     for data in (b"ours, first", b"ours, later"):

@@ -36,7 +36,7 @@ def test_a_gap_is_told_once_and_where_it_was_reported() -> None:
     assert [line.split("  ")[-1] for line in told] == [
         "---- traffic for anthropic was sent to http://127.0.0.1:9 instead of the provider's own address ----",
         "first",
-        "---- how much is captured changed: disk full ----",
+        "---- the extent of recording changed: disk full ----",
         "second",
         "---- capture by the proxy was incomplete: too fast (5 bytes) (1 ms) ----",
     ]

@@ -72,7 +72,11 @@ def parsed(relative: str, data: bytes | None) -> dict[str, Any]:
             code="ide_file_invalid",
         ) from error
     if not isinstance(value, dict):
-        raise WorkspaceError(f"{relative} is not a JSON object", code="ide_file_invalid")
+        raise WorkspaceError(
+            f"{relative} is not a JSON object",
+            hint="Repair it, or start without --ide.",
+            code="ide_file_invalid",
+        )
     return cast("dict[str, Any]", value)
 
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from promptster.session_folder.control_messages import LaunchTicket
 
 
+UNRECORDED_HINT = "Leave it out, or start the agent without promptster: nothing is recorded then."
+"""The hint for an option that moves the work out of the recorder's reach."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LaunchRequest:
     """Everything that a launch depends on."""

@@ -1,8 +1,8 @@
-"""Restores line ends and byte order marks in edits, which agents leave out of their reports.
+"""Restores line endings and byte order marks in edits, which agents leave out of their reports.
 
-Claude Code and Codex show the model a file with plain line feeds, and write it back with the line ends that it has. So
-a file is read before and after an edit. Nothing is ever added to an agent's report: a text from the disk replaces a
-reported one only if the two differ in nothing but line ends and byte order mark. Only files below the workspace are
+Claude Code and Codex show the model a file with plain line feeds, and write it back with its own line endings. So a
+file is read before and after an edit. Nothing is ever added to an agent's report: a text from the disk replaces a
+reported one only if the two differ in nothing but line endings and byte order mark. Only files below the workspace are
 read.
 """
 
@@ -52,7 +52,7 @@ class Disk:
             self._look(path, folder)
 
     def settle(self, finding: AgentEvent, folder: str = "") -> AgentEvent:
-        """An edit with the line ends that its texts have on disk; any other event unchanged."""
+        """An edit with the line endings that its texts have on disk; any other event unchanged."""
         path = finding.path if isinstance(finding, FileEdit) else None
         if not isinstance(finding, FileEdit) or not path or path.endswith(".ipynb"):
             return finding
@@ -162,14 +162,14 @@ def _first(reported: str | None, states: Sequence[str]) -> _Found | None:
 
 
 def _with_returns(reported: str | None, states: Sequence[str]) -> _Found | None:
-    """A text from before the file was read, with the file's line ends: agents write a file back with those it had."""
+    """A text from before the file was read, with the file's line endings: agents write a file back with its own."""
     if reported is None or not states or not _has_returns(states[0]):
         return None
     return _Found(_plain(reported).replace("\n", "\r\n"), is_whole=False)
 
 
 def _several(reported: str, state: str) -> _Found | None:
-    """Several joined passages, whose lines are all in a file with one kind of line ends."""
+    """Several joined passages, whose lines are all in a file with one kind of line endings."""
     first, *lines = _plain(reported).split("\n")
     if not lines:
         return _Found(first, is_whole=False)
@@ -181,7 +181,7 @@ def _several(reported: str, state: str) -> _Found | None:
 
 
 def _found(reported: str, state: str) -> _Found | None:
-    """A reported text in a file: the whole file, or a passage whose occurrences all have the same line ends."""
+    """A reported text in a file: the whole file, or a passage whose occurrences all have the same line endings."""
     wanted, plain = _plain(reported), _plain(state)
     if wanted == plain:
         return _Found(state, is_whole=True)
@@ -202,7 +202,7 @@ def _found(reported: str, state: str) -> _Found | None:
 
 
 def _ends(raw: str) -> list[int]:
-    """The positions of the carriage returns in a text's line ends, not counting the earlier carriage returns."""
+    """The positions of the carriage returns in a text's line endings, not counting the earlier carriage returns."""
     found: list[int] = []
     at = raw.find("\r\n")
     while at >= 0:

@@ -63,7 +63,7 @@ class Capture:
             allowed_kinds: the policy's kinds; other findings are dropped and counted.
             agents: the agents that can be read.
             hooked_agents: agents whose silent hooks are recorded; all that have hooks if not given.
-            workspace: the folder whose files are read for the line ends of edits; none are read without it.
+            workspace: the folder whose files are read for the line endings of edits; none are read without it.
             limits: how much of an exchange is kept; the defaults if not given.
         """
         self._agents, self._limits = agents, limits

@@ -12,6 +12,7 @@ import httpx
 from promptster.client.calls import (
     ANSWER_LIMIT,
     BUNDLE_LIMIT,
+    CHECK_ADDRESS,
     EVIDENCE_LIMIT,
     NOTE_LIMIT,
     TIMEOUT,
@@ -146,7 +147,9 @@ class CollectorClient:
         try:
             return body.decode()
         except UnicodeDecodeError:
-            raise CollectorError("the collector's checkpoint is not text", code="collector_answer") from None
+            raise CollectorError(
+                "the collector's checkpoint is not text", hint=CHECK_ADDRESS, code="collector_answer"
+            ) from None
 
     def hand_in_checkpoint(self, note: str) -> None:
         """Send the collector a checkpoint that it signed and no longer seems to know."""
@@ -165,7 +168,9 @@ class CollectorClient:
         try:
             return origin, [b64u_decode(item) for item in listed]
         except (ProtocolError, TypeError, AttributeError):
-            raise CollectorError("the collector's proof is not a list of hashes", code="collector_answer") from None
+            raise CollectorError(
+                "the collector's proof is not a list of hashes", hint=CHECK_ADDRESS, code="collector_answer"
+            ) from None
 
     def get_invite(self, invite_id: str, secret: bytes) -> ReceivedInvite:
         """The invite, its policy and the keys that signed it."""

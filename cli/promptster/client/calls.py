@@ -30,6 +30,8 @@ NOTE_LIMIT = _MIB
 """The size limit of a checkpoint or of a proof about the log, in bytes."""
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _UNAUTHORISED = 401
+CHECK_ADDRESS = "Check the address: it may not be a Promptster collector."
+"""The hint if an answer is not one of a collector's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +163,7 @@ def unreachable(url: str, error: Exception) -> CollectorUnreachableError:
 
 def too_long() -> CollectorError:
     """The error for an answer that exceeds its limit."""
-    return CollectorError("the collector's answer is too long", code="collector_answer")
+    return CollectorError("the collector's answer is too long", hint=CHECK_ADDRESS, code="collector_answer")
 
 
 class Connection:
@@ -191,7 +193,7 @@ def optional_text(document: Mapping[str, Any], name: str) -> str | None:
         text.encode()
     except UnicodeEncodeError:
         raise CollectorError(
-            f"the {name} in the collector's answer is not valid text", code="collector_answer"
+            f"the {name} in the collector's answer is not valid text", hint=CHECK_ADDRESS, code="collector_answer"
         ) from None
     return text
 
@@ -206,7 +208,7 @@ def member(document: Mapping[str, Any], name: str, kind: type[Any]) -> Any:
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise CollectorError(
             f"the collector's answer has no {name}",
-            hint="Check the address: it may not be a Promptster collector.",
+            hint=CHECK_ADDRESS,
             code="collector_answer",
         )
     return value

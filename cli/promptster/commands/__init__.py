@@ -33,11 +33,11 @@ CANDIDATES: dict[str, str] = {
     "status": "see whether it is recording and what was received",
     "inspect": "see exactly what has been recorded so far",
     "pause": "pause the recording; reviewers see that you paused",
-    "resume": "resume recording, also after a restart of the computer",
+    "resume": "resume recording, even after a reboot",
     "submit": "submit your work; waits until all of it is received",
     "stop": "end without submitting",
     "withdraw": "withdraw your consent; the recording is deleted",
-    "restore": "put back files that an interrupted session left changed",
+    "restore": "put back files that an interrupted session changed",
 }
 TEAMS: dict[str, str] = {
     "login": "sign in to your organisation's collector",
@@ -49,7 +49,7 @@ TEAMS: dict[str, str] = {
     "token": "create, list and revoke access tokens",
 }
 ANYONE: dict[str, str] = {
-    "verify": "check bundles offline: nothing changed, nothing missing",
+    "verify": "check offline that bundles are unchanged and complete",
     "completion": "print a script that completes commands in your shell",
 }
 GROUPS = (CANDIDATES, TEAMS, ANYONE)

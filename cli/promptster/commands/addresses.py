@@ -29,7 +29,7 @@ def check_accepted(unusual: tuple[Address, ...], accepted: Collection[str]) -> N
     offered = {address.url for address in unusual}
     for url in accepted:
         if url not in offered:
-            there = " ".join(sorted(offered)) or "none: every provider is at its usual one"
+            there = " ".join(sorted(offered)) or "none"
             raise RefusedConsentError(
                 f"this policy does not send any traffic to {url}",
                 hint=f"Nothing was changed. Its unusual addresses: {there}.",

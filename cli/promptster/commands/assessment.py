@@ -160,7 +160,7 @@ def _repository(text: str) -> str:
     """
     path = Path(text).expanduser()
     if not text.strip():
-        raise UsageError("--repo is empty", hint="Name a git repository, or leave --repo out.")
+        raise UsageError("--repo is empty", hint="Pass a git repository, or omit --repo.")
     if path.is_dir():
         if git_text(["rev-parse", "--show-cdup"], cwd=path) != "":  # empty at the top of one only
             raise UsageError(
@@ -173,7 +173,7 @@ def _repository(text: str) -> str:
             hint="Use https or ssh, or a folder on this computer.",
         )
     if text.startswith("/"):
-        raise UsageError(f"there is no folder {text}", hint="Name the folder of a git repository.")
+        raise UsageError(f"there is no folder {text}", hint="Pass the path of a git repository.")
     return text
 
 

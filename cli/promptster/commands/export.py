@@ -129,7 +129,7 @@ def _complete(file: Path, config: Config, out: Output) -> int | None:
         if may_be_completed(verification) and Path(file.name).resolve() == file.resolve():
             raise UsageError(
                 f"{file} is incomplete, and it is not your own copy of a session on this computer",
-                hint="Only whoever made it can complete it. To copy it as it is, name a file with -o.",
+                hint="Only whoever made it can complete it. To copy it as it is, choose a file with -o.",
                 code="not_own_copy",
             )
         return None
@@ -162,7 +162,7 @@ def _complete(file: Path, config: Config, out: Output) -> int | None:
 def _completed(file: Path, done: Completed) -> Iterator[str]:
     if not done.changed:
         yield f"{file} is complete: nothing is missing."
-        yield "To copy it, name a file with -o."
+        yield "To copy it, choose a file with -o."
         return
     logged = log(done.verification)
     if done.verification.verdict is VerdictWord.VERIFIED:
@@ -184,11 +184,11 @@ def _exporter(name: str) -> Exporter:
 
 def _check_target(target: Path, *, force: bool) -> None:
     if target.is_dir():
-        raise UsageError(f"{target} is a folder", hint="Name a file with -o.")
+        raise UsageError(f"{target} is a folder", hint="Choose a file with -o.")
     if not target.parent.is_dir():
         raise UsageError(f"there is no folder {target.parent}", hint="Create it first.")
     if target.exists() and not target.is_file():  # a device or a pipe would be replaced for everyone
-        raise UsageError(f"{target} is not a file", hint="Name a file with -o, or use - for standard output.")
+        raise UsageError(f"{target} is not a file", hint="Choose a file with -o, or use - for standard output.")
     if (target.exists() or target.is_symlink()) and not force:
         raise _taken(target)
 
@@ -206,5 +206,7 @@ def _write(exporter: Exporter, replay: Replay, target: Path | None, *, force: bo
     except FileExistsError as error:  # created while the session was fetched
         raise _taken(target) from error
     except OSError as error:
-        raise PromptsterError(f"cannot write {target}: {reason_of(error)}", code="file") from error
+        raise PromptsterError(
+            f"cannot write {target}: {reason_of(error)}", hint="Choose another file with -o.", code="file"
+        ) from error
     return len(data)

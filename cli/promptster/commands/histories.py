@@ -115,7 +115,7 @@ def tell(out: Output, histories: Histories) -> None:
             out.say(f"Checkpoint covering {counted(view.checkpoint.size, 'entry', 'entries')} ({where}):\n")
             out.copied(view.checkpoint.note)
     if len(histories.split) > _MOST:
-        out.say(f"and {len(histories.split) - _MOST} more; --json has all\n")
+        out.say(f"and {len(histories.split) - _MOST} more; --json lists all\n")
 
 
 def rest_told(histories: Histories, files: int) -> Iterator[str]:

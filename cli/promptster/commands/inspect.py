@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from promptster.replay.loading import Replay
 
 _STDOUT = "-"
+_FOR_EXAMPLE = "For example: --html replay.html"
 
 
 def command(
@@ -85,9 +86,9 @@ def command(
 
 def _check_page(page: Path, named: str, *, force: bool) -> None:
     if not named:
-        raise UsageError("--html needs the name of a file", hint="Name a file.")
+        raise UsageError("--html needs a file name", hint=_FOR_EXAMPLE)
     if page.is_dir():
-        raise UsageError(f"{named} is a folder", hint="Name a file.")
+        raise UsageError(f"{named} is a folder", hint=_FOR_EXAMPLE)
     if not page.parent.is_dir():
         raise UsageError(f"there is no folder {page.parent}", hint="Create it first.")
     if (page.exists() or page.is_symlink()) and not force:
@@ -98,4 +99,6 @@ def _write_page(page: Path, replay: Replay) -> None:
     try:
         write_private(page, b"".join(exporters.find("html").export(replay)))
     except OSError as error:
-        raise PromptsterError(f"cannot write {page}: {reason_of(error)}", code="file") from error
+        raise PromptsterError(
+            f"cannot write {page}: {reason_of(error)}", hint="Choose another file.", code="file"
+        ) from error

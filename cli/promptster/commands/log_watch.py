@@ -36,11 +36,11 @@ _SAID: Final = {
     LogFault.RESTARTED: "started a new log, and did not show that it continues the previous one",
 }
 _MEANS: Final = {
-    LogFault.EQUIVOCATION: "It signed both, and a log that only grows cannot have both.",
+    LogFault.EQUIVOCATION: "It signed both, but an append-only log has only one history.",
     LogFault.NOT_CONTINUED: "Entries may have been changed or removed.",
     LogFault.ROLLED_BACK: "It may have been restored from a backup, and later entries may be lost.",
     LogFault.FOREIGN_KEY: "Someone else may be answering in its place.",
-    LogFault.NO_PROOF: "It, or a program between you and it, may be withholding something.",
+    LogFault.NO_PROOF: "It, or something between you and it, may be withholding entries.",
     LogFault.RESTARTED: "It may have been restored from a backup, and later entries may be lost.",
 }
 
@@ -85,9 +85,9 @@ def tell(out: Output, watched: Watched) -> None:
         if split.evidence is not None:
             out.note(f"Both are kept as evidence:\n{escape_line(home_path(Path(split.evidence)))}")
     if len(watched.splits) > _MOST:
-        out.note(f"and {len(watched.splits) - _MOST} more; --json has all")
+        out.note(f"and {len(watched.splits) - _MOST} more; --json lists all")
     if watched.splits:
-        out.note("Your work is not affected, and nothing is lost. Tell the others who rely on this log.")
+        out.note("Your recording is not affected. Tell everyone who relies on this log.")
 
 
 def _in_words(note: str) -> str:

@@ -1,4 +1,4 @@
-"""``promptster restore``: put back files that an interrupted session left changed."""
+"""``promptster restore``: put back files that an interrupted session changed."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def find_source(text: str) -> SessionSource:
     if _SESSION.fullmatch(text) or _BEGINNING.fullmatch(text):
         return SessionSource(file=None, session=text)
     if path.is_dir():
-        raise UsageError(f"{text} is a folder", hint="Name a bundle: a file that ends in .promptster.", code="folder")
+        raise UsageError(f"{text} is a folder", hint="Pass a bundle: a file that ends in .promptster.", code="folder")
     raise _nothing(text)
 
 

@@ -270,14 +270,14 @@ def _tell_ended(facts: SessionFacts, bundle: Path | None, out: Output, *, unconf
     elif facts.state is SessionState.LAPSED:
         rows.append(("Next", "promptster submit"))
     elif facts.state is SessionState.STOPPED:
-        rows.append(("Next", "promptster withdraw, to have what was received deleted"))
+        rows.append(("Next", "promptster withdraw (deletes what was received)"))
     elif unconfirmed:
         rows.append(("Next", "promptster withdraw"))
     _say(out, None, rows[:-1] if rows[-1][0] == "Next" else rows)
     for text in undelivered(facts):
         _say(out, text, [])
     if facts.state is SessionState.CLOSED and bundle is None:
-        out.say("Everything was received. `promptster submit` writes your copy and puts files back.")
+        out.say("Everything was received. `promptster submit` writes your copy and restores your files.")
     if unconfirmed:
         _say(out, f"warning: deleted here, but not yet at {one_line(facts.organisation)}", [])
     if rows[-1][0] == "Next":

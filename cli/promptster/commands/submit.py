@@ -27,7 +27,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.session_folder.folder import SessionState
     from promptster.session_folder.touched_files import describe
     from promptster.session_folder.wording import one_line
-    from promptster.times import date, soon, until
+    from promptster.times import at_or_on, date, until
     from promptster.ui.labels import labelled, sentence_lines
     from promptster.ui.output import Output
     from promptster.ui.questions import confirm
@@ -219,19 +219,37 @@ class _Telling:
 
 
 def _tell_end(current: Current, copy: OwnCopy, restored: list[Restored], files: int | None, out: Output) -> None:
-    facts = current.facts
-    now = SystemClock().wall_ms()
-    organisation = one_line(facts.organisation)
-    verified = copy.settled
+    kept = Policy.parse(current.folder.read_document(POLICY)).retention_days
+    told = told_submitted(copy, current.facts.organisation, files=files, kept_days=kept, now_ms=SystemClock().wall_ms())
+    for line in (*told, *describe(restored)):
+        out.say(line)
+
+
+def told_submitted(copy: OwnCopy, organisation: str, *, files: int | None, kept_days: int, now_ms: int) -> list[str]:
+    """Return the lines for a candidate whose session is finished.
+
+    The session may have been closed long before its copy is made: the times count from its close, as the collector
+    counts them.
+
+    Args:
+        copy: the copy that was written.
+        organisation: its name, not yet fit for a terminal.
+        files: how many files were submitted; ``None`` if this command did not submit them.
+        kept_days: how long the organisation keeps the recording.
+        now_ms: the time of this computer, in milliseconds since 1970.
+    """
+    organisation = one_line(organisation)
+    close = copy.verification.close
+    at = now_ms if close is None else close.at_ms
     what = counted(copy.received, "event")
     if files is not None:
         what = f"{counted(files, 'file')} and {what}"
-    checked = "received and checked" if verified else "received"
-    lines = sentence_lines(f"Submitted at {soon(now, now)}: {what}, {checked} by {organisation}.")
-    lines += labelled([("Your copy", home_path(copy.path))])
-    lines += ["Read it: promptster replay FILE", "Check it: promptster verify FILE"]
-    kept = Policy.parse(current.folder.read_document(POLICY)).retention_days * _DAY_MS
-    lines += sentence_lines(f"{organisation} keeps it until {date(now + kept, now)}.")
-    lines.append("To have it deleted: promptster withdraw")
-    for line in (*lines, *describe(restored)):
-        out.say(line)
+    checked = "received and checked" if copy.settled else "received"
+    return [
+        *sentence_lines(f"Submitted {at_or_on(at, now_ms)}: {what}, {checked} by {organisation}."),
+        *labelled([("Your copy", home_path(copy.path))]),
+        "Read it: promptster replay FILE",
+        "Check it: promptster verify FILE",
+        *sentence_lines(f"{organisation} keeps it until {date(at + kept_days * _DAY_MS, now_ms)}."),
+        "To have it deleted: promptster withdraw",
+    ]

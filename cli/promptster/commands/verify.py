@@ -92,7 +92,7 @@ class _Checked:
 
 def _checked(file: Path, trusted: frozenset[str]) -> _Checked:
     piped = str(file) == _STDIN
-    data = _standard_input() if piped else _read(file, "Name a bundle: a file that ends in .promptster.")
+    data = _standard_input() if piped else _read(file, "Pass a bundle: a file that ends in .promptster.")
     verification = verify_bundle(data, trusted=trusted)
     kept = (
         data if verification.verdict is VerdictWord.UNREADABLE else b""
@@ -172,7 +172,7 @@ def _trusted(keyfiles: Sequence[Path], out: Output) -> frozenset[str]:
     named: set[str] = set()
     for path in keyfiles:
         try:
-            named.update(parse_keyfile(_read(path, "Name a key file.")).fingerprints)
+            named.update(parse_keyfile(_read(path, "Pass a key file.")).fingerprints)
         except ProtocolError as error:
             hint = "Whoever runs the collector can make one: promptster-collector keys --data DIR -o FILE"
             raise UsageError(f"{path} is not a key file: {error.message}", hint=hint, code="keyfile") from error

@@ -164,8 +164,8 @@ def _tell_before(current: Current, out: Output) -> None:
         ("Backups", _backups_before(current, organisation)),
         ("Exports", f"exported copies are not affected: ask {organisation} to delete them."),
     ]
-    first = f'You withdraw your consent to the recording of "{one_line(facts.title)}":'
-    last = f"{organisation} sees that you withdrew. This cannot be undone."
+    first = f'This withdraws your consent to the recording of "{one_line(facts.title)}":'
+    last = f"{organisation} will see that you withdrew. This cannot be undone."
     for line in (*sentence_lines(first), *labelled(rows, indent="  "), *sentence_lines(last)):
         out.note(line)
 
@@ -178,7 +178,7 @@ def _backups_before(current: Current, organisation: str) -> str:
         policy = None
     days = policy.key_backup_days if isinstance(policy, PolicyV2) else None
     if days is None:
-        return f"if {organisation} keeps backups, ask them."
+        return f"{organisation} has not stated any: ask them."
     if not days:
         return f"{organisation} keeps none of the keys."
     return f"the last copy of the keys is gone by {day(SystemClock().wall_ms() + days * _DAY_MS)}."
@@ -188,7 +188,7 @@ def _about_backups(stone: Tombstone, organisation: str) -> list[str]:
     """What the collector states about backups of the keys."""
     if stone.backups_until_ms:
         return sentence_lines(f"The last backup of the keys is gone by {day(stone.backups_until_ms)}.")
-    return sentence_lines(f"If {organisation} keeps backups, ask them.")
+    return sentence_lines(f"Ask {organisation} whether it keeps backups.")
 
 
 def _save(current: Current, done: Withdrawn, paths: Paths, out: Output) -> Path | None:

@@ -64,7 +64,7 @@ class Refusals:
     ) -> None:
         """Prepare.
 
-        ``start_anew`` asks for a new start of the recorder, whose recovery enters events anew; ``showed`` takes every
+        ``start_anew`` asks for a new start of the recorder, which adds the events again; ``showed`` takes every
         checkpoint of its log that the collector shows, not verified.
         """
         self._outbox, self._writer, self._sealer = outbox, writer, sealer

@@ -194,7 +194,7 @@ class JournalWriter:
         if failed:
             self.append_own(CaptureDegraded(detail=f"writing works again after {failed}"))
         if overflow is not None:
-            self._record_gap("more came than the disk accepted", since=overflow[0], lost=overflow[1])
+            self._record_gap("more arrived than the disk could store", since=overflow[0], lost=overflow[1])
         self._check_space()
         self._notify_durable()
         return True

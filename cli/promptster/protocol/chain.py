@@ -75,7 +75,7 @@ def in_order(  # the four names by which lists can be off
         if known is not item and identity(known) == identity(item):
             report.altered("duplicate", f"{what} {n} appears twice")
         elif known is not item:
-            report.altered("conflict", f"two different versions of {what} {n} are here")
+            report.altered("conflict", f"there are two different versions of {what} {n}")
         elif n < last:
             report.altered("reordered", f"{what} {n} comes after {what} {last}")
         last = max(last, n)

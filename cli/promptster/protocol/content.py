@@ -30,7 +30,7 @@ def read_content(report: Report, evidence: Evidence, parts: BundleParts, chain: 
     blocks = _read_blocks(report, parts)
     recorded = [_assemble(report, item, parts.values.get(seq, {})) for seq, item in chain.proven.items()]
     for seq in sorted(seq for seq in parts.values if not chain.knows(seq)):
-        report.altered("value_unknown", f"values are here for event {seq}, which is not")
+        report.altered("value_unknown", f"there are values for event {seq}, but no such event")
     redacted = _redactions(evidence, recorded)
     hidden_blocks = {record.block for record in evidence.redactions}
     used: set[bytes | None] = set()
@@ -119,7 +119,7 @@ def _report_totals(report: Report, opened: list[OpenedEvent]) -> None:
         entries = cast("dict[str, object]", totals) if isinstance(totals, dict) else {}
         said = {source: count for source, count in entries.items() if count != 0}
         if said not in (counted, counted - Counter([event.src])):
-            report.incomplete("totals", "the closing event's counts do not match the events that are here")
+            report.incomplete("totals", "the closing event's counts do not match the events in the bundle")
 
 
 def _report_outside(report: Report, evidence: Evidence, opened: list[OpenedEvent]) -> None:
@@ -129,4 +129,4 @@ def _report_outside(report: Report, evidence: Evidence, opened: list[OpenedEvent
     if evidence.policy is None:
         return
     for kind in sorted({event.kind for event in opened if not evidence.policy.allows(event.kind)}):
-        report.note("outside_policy", f"events of kind {kind} are here, which the policy does not name")
+        report.note("outside_policy", f"there are events of kind {kind}, which the policy does not name")

@@ -261,7 +261,7 @@ def binary(size: int = 32, *, null: bool = False) -> Any:
 
 def identifier(size: int = 16, *, null: bool = False) -> Any:
     """A field naming something by ``size`` bytes: base64url text in Python and in the document."""
-    form = _same(lambda value: _refuse(len(_read_binary(value, size)) != size, "has another length"))
+    form = _same(lambda value: _refuse(len(_read_binary(value, size)) != size, "has the wrong length"))
     return _declare(dataclasses.replace(form, null=null))
 
 
@@ -301,7 +301,7 @@ def words(allowed: re.Pattern[str], limit: int, *, least: int = 0) -> Any:
         items = _items(value, limit)
         _refuse(len(items) < least, f"has fewer than {least} entries")
         _refuse(
-            any(not isinstance(item, str) or allowed.fullmatch(item) is None for item in items), "has a foreign word"
+            any(not isinstance(item, str) or allowed.fullmatch(item) is None for item in items), "has an unknown value"
         )
         _refuse(items != sorted(set(items)), "is not sorted and free of repetition")
         return tuple(items)
@@ -316,7 +316,7 @@ def table(check_item: Callable[[object], bool], limit: int = 32) -> Any:
         _refuse(not isinstance(value, Mapping), "is not an object")
         entries = dict(cast("Mapping[str, Any]", value))
         _refuse(len(entries) > limit, f"has more than {limit} entries")
-        _refuse(not all(check_item(item) for item in entries.values()), "holds a value of another kind")
+        _refuse(not all(check_item(item) for item in entries.values()), "has a value of the wrong type")
         return entries
 
     return _declare(Form(write=read, read=read))

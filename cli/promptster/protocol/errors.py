@@ -73,7 +73,7 @@ class SignatureError(ProtocolError):
 
 
 class KeyringError(ProtocolError):
-    """The succession of the collector's keys does not hold."""
+    """The succession of the collector's keys is not valid."""
 
     default_code = "keys"
 
@@ -109,7 +109,7 @@ class SealError(ProtocolError):
 
 
 class LogError(ProtocolError):
-    """A checkpoint cannot be read, or a Merkle proof does not hold."""
+    """A checkpoint cannot be read, or a Merkle proof is not valid."""
 
     default_code = "log"
 

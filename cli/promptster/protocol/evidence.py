@@ -99,7 +99,7 @@ def read_identity(report: Report, parts: BundleParts) -> Evidence | None:
         report.unreadable("keys_malformed", f"the collector's keys cannot be read: {error}")
         return None
     except KeyringError as error:
-        report.altered("keys", f"the succession of the collector's keys does not hold: {error}")
+        report.altered("keys", f"the succession of the collector's keys is not valid: {error}")
         return None
     signers: set[int] = set()
     certificate = _open_signed(report, keys, signers, Certificate, parts.certificate)
@@ -134,7 +134,7 @@ def _read_consent(report: Report, certificate: Certificate, envelope: Envelope) 
         certificate.session_public_key,
     )  # fmt: skip
     if said != certified:
-        report.altered("consent_mismatch", "consent and certificate do not say the same")
+        report.altered("consent_mismatch", "the consent and the certificate contradict each other")
     return consent
 
 
@@ -221,7 +221,7 @@ def _of_chain(report: Report, cls: type[B], opened: Mapping[int, tuple[Envelope,
         link = chain.links.get(n)
         if link is None:
             if n > end:
-                report.incomplete("truncated", f"the {what} of batch {n} is here, but the batch is not")
+                report.incomplete("truncated", f"there is a {what} of batch {n}, but not the batch")
         elif link.sha256 != document.header_sha256:
             report.altered("conflict", f"the {what} of batch {n} names another header than the one here")
         else:
@@ -247,7 +247,7 @@ def _check_close(report: Report, close: Close, chain: Chain, genesis: bytes) -> 
         report.incomplete("lapsed", "the session was never closed by the candidate")
     batches = max(chain.links, default=-1) + 1
     if batches < close.n:
-        report.incomplete("truncated", f"the session had {close.n} batches, but only {batches} are here")
+        report.incomplete("truncated", f"the session had {close.n} batches, but there are only {batches}")
         return
     last = chain.links.get(batches - 1)
     head = genesis if last is None else last.sha256
@@ -284,8 +284,8 @@ def read_log(
     """
     if parts.checkpoint is None:
         if parts.proofs:
-            report.altered("log_proof", "proofs are here without the checkpoint that they lead to")
-        _tell_log(report, evidence, None, (), "no checkpoint of the log is here")
+            report.altered("log_proof", "there are log proofs but no checkpoint")
+        _tell_log(report, evidence, None, (), "there is no checkpoint of the log")
         return
     try:
         checkpoint = Checkpoint.parse(parts.checkpoint)
@@ -303,14 +303,14 @@ def read_log(
         )
         _tell_log(report, evidence, checkpoint, proven, view=View(checkpoint, signer.public_key, shown))
     else:
-        why = "no pinned key vouches for the key of the log that is here"
+        why = "no pinned key vouches for this bundle's log key"
         _tell_log(report, evidence, checkpoint, (), why)
     received = [evidence.receipts[n].received_ms for n in proven if n in evidence.receipts]
     for name, public_key in witnesses.items():
         try:
             cosigned_ms = checkpoint.cosigned_ms(name, public_key)
         except LogError as error:
-            report.altered("cosignature", f"the signature of {name} does not hold: {error}")
+            report.altered("cosignature", f"the signature of {name} is not valid: {error}")
             continue
         if cosigned_ms is not None and received and max(received) < cosigned_ms + _WITNESS_PRECISION_MS:
             evidence.witnesses += (name,)
@@ -375,9 +375,9 @@ def _check_proofs(
     )
     for n, proof in proofs.items():
         if n not in receipts:
-            report.altered("log_proof", f"a proof for batch {n} is here without its receipt")
+            report.altered("log_proof", f"there is a log proof for batch {n} but no receipt")
         elif not _stands_in_log(proof, receipts[n], checkpoint):
-            report.altered("log_proof", f"the receipt of batch {n} is not where the log should hold it")
+            report.altered("log_proof", f"the log proof does not match the receipt of batch {n}")
         else:
             proven[n] = proof
     return proven

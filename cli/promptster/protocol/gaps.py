@@ -128,9 +128,9 @@ def _of_capture(event: OpenedEvent) -> Iterator[Gap]:
         case CaptureBypassSuspected(detail=detail):
             text = _joined("the agent may have gone around the recorder", _line(detail))
         case CaptureConfigChanged(path_name=path_name, detail=detail):
-            text = _joined("a setting that capture relies on changed", _line(path_name), _line(detail))
+            text = _joined("a setting that recording relies on changed", _line(path_name), _line(detail))
         case CaptureDegraded(detail=detail):
-            text = _joined("how much is captured changed", _line(detail))
+            text = _joined("the extent of recording changed", _line(detail))
         case _:
             return
     yield Gap(kind=event.kind, seq=event.seq, from_ms=start, to_ms=end, text=text, source=source or None)
@@ -152,7 +152,7 @@ def jumped_by(delta_ms: int) -> str:
 
 
 def _incomplete(source: str, detail: str, lost: int | None) -> str:
-    lead = f"capture by the {source} was incomplete" if source else "capture was incomplete"
+    lead = f"recording by the {source} was incomplete" if source else "recording was incomplete"
     if not lost:
         return _joined(lead, detail)
     one, many = _LOST_UNITS.get(source, ("time", "times"))

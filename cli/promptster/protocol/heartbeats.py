@@ -1,7 +1,7 @@
-"""The recorder's heartbeat: how often it is due, and where it did not come, so that silence shows.
+"""The recorder's heartbeat: how often it is due, and which ones are missing, so that silence shows.
 
-A recorder that is stopped, starved or replaced records nothing and cannot say so while that lasts. What it says is that
-it lives, once a minute; if that fails, no one knows what happened. All of this is derived from public bytes alone.
+A recorder that is stopped, starved or replaced records nothing and cannot say so while that lasts. So it reports once
+a minute that it is running; without that, nobody knows what happened. All of this is derived from public bytes alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from promptster.protocol.events.sources import is_own
 from promptster.protocol.verdict import Gap
 
 HEARTBEAT_MS: Final = 60_000
-"""How often a recorder says that it lives, by its monotonic clock."""
+"""How often a recorder reports that it is running, by its monotonic clock."""
 LATE_MS: Final = 2 * HEARTBEAT_MS
 """After a sign of life by more than this, a heartbeat is late by more than its period."""
 SILENCE: Final = "silence"

@@ -14,7 +14,7 @@ from promptster.protocol.signing import kid
 
 _ID_CONTEXT = b"promptster/invite/1\x00"
 _MAX_TEXT = 2048
-_COPY = "Copy all of it, also after #."
+_COPY = "Copy all of it, including the part after #."
 _LINK = re.compile(r"(?P<url>https?://[^\s#?@\\]+?)/i/(?P<id>[^/#]+)#(?P<secret>[^.]+)\.(?P<pin>[^.]+)")
 
 
@@ -103,7 +103,7 @@ def new_invite_code(secret: bytes, collector_public_key: bytes) -> InviteCode:
     """The code for 32 fresh random bytes.
 
     Raises:
-        InviteError: when the secret has another length.
+        InviteError: when the secret has the wrong length.
     """
     if len(secret) != 32:  # noqa: PLR2004 - said in the message
         raise InviteError("an invite's secret needs 32 bytes", code="invite_secret", fault="local")

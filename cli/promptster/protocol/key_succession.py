@@ -140,7 +140,7 @@ def parse_keyfile(data: bytes) -> KeySuccession:
 
     Raises:
         DocumentError: when the bytes are not a key file in canonical form.
-        KeyringError: when the succession does not hold.
+        KeyringError: when the succession is not valid.
     """
     return keys_from_object(decode(data, limit=_MAX_KEYFILE))
 
@@ -164,7 +164,7 @@ def keys_from_object(document: Mapping[str, Any]) -> KeySuccession:
 
     Raises:
         DocumentError: when it is not a key file.
-        KeyringError: when the succession does not hold.
+        KeyringError: when the succession is not valid.
     """
     collector: list[KeyRecord] = []
     log: list[KeyRecord] = []

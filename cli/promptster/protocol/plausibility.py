@@ -27,8 +27,8 @@ BACKWARDS_MS: Final = 5_000
 _MISSING: Final[Mapping[Kind, tuple[str, str]]] = {
     Kind.CONSENT: ("consent_missing", "no event says that the candidate agreed to be recorded"),
     Kind.OPENED: ("opened_missing", "no event says that the recorder started"),
-    Kind.SUBMISSION_BASELINE: ("baseline_missing", "no event says what the workspace held at the start"),
-    Kind.SUBMISSION_FINAL: ("final_missing", "the session was submitted, but no event holds what was submitted"),
+    Kind.SUBMISSION_BASELINE: ("baseline_missing", "no event records the workspace at the start"),
+    Kind.SUBMISSION_FINAL: ("final_missing", "the session was submitted, but no event contains the submission"),
 }
 ABSENCES: Final = frozenset(code for code, _ in _MISSING.values())
 """Notes about events that every session has."""

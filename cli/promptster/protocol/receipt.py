@@ -13,7 +13,7 @@ LAPSED = "lapsed"
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt(Document):
-    """Custody of a batch, not a word about its content."""
+    """Proves custody of a batch, and says nothing about its content."""
 
     TYPE: ClassVar[DocumentType] = DocumentType.RECEIPT
 

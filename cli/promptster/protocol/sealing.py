@@ -70,7 +70,7 @@ def aead_seal(key: bytes, data: bytes, *, aad: bytes, random: RandomBytes) -> by
     """A nonce of 24 bytes, then XChaCha20-Poly1305.
 
     Raises:
-        SealError: when the key has another length.
+        SealError: when the key has the wrong length.
     """
     return bytes(nacl.secret.Aead(_check_key(key)).encrypt(data, aad, random(NONCE_SIZE)))
 
@@ -172,7 +172,7 @@ def seal_box(content_key: bytes, sealing_public_key: bytes) -> bytes:
     """The content key for the holder of the sealing key only (libsodium's sealed box).
 
     Raises:
-        SealError: when a key has another length, or the public key is no sound point.
+        SealError: when a key has the wrong length, or the public key is no sound point.
     """
     _check_key(content_key)
     try:

@@ -152,7 +152,7 @@ class SigningKey:
         """Derive the pair from its 32-byte seed.
 
         Raises:
-            SignatureError: when the seed has another length.
+            SignatureError: when the seed has the wrong length.
         """
         if len(seed) != nacl.bindings.crypto_sign_SEEDBYTES:
             raise SignatureError("a signing key's seed does not have 32 bytes", code="seed_size", fault="local")

@@ -105,14 +105,14 @@ class Checkpoint:
         """When a witness cosigned; ``None`` when the checkpoint bears no line of this witness.
 
         Raises:
-            LogError: when there is a line, but the signature does not hold.
+            LogError: when there is a line, but the signature is not valid.
         """
         wanted = note_key_hash(name, public_key, _COSIGNATURE)
         for item in self.signatures:
             if (item.name, item.key_hash) == (name, wanted):
                 stamp = item.signature[:8]
                 message = f"cosignature/v1\ntime {int.from_bytes(stamp)}\n{self.text}".encode()
-                _verify(public_key, message, item.signature[8:], "a witness's signature does not hold")
+                _verify(public_key, message, item.signature[8:], "a witness's signature is not valid")
                 return int.from_bytes(stamp) * 1000
         return None
 

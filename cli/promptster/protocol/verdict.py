@@ -20,12 +20,14 @@ CLAIM: Final = (
     "Signatures prove order, integrity and, after a receipt, that nothing received was changed, inserted, reordered or "
     "dropped unnoticed. They prove custody, not truth: the session key lives on the candidate's machine. "
     "What was never recorded shows only as gaps, silence of one source, or submitted lines that no event explains. "
-    "That later events exist can be proved only by someone who holds a later receipt. "
+    "Only someone who holds a later receipt can prove that later events exist. "
     "Time is the collector's word unless a witness cosigned."
 )
 """What a verdict means and does not mean."""
 
-UNTIMED: Final = "untimed: could have been rewritten before upload"
+UNTIMED_MEANS: Final = "could have been rewritten before upload"
+"""What an event is that was received more than five minutes after it happened."""
+UNTIMED: Final = f"untimed: {UNTIMED_MEANS}"
 """The label of events that were received more than five minutes after they happened."""
 
 _MINUTE_MS: Final = 60_000
@@ -133,7 +135,7 @@ class LogFacts:
     origin: str | None = None
     """The log's name, by its checkpoint."""
     view: View | None = None
-    """The checkpoint with what is proved under it, if the log is the collector's; others can be held against it."""
+    """The checkpoint with what is proved under it, if the log is the collector's; others can be compared with it."""
 
 
 @dataclass(frozen=True, kw_only=True)

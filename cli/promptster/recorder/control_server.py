@@ -71,7 +71,11 @@ class ControlServer:
             return _refusal("bad_request", "the recorder could not read the request", None)
         except Exception as error:  # noqa: BLE001 - a command gets an answer whatever happens
             self._log.fault("control", error)
-            return _refusal("internal", "the recorder failed to answer", "See logs/recorder.log for details.")
+            hint = (
+                "Run `promptster resume`. For details, see logs/recorder.log in the state_dir of "
+                "`promptster status --json`."
+            )
+            return _refusal("internal", "the recorder failed to answer", hint)
 
 
 def _refusal(code: str, message: str, hint: str | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from promptster.recorder.supervisor import read_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from promptster.secret_store import SessionSecrets
     from promptster.session_folder.folder import SessionFolder
@@ -66,7 +67,7 @@ def spawn_recorder(
         line = read_line(ready_read, timeout_s)
         if b'"port"' not in line:
             read_line(ready_read, timeout_s)
-        port = _read_ready(line)
+        port = _read_ready(line, folder.logs)
         folder.name_run()
         return port
     finally:
@@ -80,8 +81,8 @@ def without_credentials(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not name.upper().endswith(_SECRET_ENDINGS)}
 
 
-def _read_ready(line: bytes) -> int:
-    hint = "Run `promptster resume` to try again. For details, see logs/ in the session's folder."
+def _read_ready(line: bytes, logs: Path) -> int:
+    hint = f"Run `promptster resume` to try again. For details, see {logs}."
     try:
         answer: dict[str, Any] = json.loads(line)
     except ValueError:

@@ -92,7 +92,7 @@ def losses(*, clean_end: bool, found: Recovery, repair: Repair) -> list[str]:
         details.append(f"{repair.filled} events were restored from sealed batches")
     if repair.moved or repair.skipped:
         details.append(
-            f"{repair.skipped} numbers belong to events that only the collector holds; {repair.moved} events were "
+            f"{repair.skipped} numbers belong to events that only the collector has; {repair.moved} events were "
             "added again after them"
         )
     return details

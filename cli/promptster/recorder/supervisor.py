@@ -248,7 +248,7 @@ class Supervisor:
                 listener.close()
                 continue
             return listener
-        raise SessionError("no port of 127.0.0.1 can be bound", code="no_port")
+        raise SessionError("cannot listen on any port of 127.0.0.1", code="no_port")
 
     @staticmethod
     def _listen_unix(path: str) -> socket.socket:
@@ -262,7 +262,7 @@ class Supervisor:
             listener.listen(512)
         except (OSError, SessionError):
             listener.close()
-            raise SessionError("a unix socket in the session's folder cannot be bound", code="no_socket") from None
+            raise SessionError("cannot create a socket in the session's folder", code="no_socket") from None
         return listener
 
     def _write_pid(self, name: str, pid: int) -> None:

@@ -126,7 +126,7 @@ def _attempt(attempt: Mapping[str, Any]) -> Passage:
     status = attempt.get("status")
     label = f"attempt {number}: {outcome}" + (f", status {status}" if status else "")
     if not attempt.get("superseded"):
-        return Passage(label=f"{label}, see its own entry", text=f"at seq {attempt.get('seq')}", style=Style.CODE)
+        return Passage(label=f"{label}, has its own entry", text=f"event {attempt.get('seq')}", style=Style.CODE)
     shown = {key: value for key, value in attempt.items() if key not in _ATTEMPT_HIDDEN}
     text = shown.pop("text", "")
     facts = "\n".join(f"{key}: {pretty(value)}" for key, value in shown.items())
@@ -134,8 +134,8 @@ def _attempt(attempt: Mapping[str, Any]) -> Passage:
     return Passage(label=label, text=facts + partial, style=Style.CODE)
 
 
-_BEGUN_AGAIN = {"begun_again": "broke off, begun again"}
-_ERROR_LABELS = {"begun_again": "broke off before the provider began the answer again"}
+_BEGUN_AGAIN = {"begun_again": "broke off, restarted"}
+_ERROR_LABELS = {"begun_again": "broke off before the provider restarted the answer"}
 
 
 def _model_response(event: ModelResponse) -> Narration:

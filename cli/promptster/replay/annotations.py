@@ -77,10 +77,10 @@ def left_out(entries: Sequence[Entry]) -> Mapping[int, str]:
 
 
 _WORDS = {
-    ("kept", "size"): "cut by the agent: {0} of {1} {unit} kept",
-    ("size",): "cut by the agent: in full it was {0} {unit}",
-    ("told",): "cut by the agent: in full it was {0}",
-    ("left_out",): "cut by the agent: {0} {unit} left out",
+    ("kept", "size"): "truncated by the agent: {0} of {1} {unit} kept",
+    ("size",): "truncated by the agent: {0} {unit} in full",
+    ("told",): "truncated by the agent: {0} in full",
+    ("left_out",): "truncated by the agent: {0} {unit} left out",
 }
 """What is said for what is known, the most telling first."""
 
@@ -91,7 +91,7 @@ def _words(facts: Sequence[Mapping[str, Any]]) -> str:
             numbers = [_worded(fact.get(name)) for name in names]
             if all(numbers):
                 return words.format(*numbers, unit=fact.get("unit") or "characters")
-    return "cut by the agent"
+    return "truncated by the agent"
 
 
 def _worded(value: object) -> str:

@@ -48,14 +48,14 @@ def why_unreadable(data: bytes, verification: Verification) -> str:
     if data.startswith(ZIP):
         return _of_zip(data, codes)
     if _is_keyfile(data):
-        return "is a key file, not a bundle (--trust takes it)"
+        return "is a key file, not a bundle (use it with --trust)"
     return _of_export(data) or "is not a Promptster bundle"
 
 
 def _of_export(data: bytes) -> str | None:
     if _PAGE.match(data):
         return f"is a web page, which proves nothing: {_BUNDLE}"
-    return f"holds a replay as JSON lines, which prove nothing: {_BUNDLE}" if data.startswith(_LINE) else None
+    return f"is a replay in JSON Lines, which proves nothing: {_BUNDLE}" if data.startswith(_LINE) else None
 
 
 def _of_zip(data: bytes, codes: set[str]) -> str:
@@ -69,7 +69,7 @@ def _of_zip(data: bytes, codes: set[str]) -> str:
     if "members" in codes:
         return "is a bundle that lacks parts, or has parts that this version of Promptster does not know"
     if "not_canonical" in codes:
-        return "is a bundle that was packed again or changed as a file: get the original"
+        return "is a bundle that was repacked or edited: get the original"
     return "is a bundle, but part of it cannot be read"
 
 

@@ -123,11 +123,11 @@ def _session(entry: Entry, event: SessionEvent) -> Narration:  # noqa: C901, PLR
         case CaptureBypassSuspected():
             label, subject, bad = "The agent may have gone around the recorder", event.detail, True
         case CaptureConfigChanged():
-            label, subject, bad = "A setting that capture relies on changed", event.path_name, True
+            label, subject, bad = "A setting that recording relies on changed", event.path_name, True
         case CaptureDegraded():
-            label, subject, bad = "How much is captured changed", event.detail, True
+            label, subject, bad = "The extent of recording changed", event.detail, True
         case CaptureGap():
-            label, subject, bad = "Capture was incomplete", event.detail, True
+            label, subject, bad = "Recording was incomplete", event.detail, True
         case CaptureClockJump():
             jump = None if event.delta_ms is None else jumped_by(event.delta_ms)
             label, subject, bad = "The computer's clock jumped", jump, True
@@ -164,5 +164,5 @@ def _is_foreign(entry: Entry) -> bool:
 
 def _foreign(entry: Entry) -> Narration:
     kind = entry.kind.replace("_", " ")
-    note = "this source cannot report this"
+    note = "this source cannot report such an event"
     return Narration(label="Claimed", subject=kind, note=note, bad=True, passages=passages_of(as_recorded(entry)))

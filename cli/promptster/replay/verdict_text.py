@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, assert_never
 
 from promptster.protocol.plausibility import ABSENCES, TIMES
-from promptster.protocol.verdict import CLAIM, UNTIMED, Effect, in_words
+from promptster.protocol.verdict import CLAIM, UNTIMED_MEANS, Effect, in_words
 from promptster.protocol.verdict_words import VerdictWord
 from promptster.replay.formatting import counted
 from promptster.replay.policy_text import TEXTS, text_notes
@@ -208,7 +208,7 @@ def _batches(verification: Verification) -> str:
 def _untimed(verification: Verification) -> str:
     if not verification.untimed:
         return ""
-    return f"events {in_words(verification.untimed)}; {UNTIMED}"
+    return f"events {in_words(verification.untimed)}: {UNTIMED_MEANS}"
 
 
 def _redacted(verification: Verification) -> str:

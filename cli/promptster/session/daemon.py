@@ -1,4 +1,4 @@
-"""The entry point that supervisors of version 0.1 use to restart their recorder, also after Promptster was upgraded.
+"""The entry point that supervisors of version 0.1 use to restart their recorder, even after Promptster was upgraded.
 
 They run ``python -m promptster.session.daemon FOLDER HANDLE``; the recorder itself is ``promptster.recorder.process``.
 """

@@ -39,7 +39,8 @@ def read_session(current: Current) -> RecordedSession:
         try:
             replay = from_bundle(bundle.read_bytes(), trusted=trusted_keys(current.folder).fingerprints)
         except FileNotFoundError:
-            raise SessionError(f"your bundle is no longer at {bundle}", code="bundle_missing") from None
+            hint = "Move it back, or read it from its new path: `promptster replay FILE`."
+            raise SessionError(f"your copy is no longer at {bundle}", hint=hint, code="bundle_missing") from None
         return RecordedSession(replay=replay, events=replay.verification.events if replay.verification else 0)
     cipher = JournalCipher(current.secrets.content_key, facts.session)
     files = SystemFiles()

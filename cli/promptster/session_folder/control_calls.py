@@ -15,6 +15,9 @@ from promptster.errors import SessionError
 if TYPE_CHECKING:
     from promptster.protocol.events import Event, Source
 
+OTHER_VERSION = "It may be another version of Promptster. Restart the computer, then run `promptster resume`."
+"""The hint if command and recorder do not understand each other."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SentEvent:
@@ -141,7 +144,7 @@ def read_call(value: object) -> ControlCall:
         raise _unreadable()
     kind = _BY_OP.get(op)
     if kind is None:
-        raise SessionError("the recorder does not know this request", code="unknown_op")
+        raise SessionError("the recorder does not know this request", hint=OTHER_VERSION, code="unknown_op")
     given = cast("dict[str, Any]", value)
     named = {field.name: given[field.name] for field in fields(kind) if field.name in given}
     if not all(_fits(name, content) for name, content in named.items()):

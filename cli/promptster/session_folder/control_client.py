@@ -56,7 +56,7 @@ _NOT_REPEATED = (RecordCall, RefusedCall)
 
 
 class ControlClient:
-    """A command's connection to the recorder of one session. Each call connects anew."""
+    """A command's connection to the recorder of one session. Each call opens a new connection."""
 
     def __init__(self, folder: SessionFolder, *, timeout: float = 30.0) -> None:
         """Use this session's recorder, without connecting yet. ``timeout`` is in seconds, for each step of a call."""

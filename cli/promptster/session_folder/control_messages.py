@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar, cast
 
 from promptster.errors import SessionError
+from promptster.session_folder.control_calls import OTHER_VERSION
 from promptster.session_folder.folder import SessionState
 
 _T = TypeVar("_T")
@@ -302,7 +303,7 @@ def malformed(what: str) -> AnswerError:
     """Return the error for an answer in which this part is wrong."""
     return AnswerError(
         f"the recorder's answer cannot be read ({what})",
-        hint="It may be another version of Promptster. End its process, then run `promptster resume`.",
+        hint=OTHER_VERSION,
     )
 
 

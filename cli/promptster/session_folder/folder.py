@@ -318,7 +318,11 @@ class SessionFolder:
         try:
             return (self.documents / name).read_bytes()
         except FileNotFoundError as error:
-            raise SessionError(f"the session's {name} is missing", code="document_missing") from error
+            raise SessionError(
+                f"the session's {name} is missing",
+                hint=f"Restore {self.documents / name}, or move {self.path} away to start another session.",
+                code="document_missing",
+            ) from error
 
     def has_document(self, name: str) -> bool:
         """Return whether a document exists."""

@@ -2,7 +2,7 @@
 
 An editor's file contains the session's token, and ``git add -A`` would put it into the candidate's history. The lines
 are in one block between two markers. The first marker says what was missing before, so that removing the block restores
-the exact bytes, also after a crash; anything written around the block stays. Links on the way to the file are not
+the exact bytes, even after a crash; anything written around the block stays. Links on the way to the file are not
 followed.
 """
 

@@ -53,7 +53,9 @@ class Vault:
         except FileNotFoundError:
             return None
         except SealError as error:
-            raise SessionError(f"{self._path(name)} was changed", code="session_unreadable") from error
+            raise SessionError(
+                f"{self._path(name)} was changed", hint="Restore it from a backup.", code="session_unreadable"
+            ) from error
 
     def names(self) -> list[str]:
         """Return the names of all documents, sorted."""

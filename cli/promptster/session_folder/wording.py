@@ -59,7 +59,7 @@ _DONE: Mapping[str, tuple[str, str]] = {
     "command": ("ran", "a command"),
     "subagent_started": ("started a subagent", ""),
     "subagent_stopped": ("ended a subagent", ""),
-    "permission": ("asked your permission", ""),
+    "permission": ("asked for your permission", ""),
     "compaction": ("shortened its conversation", ""),
 }
 """By kind of event: what the agent did, and to what, if the event does not name it."""
@@ -70,7 +70,7 @@ def last_thing(last: Mapping[str, Any]) -> str:
     agent, subject = str(last.get("agent") or "") or "an agent", str(last.get("subject") or "")
     kind = last.get("kind")
     if kind == "prompt":
-        return f"{agent} continued by itself" if subject == MACHINE else f"you asked {agent}"
+        return f"{agent} continued on its own" if subject == MACHINE else f"you asked {agent}"
     if kind == "model_response" and subject:
         return f"{agent} got {'an error from the model' if subject == 'error' else 'part of an answer'}"
     did, something = _DONE.get(str(kind), ("did something", ""))

@@ -129,7 +129,11 @@ def git(
         if _DUBIOUS in done.stderr:
             raise _owner(cwd, done.stderr)
         word = arguments[2] if arguments[0] == "-c" else arguments[0]
-        raise WorkspaceError(f"git {word} failed: {last_words(done.stderr)}", code="git_failed")
+        raise WorkspaceError(
+            f"git {word} failed: {last_words(done.stderr)}",
+            hint="Repair the repository, then run the same command again.",
+            code="git_failed",
+        )
     return done.stdout
 
 
@@ -180,7 +184,11 @@ def _run(
                 raise
             return subprocess.CompletedProcess(command, process.returncode, out, err)
     except OSError as error:
-        raise WorkspaceError(f"git could not be run: {reason_of(error)}", code="git") from error
+        raise WorkspaceError(
+            f"git could not be run: {reason_of(error)}",
+            hint="Check that git is installed and on your PATH.",
+            code="git",
+        ) from error
 
 
 @contextlib.contextmanager
@@ -226,9 +234,7 @@ def _communicate(
         return process.communicate(timeout=timing.blocked_s if pipe else timing.give_up_s)
     except subprocess.TimeoutExpired as error:
         hint = f"{pipe} is a named pipe. Move it away." if pipe else "Check that `git status` works there."
-        raise GitTimeoutError(
-            f"git did not finish in {cwd}", hint=f"{hint} Then run the same command again."
-        ) from error
+        raise GitTimeoutError(f"git timed out in {cwd}", hint=f"{hint} Then run the same command again.") from error
 
 
 def _owner(folder: Path, stderr: bytes) -> GitOwnerError:

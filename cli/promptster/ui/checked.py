@@ -7,11 +7,11 @@ the bundle is escaped.
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from promptster.protocol.gaps import PAUSE_LEAD, PAUSED, is_outage
 from promptster.protocol.receipt import LAPSED
-from promptster.protocol.verdict import UNTIMED, in_words
+from promptster.protocol.verdict import UNTIMED_MEANS, in_words
 from promptster.protocol.verdict_words import VerdictWord
 from promptster.replay.verdict_text import SHORT_CLAIM, findings, log, notes, words
 from promptster.times import moment, soon, span
@@ -42,13 +42,15 @@ def checked(verification: Verification, *, completable: str | None = None, keyfi
     told = words(verification)
     grave = findings(verification)
     match verification.verdict:
-        case "consistent":
+        case VerdictWord.CONSISTENT:
             key = verification.signer.fingerprint[:_DIGITS] if verification.signer else "unknown"
             headline = f"{told.headline}: this computer does not know the key {key}"
             yield from _wrapped(f"CONSISTENT, SIGNER UNKNOWN: {headline}")
             grave = [finding for finding in grave if finding.code != "signer_unknown"]
-        case _:
+        case VerdictWord.VERIFIED | VerdictWord.INCOMPLETE | VerdictWord.ALTERED | VerdictWord.UNREADABLE:
             yield from _wrapped(f"{told.word.upper()}: {told.headline}")
+        case _:  # pragma: no cover
+            assert_never(verification.verdict)
     yield from _listed([*grave, *notes(verification)])
     if verification.verdict is VerdictWord.CONSISTENT:
         yield "Get the keys from someone you trust, then add --trust KEYFILE."
@@ -76,7 +78,7 @@ def _listed(found: Sequence[Finding]) -> Iterator[str]:
     for finding in found[:_MOST]:
         yield from _wrapped(f"{finding.code}: {escape_line(finding.text)}", first="  ", then="    ")
     if len(found) > _MOST:
-        yield f"  and {len(found) - _MOST} more; --json has all"
+        yield f"  and {len(found) - _MOST} more; --json lists all"
 
 
 def _facts(verification: Verification, *, keyfile: bool) -> Iterator[str]:
@@ -85,7 +87,7 @@ def _facts(verification: Verification, *, keyfile: bool) -> Iterator[str]:
         ("Events", [_events(verification)]),
         ("Sources", [_sources(verification)]),
         ("Gaps", _gaps(verification)),
-        ("Untimed", [f"events {in_words(verification.untimed)}; {UNTIMED}"] if verification.untimed else []),
+        ("Untimed", [f"events {in_words(verification.untimed)}: {UNTIMED_MEANS}"] if verification.untimed else []),
         ("Signer", [_signer(verification, keyfile=keyfile)]),
         ("Time", [_time(verification)]),
         ("Log", [log(verification)]),
@@ -136,7 +138,7 @@ def _gaps(verification: Verification) -> list[str]:
     last = max((event.ms for event in verification.opened), default=0)
     told = [f"{soon(gap.from_ms, last)} {_gap(gap)}" for gap in verification.gaps[:_MOST]]
     rest = len(verification.gaps) - _MOST
-    return [*told, f"and {rest} more; --json has all"] if rest > 0 else told
+    return [*told, f"and {rest} more; --json lists all"] if rest > 0 else told
 
 
 def _gap(gap: Gap) -> str:

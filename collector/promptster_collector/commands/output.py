@@ -101,11 +101,11 @@ def write_named(path: Path, data: bytes, *, force: bool) -> None:
     from promptster_collector.store.durable_files import Durability, write_atomically  # noqa: PLC0415 - not on every system
 
     if path.is_dir():
-        raise UsageError(f"{path} is a folder", hint="Name a file.", code="file")
+        raise UsageError(f"{path} is a folder", hint="Choose a file.", code="file")
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {path.parent}", hint="Create it first.", code="file")
     if path.exists() and not path.is_file():  # a device or a pipe would be replaced for everybody
-        raise UsageError(f"{path} is not a file", hint="Name a file.", code="file")
+        raise UsageError(f"{path} is not a file", hint="Choose a file.", code="file")
     if force:
         write_atomically(path, data, durability=Durability.NAME)  # a link is replaced, and what it names stays
         return

@@ -169,7 +169,7 @@ class Invites:
             NotFoundError: there is no such invite, or the secret is wrong.
             BusyError: too many wrong secrets came from ``sender``; a right one is never refused for that.
         """
-        hint = "Copy all of the link, also after #."
+        hint = "Copy the whole link, including the part after #."
         unknown = self._failures.wrong_secret
         refused = NotFoundError("there is no such invite", code="unknown_invite", hint=hint)
         try:

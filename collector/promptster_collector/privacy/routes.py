@@ -22,7 +22,7 @@ async def withdraw_session(
     session: FromPath[str],
     data: JSONBody[WithdrawalRequest],
 ) -> TombstoneAnswer:
-    """Destroy the session's keys and content; the answer is the signed tombstone, also when repeated.
+    """Destroy the session's keys and content; the answer is the signed tombstone, even when repeated.
 
     A submitted tombstone that this collector signed does the same: whatever backup the collector was restored
     from, it destroys again what it destroyed before.
@@ -38,7 +38,7 @@ async def withdraw_session(
 async def delete_session(
     request: Request[Any, Any, Any], erasure: NamedDependency[Erasure], session: FromPath[str]
 ) -> TombstoneAnswer:
-    """Destroy a session's keys and content, also after it was submitted; the answer is the signed tombstone."""
+    """Destroy a session's keys and content, even after it was submitted; the answer is the signed tombstone."""
     principal = principal_of(request)
     outcome = WITHDRAWN if principal.role is None else ERASED
     envelope = await erasure.erase(principal.organisation, session, outcome)

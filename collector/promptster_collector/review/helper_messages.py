@@ -149,7 +149,7 @@ def send(connection: Connection, message: Order | Answer) -> None:
 
 
 def receive(connection: Connection, decoder: msgspec.msgpack.Decoder[T]) -> T | None:
-    """The next message; ``None`` if the other end is closed, also in the middle of a message."""
+    """The next message; ``None`` if the other end is closed, even in the middle of a message."""
     try:
         return decoder.decode(connection.recv_bytes())
     except (EOFError, OSError):

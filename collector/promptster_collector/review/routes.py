@@ -82,7 +82,7 @@ async def session_events(
     after: FromQuery[int] = -1,
     limit: FromQuery[int] = 500,
 ) -> EventPage:
-    """Events after ``after``, also while the session is running."""
+    """Events after ``after``, even while the session is running."""
     if not 1 <= limit <= _MAX_PAGE or not -1 <= after < 1 << 53:
         raise InvalidError(f"a page can have 1 to {_MAX_PAGE} events", code="page")
     principal = principal_of(request)

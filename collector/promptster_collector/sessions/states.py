@@ -24,7 +24,7 @@ class Activity(StrEnum):
     """What an open session is doing, as far as the collector knows."""
 
     WORKING = "working"
-    """Something arrived recently: the recorder is running and reports every minute, also in a pause."""
+    """Something arrived recently: the recorder is running and reports every minute, even in a pause."""
     SILENT = "silent"
     """Nothing arrives: the candidate stopped, or the computer is off, asleep or offline."""
     OVER = "over"

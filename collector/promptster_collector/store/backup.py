@@ -64,9 +64,9 @@ def make_backup(settings: Settings, target: Path, *, keys: BackupKeys, days: int
         SetupError: a part cannot be copied.
     """
     if target.exists() or target.is_symlink():
-        raise OptionError(f"{target} already exists", hint="Name a new folder. Nothing was written.", code="taken")
+        raise OptionError(f"{target} already exists", hint="Choose a new folder. Nothing was written.", code="taken")
     if target.parent.resolve().is_relative_to(settings.data.resolve()):
-        hint = "Name a folder on another disk."
+        hint = "Choose a folder on another disk."
         raise OptionError("a backup inside the data folder would be lost with it", hint=hint, code="inside_data")
     if not target.parent.is_dir():
         raise OptionError(f"there is no folder {target.parent}", hint="Create it first.", code="no_folder")
@@ -150,7 +150,7 @@ def keystore_bytes(settings: Settings) -> bytes:
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Generator[sqlite3.Connection]:
-    """A consistent view of a database, also during writes."""
+    """A consistent view of a database, even during writes."""
     connection = sqlite3.connect(path, timeout=10, isolation_level=None)
     try:
         yield connection

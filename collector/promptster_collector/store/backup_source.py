@@ -58,7 +58,7 @@ class BackupSource:
         try:
             facts = json.loads((data / FACTS).read_bytes())
         except (OSError, ValueError) as error:
-            hint = "Name a folder that `promptster-collector backup` created."
+            hint = "Pass a folder that `promptster-collector backup` created."
             raise SetupError(f"{folder} is not a collector's backup", hint=hint, code="no_backup") from error
         if facts.get("format") != FORMAT:
             raise SetupError("the backup was created by another version", hint="Update promptster.", code="format")

@@ -51,10 +51,10 @@ def require_room(settings: Settings) -> None:
     if not settings.data.exists():
         return
     if not settings.data.is_dir():
-        raise SetupError(f"{settings.data} is a file", hint="Name a new folder.", code="data_taken")
+        raise SetupError(f"{settings.data} is a file", hint="Choose a new folder.", code="data_taken")
     for entry in settings.data.iterdir():
         if entry not in settings.folders or not entry.is_dir() or any(entry.iterdir()):
-            hint = "Name a new folder."
+            hint = "Choose a new folder."
             raise SetupError(f"{settings.data} is not empty", hint=hint, code="data_taken")
 
 

@@ -127,7 +127,7 @@ class Endings:
             hint = "Create it, on another disk. Check --tombstones-copy."
             raise OptionError(f"there is no folder {self._copy.parent}", hint=hint, code="tombstones_copy")
         if self._copy.parent.samefile(self._path.parent):
-            hint = "Name a folder on another disk. Check --tombstones-copy."
+            hint = "Choose a folder on another disk. Check --tombstones-copy."
             raise OptionError(
                 "--tombstones-copy names the data folder's own tombstones", hint=hint, code="tombstones_copy"
             )
@@ -137,7 +137,7 @@ class Endings:
         if kept[:both] != lines[:both]:
             raise SetupError(
                 "the tombstones and their copy contradict each other: this data folder is from a backup",
-                hint="Keep both, and ask for help before you serve either.",
+                hint="Keep both and serve neither. Report this to Promptster's maintainers.",
                 code="tombstones_fork",
             )
         missing = kept[len(lines) :]

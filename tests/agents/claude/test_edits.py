@@ -17,7 +17,7 @@ REAL = recorded_hooks("claude", "2.1.330", "edits")
 
 @pytest.mark.parametrize("line", REAL, ids=[str(line["payload"]["tool_input"]).split("/")[2][:9] for line in REAL])
 def test_the_text_after_is_what_stands_on_the_disk(line: dict[str, Any]) -> None:
-    """It is equal except for line ends, which hooks report as line feeds, for deletions, quotes, tabs and new files."""
+    """It is equal except for line endings (hooks report line feeds), deletions, quotes, tabs and new files."""
     payload = line["payload"]
     call = ToolUse(id="t", name=payload["tool_name"], input=payload["tool_input"])
     (edit,) = edits_done(call, payload["tool_response"])

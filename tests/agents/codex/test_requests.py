@@ -73,7 +73,7 @@ def test_a_failed_patch_is_no_edit() -> None:
 
 
 def test_identities() -> None:
-    """The root thread is the session; others are subagents, also if only the parent is named."""
+    """The root thread is the session; others are subagents, even if only the parent is named."""
     root = CODEX.identify({"session-id": "a", "thread-id": "a"}, {})
     child = CODEX.identify({"session-id": "a", "thread-id": "b", "x-codex-parent-thread-id": "a"}, {})
     older = CODEX.identify({"session_id": "b", "x-codex-parent-thread-id": "a"}, {})

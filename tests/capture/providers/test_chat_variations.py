@@ -27,7 +27,7 @@ class Manner:
     index: str
     """``own``: one for each call; ``zero``: the same for all; ``none``: left out."""
     ids: str
-    """With the first piece (``once``), the ``last`` or ``each``; another with each (``anew``); the ``same`` for all."""
+    """With the first piece (``once``), the ``last`` or ``each``; another with each (``new``); the ``same`` for all."""
     name: str
     """``once`` or ``each``."""
     arguments: str
@@ -39,7 +39,7 @@ class Manner:
         """Whether calls can be distinguished: by index, by id, or because each comes whole."""
         if self.ids == "last":
             return self.index == "own"
-        if self.ids == "anew":
+        if self.ids == "new":
             return not self.together and self.name == "once" and self.arguments in {"pieces", "whole", "object"}
         if self.ids == "same":
             return self.index == "own" or (self.name == "once" and self.arguments in {"whole", "object"})
@@ -49,7 +49,7 @@ class Manner:
 MANNERS = st.builds(
     Manner,
     index=st.sampled_from(["own", "zero", "none"]),
-    ids=st.sampled_from(["once", "last", "each", "anew", "same"]),
+    ids=st.sampled_from(["once", "last", "each", "new", "same"]),
     name=st.sampled_from(["once", "each"]),
     arguments=st.sampled_from(["pieces", "whole", "object", "repeated", "so_far"]),
     together=st.booleans(),
@@ -81,9 +81,9 @@ def _entries(manner: Manner, place: int, name: str, arguments: dict[str, Any], c
         entry: dict[str, Any] = {"type": "function", "function": function}
         if manner.index != "none":
             entry["index"] = place if manner.index == "own" else 0
-        if manner.ids in {"each", "anew"} or at == (len(texts) - 1 if manner.ids == "last" else 0):
+        if manner.ids in {"each", "new"} or at == (len(texts) - 1 if manner.ids == "last" else 0):
             entry["id"] = "call_same" if manner.ids == "same" else f"call_{place}"
-            entry["id"] += f"_{at}" if at and manner.ids == "anew" else ""
+            entry["id"] += f"_{at}" if at and manner.ids == "new" else ""
         if not at or manner.name == "each":
             function["name"] = name
         entries.append(entry)

@@ -57,7 +57,7 @@ def test_a_revoked_token_opens_nothing(site: Site) -> None:
 
 
 def test_a_token_expires(site: Site) -> None:
-    """After its days a token opens nothing."""
+    """An expired token gives no access."""
     made = make(site, role="reviewer", expires_in_days=2)
     site.clock.pass_ms(2 * DAY_MS - 1)
     assert site.client.get("/v1/me", headers=bearer(made["token"])).status_code == 200

@@ -85,7 +85,7 @@ def test_what_the_team_states_is_in_the_policy_and_in_the_answer(site: Site) -> 
     policy = offered(site, candidate_of(site, **stated))
     assert isinstance(policy, PolicyV2)
     require_own_text(policy)
-    assert "If you refuse, Acme offers instead: a pairing session.\n" in policy.text
+    assert "If you refuse, Acme offers a pairing session instead.\n" in policy.text
     assert "write to hiring@acme.example." in policy.text
     (entry,) = site.client.get("/v1/assessments", headers=bearer(site.token)).json()["assessments"]
     shown = {name: entry[name] for name in ("policy_version", *stated)}

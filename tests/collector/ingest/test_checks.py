@@ -75,7 +75,7 @@ def test_good_batches_are_checked(site: Site) -> None:
 
 
 def test_a_bad_batch_is_one_unreadable_span(site: Site) -> None:
-    """A body that does not open fails its check by name; the batches around it stay readable, also when sealed."""
+    """A body that does not open fails its check by name; the batches around it stay readable, even when sealed."""
     candidate = started(site.client, site.token)
     candidate.say("before")
     unreadable(candidate)

@@ -40,7 +40,7 @@ def _keys(folder: Path, master: MasterKey) -> Iterator[KeyStore]:
 
 
 def test_keys_come_back(keys: KeyStore, tmp_path: Path) -> None:
-    """A key is returned unchanged, also to a process that opens the store anew; the file shows none of it."""
+    """A key is returned unchanged, also to a process that opens the store again; the file shows none of it."""
     name, secret = session_key("o", "s"), os.urandom(32)
     keys.put({name: secret}, created_ms=1)
     assert keys.get(name) == secret

@@ -287,7 +287,7 @@ CHUNKS = (
     AnswerRule(
         "7.1",
         "chunks of an answer",
-        "Sizes, line ends and the last chunk of an answer are read as strictly as a request's.",
+        "Sizes, line endings and the last chunk of an answer are read as strictly as a request's.",
         deliver(
             chunked_answer(b"2\r\n{}\r\n0\r\n\r\n"),
             chunked_answer(b"1\r\n{\r\n0001\r\n}\r\n00\r\n\r\n"),

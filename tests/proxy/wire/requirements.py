@@ -155,7 +155,7 @@ BODIES = (
     _ours(
         "6.1",
         "recipient",
-        "May decode and code anew.",
+        "May decode and encode again.",
         *("chunked once and last", "codings of an answer"),
         why="Chunks go on as they are.",
     ),

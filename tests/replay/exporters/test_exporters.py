@@ -93,7 +93,7 @@ def test_bytes_are_base64url_and_line_ends_stay_inside_their_line() -> None:
 
 
 def test_lines_hold_for_every_reader_and_on_every_terminal() -> None:
-    """Readers that split at Unicode's line ends see the same lines, and no captured text can control a terminal."""
+    """Readers that split at Unicode's line endings see the same lines, and no captured text can control a terminal."""
     odd = "a\u0085b\u2028c\u2029d\x0b\x0c\x1c\x1b[2J\x7f\x9b1m\u202egrößer 😀"
     script = Script()
     script.add("proxy", "model_request", provider=odd)

@@ -131,7 +131,7 @@ def _results(page: Page, tries: list[dict[str, Any]]) -> list[Any]:
 def test_no_filter_ever_moves_the_place(browser: Browser, tmp_path: Path, width: int, height: int) -> None:
     """Of a hundred tries at each width none ends more than two pixels away.
 
-    Each filter makes the list anew, so that each is set and removed while rows are still being built. Only a search
+    Each filter rebuilds the list, so that each is set and removed while rows are still being built. Only a search
     begins with a whole list: until the typing has paused the browser itself keeps the place, by whole pixels each time
     that rows come in. Between setting a filter and removing it, the entry that was read keeps its position if it is
     shown; otherwise the entry nearest in time below the toolbar does, unless the filtered page begins or ends before
@@ -292,7 +292,7 @@ def _landed(page: Page) -> None:
 def test_a_link_to_the_difference_opens_it(
     browser: Browser, tmp_path: Path, size: tuple[int, int], link: str, by: str
 ) -> None:
-    """By mouse and by keyboard, also after it was closed or filtered out, it is open and below the toolbar."""
+    """By mouse and by keyboard, even after it was closed or filtered out, it is open and below the toolbar."""
     page = open_page(browser, tmp_path, _large(), size)
 
     enter: dict[str, Any] = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"}

@@ -80,7 +80,7 @@ def test_a_repositorys_own_address_is_overridden_and_not_a_finding(home: Path) -
     ],
 )
 def test_codex_configuration_is_looked_at(home: Path, config: str, findings: list[tuple[str, str]]) -> None:
-    """A provider of its own is found, also in a profile; a broken file is left for Codex to report."""
+    """A provider of its own is found, even in a profile; a broken file is left for Codex to report."""
     (home / ".codex" / "config.toml").write_text(config)
     assert found(home) == findings
 

@@ -55,7 +55,7 @@ def test_a_new_file_comes_and_goes(made: RecordingSession, ide: str) -> None:
 
 
 def test_half_a_letter_in_an_own_file_stays(made: RecordingSession) -> None:
-    """A lone surrogate, which JSON allows and UTF-8 does not, stays as its escape, also after the candidate's edit."""
+    """A lone surrogate, which JSON allows and UTF-8 does not, stays as its escape, even after the candidate's edit."""
     _write(made, _FILES["claude"], b'{"half": "\\ud83d"}')
     current = Current(made.folder)
     prepare_ide(current, "claude")

@@ -252,7 +252,7 @@ def test_a_late_log_is_waited_for_a_while_and_told(logged: SealedSession) -> Non
     logged.server.answer = Answer(body=json.dumps(logged.evidence).encode())
     copy = write_copy(logged.current, logged.config, patience_s=3600.0, proofs_s=0.0)
     assert (copy.verification.verdict, copy.complete, copy.settled) == ("incomplete", True, True)
-    what = "no log proof for the receipts of batches 0 to 3 (no checkpoint of the log is here)"
+    what = "no log proof for the receipts of batches 0 to 3 (there is no checkpoint of the log)"
     assert copy.log_is_late("Acme") == [
         f"warning: your copy is not complete yet: {what}",
         "Acme has everything, so you need not do anything. To complete your copy later:",

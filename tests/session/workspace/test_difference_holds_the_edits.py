@@ -1,6 +1,6 @@
 """Random edits in random repositories: the start's files with the difference applied are the files at the end.
 
-No code of the product reads the folders a second time: they are walked anew, and git applies the difference to a copy.
+No code of the product reads the folders a second time: they are walked here, and git applies the difference to a copy.
 """
 
 from __future__ import annotations

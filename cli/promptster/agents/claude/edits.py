@@ -1,9 +1,9 @@
 """Reads how Claude Code's tools changed files: from what its hooks report, else from the tools' arguments.
 
-As of version 2.1.330, a report contains the file before (``originalFile``, with line feeds as line ends) and a patch of
-the whole file (``structuredPatch``, with two spaces for each leading tab). It does not contain the file after, which
+As of version 2.1.330, a report contains the file before (``originalFile``, with line feeds as line endings) and a patch
+of the whole file (``structuredPatch``, with two spaces for each leading tab). It does not contain the file after, which
 cannot be made by replacing one text with the other alone: curly quotes are kept, and removing a passage may remove its
-line's end too.
+line ending too.
 """
 
 from __future__ import annotations

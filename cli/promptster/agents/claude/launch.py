@@ -17,7 +17,14 @@ from typing_extensions import override
 
 from promptster.agents.claude import hook_events
 from promptster.agents.claude.settings import read_settings, settings_environment, settings_files, take_settings
-from promptster.agents.launching import Launch, Launches, LaunchRequest, split_options, with_loopback
+from promptster.agents.launching import (
+    UNRECORDED_HINT,
+    Launch,
+    Launches,
+    LaunchRequest,
+    split_options,
+    with_loopback,
+)
 from promptster.agents.merging import merge_settings
 from promptster.durable import write_private
 from promptster.errors import LaunchError
@@ -76,10 +83,12 @@ class ClaudeLaunch(Launches):
             return Launch(arguments=request.arguments, environ=request.environ, converses=False)
         options, rest = split_options(request.arguments)
         if request.arguments[:1] == (_SERVED,):
-            raise LaunchError(f"cannot record claude {_SERVED}: it starts separate sessions that do the work")
+            raise LaunchError(
+                f"cannot record claude {_SERVED}: it starts separate sessions that do the work", hint=UNRECORDED_HINT
+            )
         for word in options:
             if (place := _ELSEWHERE.get(word.partition("=")[0])) is not None:
-                raise LaunchError(f"cannot record claude {word}: the work is done {place}")
+                raise LaunchError(f"cannot record claude {word}: the work is done {place}", hint=UNRECORDED_HINT)
         options, own = take_settings(options)
         theirs = read_settings(own, Path.cwd())
         variables = settings_environment(theirs)

@@ -18,6 +18,7 @@ from promptster.system.plain_files import read_regular
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_HINT = "Pass a JSON file, or JSON text."
 _FILE_RULE = re.compile(r"(Read|Edit|Write|MultiEdit|NotebookEdit|Glob|Grep|LS)\(/(?!/)(.*)\)", re.DOTALL)
 """A permission rule with a path relative to the folder of its settings file."""
 _WILD = re.compile(r"([\\*?\[\]])")
@@ -32,7 +33,7 @@ def take_settings(options: tuple[str, ...]) -> tuple[tuple[str, ...], str | None
         if word == "--settings":
             value = next(words, None)
             if value is None:
-                raise LaunchError("--settings needs a file or JSON text")
+                raise LaunchError("--settings has no value", hint=_HINT)
         elif word.startswith("--settings="):
             value = word.partition("=")[2]
         else:
@@ -56,9 +57,9 @@ def read_settings(value: str | None, folder: Path) -> dict[str, Any]:
     try:
         settings = json.loads(value if path is None else read_regular(path).decode())
     except (OSError, ValueError) as error:
-        raise LaunchError("cannot read your --settings", hint="Pass a JSON file, or JSON text.") from error
+        raise LaunchError("cannot read your --settings", hint=_HINT) from error
     if not isinstance(settings, dict):
-        raise LaunchError("your --settings are not a JSON object")
+        raise LaunchError("your --settings are not a JSON object", hint=_HINT)
     read = cast("dict[str, Any]", settings)
     return read if path is None else _anchored(read, path.resolve().parent)
 

@@ -18,7 +18,14 @@ from typing_extensions import override
 from promptster.agents.codex import hook_events
 from promptster.agents.codex.home import home_of
 from promptster.agents.codex.hook_trust import PATIENCE_S, TrustError, trusted_hooks
-from promptster.agents.launching import Launch, Launches, LaunchRequest, split_options, with_loopback
+from promptster.agents.launching import (
+    UNRECORDED_HINT,
+    Launch,
+    Launches,
+    LaunchRequest,
+    split_options,
+    with_loopback,
+)
 from promptster.errors import LaunchError
 from promptster.protocol.events.kinds import CaptureDegraded, Event
 from promptster.system.plain_files import read_regular
@@ -220,7 +227,7 @@ def _refuse_elsewhere(options: tuple[str, ...]) -> None:
     for position, word in enumerate(options):
         name = word.partition("=")[0]
         if name in _ELSEWHERE and (position == 0 or name.startswith("--")):
-            raise LaunchError(f"cannot record codex {name}: the work is done {_ELSEWHERE[name]}")
+            raise LaunchError(f"cannot record codex {name}: the work is done {_ELSEWHERE[name]}", hint=UNRECORDED_HINT)
 
 
 def _refuse_other_provider(own: list[tuple[str, str]]) -> None:

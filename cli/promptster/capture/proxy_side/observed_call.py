@@ -205,7 +205,7 @@ class ObservedCall:
         if self.provider is None:
             return
         self._missed += size
-        self._receiver.lost(self, "the proxy forwarded faster than it could be observed", size)
+        self._receiver.lost(self, "traffic was too fast to record in full", size)
 
     def _exchange_end(self, outcome: ExchangeOutcome, detail: str) -> None:
         """Report the end of the exchange."""

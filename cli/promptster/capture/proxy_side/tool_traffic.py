@@ -138,7 +138,7 @@ class ProxyTools:
             self._silent_hooks.expect(identity, call, result.id)
 
     def _write_action(self, identity: Identity, action: AgentEvent, call: int | None) -> None:
-        """Record what a tool did; edits with the line ends that they have on disk."""
+        """Record what a tool did; edits with the line endings that they have on disk."""
         self._write(identity, self._disk.settle(action), call)
 
     def _write(self, identity: Identity, event: AgentEvent, *refs: int | None) -> int | None:

@@ -273,14 +273,14 @@ class CaptureBypassSuspected(Recorded, tag="capture_bypass_suspected"):
 
 
 class CaptureConfigChanged(Recorded, tag="capture_config_changed"):
-    """A setting that capture relies on changed."""
+    """A setting that recording relies on changed."""
 
     path_name: str | None = None
     detail: str | None = None
 
 
 class CaptureDegraded(Recorded, tag="capture_degraded"):
-    """How much is captured changed."""
+    """The extent of recording changed."""
 
     detail: str | None = None
 

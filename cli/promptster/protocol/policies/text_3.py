@@ -15,7 +15,8 @@ VERSION: Final = 3
 
 _SHORTER: Final = {
     "which agent acts, in which session, when, for how long, what else it reports, and what it is refused": (
-        "which agent acts, in which session, when and for how long, what else it reports or is refused"
+        "which agent acts, in which session, when and for how long, what else it reports, and refused Promptster "
+        "commands"
     ),
 }
 TOPICS: Final = tuple(each._replace(phrase=_SHORTER.get(each.phrase, each.phrase)) for each in text_2.TOPICS)
@@ -41,7 +42,7 @@ def _hooks(policy: PolicyV2) -> str:
         return "The agents' hooks are not used."
     only = " (for Cursor, only the hooks do)" if "cursor" in policy.agents else ""
     trusted = " Codex trusts these hooks for this session only." if "codex" in policy.agents else ""
-    return f"The agents' hooks report to it too{only}.{trusted} Your own configuration stays as it is."
+    return f"The agents' hooks report to it too{only}.{trusted} Your own configuration stays unchanged."
 
 
 def _duration(minutes: int) -> str:
@@ -74,7 +75,9 @@ def _kept(policy: PolicyV2) -> str:
 
 
 def _alternative(policy: PolicyV2) -> str:
-    return f"If you refuse, {policy.organisation} offers instead: {policy.alternative}." if policy.alternative else ""
+    if not policy.alternative:
+        return ""
+    return f"If you refuse, {policy.organisation} offers {policy.alternative} instead."
 
 
 def render(policy: PolicyV2) -> str:
@@ -101,7 +104,7 @@ def render(policy: PolicyV2) -> str:
             "WHAT IS NOT RECORDED",
             "Your screen, keyboard, microphone, camera, browser and other programs.",
             "Your own editor is not watched.",
-            "Your agent's key for its provider is removed.",
+            "Your agent's API key is removed from the recording.",
             "Everything else that the agent reads, prints or sends is recorded as it is, including personal data and "
             "passwords: keep those out of its reach.",
         ),
@@ -124,18 +127,18 @@ def render(policy: PolicyV2) -> str:
             _readers(policy),
             "Every reading is logged.",
             _decision(by_llm=policy.analysis_by_llm),
-            "You do not agree to its sale or to model training.",
+            "Your consent does not cover selling it or training models.",
             f"{policy.organisation}'s legal basis is {policy.legal_basis}.",
         ),
         paragraph("HOW LONG IT IS KEPT", _kept(policy)),
         listed(
             "WHAT YOU CAN DO",
-            'see all of it: "promptster inspect"',
+            'see it all: "promptster inspect"',
             'take a break: "promptster pause", then "promptster resume". If you then continue the conversation, what '
             "was said in the break may be sent again, and recorded.",
             'submit your work: "promptster submit". You keep a signed copy of what reviewers see.',
             'end without submitting: "promptster stop". What was sent is kept as above.',
-            'withdraw consent, also after submitting: "promptster withdraw". The keys are destroyed at once.',
+            'withdraw consent, even after submitting: "promptster withdraw". The keys are destroyed at once.',
             closing=" ".join(sentence for sentence in closing if sentence),
         ),
         paragraph(

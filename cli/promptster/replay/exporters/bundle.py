@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class BundleExporter:
-    """Hands the bundle through."""
+    """Returns the bundle unchanged."""
 
     name = "bundle"
     media_type = "application/vnd.promptster.bundle"

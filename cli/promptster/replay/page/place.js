@@ -55,7 +55,7 @@ const readersPlace = (() => {
   for (const node of [document.body, /** @type {HTMLElement} */ (document.getElementById("list"))]) heights.observe(node);
 
   /* Whoever scrolls, or opens something, is no longer held; the toolbar's own controls do neither. A page that became shorter may have scrolled by itself, and so
-     may one that was just made anew: what holds comes next. */
+     may one that was just rebuilt: what holds comes next. */
   for (const name of ["wheel", "touchstart", "pointerdown", "keydown", "click"]) {
     addEventListener(name, (event) => {
       if (event.isTrusted && !tools.contains(/** @type {Node} */ (event.target))) release();

@@ -222,7 +222,9 @@ def _who_saw_what(timeline: Timeline) -> Html:
 
 def _gaps(timeline: Timeline) -> Html:
     if not timeline.gaps:
-        return _block("Gaps", element("p", "None reported. Silence of a source would show above.", class_="small"))
+        return _block(
+            "Gaps", element("p", "None reported. The table above shows what each source saw.", class_="small")
+        )
     start = timeline.started_ms or 0
     lines = [element("li", _moment(gap, start), gap.text, _length(gap)) for gap in timeline.gaps]
     return _block("Gaps", _list(lines, "gap", "gaps", _OPEN_GAPS))

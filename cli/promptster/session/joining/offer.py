@@ -165,7 +165,7 @@ def _own_policy(data: bytes, invite: Invite) -> Policy:
     except PolicyTextError as error:
         organisation = one_line(invite.organisation)
         raise SessionError(
-            "the policy's text does not say what its settings would do",
+            "the policy's text does not match its settings",
             hint=f"Nothing was changed. Do not use this invite. Tell {organisation} that its collector offers a text "
             "that differs from its settings.",
             code=error.code,

@@ -25,7 +25,7 @@ from promptster.session.launch.company_providers import find_company_providers
 from promptster.session_folder.control_calls import SentEvent
 from promptster.session_folder.control_client import ControlClient
 from promptster.session_folder.folder import SessionFolder
-from promptster.session_folder.wording import doing
+from promptster.session_folder.wording import doing, shell_path
 from promptster.times import soon
 
 if TYPE_CHECKING:
@@ -134,7 +134,12 @@ def find_program(name: str, environ: Mapping[str, str]) -> Path:
                 return path
             refused = refused or path
     if refused is not None:
-        raise LaunchError(f"{refused} is not executable", code="not_executable", exit_code=NOT_EXECUTABLE)
+        raise LaunchError(
+            f"{refused} is not executable",
+            hint=f"Run `chmod +x {shell_path(refused)}`.",
+            code="not_executable",
+            exit_code=NOT_EXECUTABLE,
+        )
     raise LaunchError(
         f"{name} is not installed",
         hint=f"Install it, or add its folder to PATH. Then: promptster run {name}",

@@ -89,7 +89,12 @@ def _shell(environ: Mapping[str, str]) -> Path:
             exit_code=NOT_FOUND,
         )
     if not os.access(path, os.X_OK):
-        raise LaunchError(f"the shell {path} is not executable", code="not_executable", exit_code=NOT_EXECUTABLE)
+        raise LaunchError(
+            f"the shell {path} is not executable",
+            hint="Set SHELL to the path of a shell.",
+            code="not_executable",
+            exit_code=NOT_EXECUTABLE,
+        )
     return path
 
 

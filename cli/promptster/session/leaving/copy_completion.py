@@ -103,7 +103,7 @@ def complete(current: Current, file: Path, data: bytes, config: Config) -> Compl
     try:
         if read_regular(place, limit=len(data)) != data:
             raise SessionError(
-                f"another program changed {file} meanwhile",
+                f"another program changed {file} in the meantime",
                 hint="Promptster changed nothing. Run the same command again.",
                 code="file_changed",
             )
@@ -143,7 +143,7 @@ def _fetch_better(current: Current, file: Path, data: bytes, now: Verification, 
     if not fits:
         raise _no_fit()
     raise StillIncompleteError(
-        f"{facts.organisation}'s collector has nothing yet that your copy lacks",
+        f"{facts.organisation}'s collector has nothing new for your copy yet",
         hint=f"Nothing was changed. Try again later: promptster export {shlex.quote(str(file))}",
     )
 
@@ -201,7 +201,7 @@ def _no_longer_there(organisation: str) -> SessionError:
 
 def _no_fit() -> CollectorError:
     return CollectorError(
-        "what the collector sent does not fit your copy",
+        "what the collector sent does not match your copy",
         hint="Nothing was changed. Keep your copy and tell the hiring team.",
         code="does_not_fit",
     )

@@ -94,7 +94,9 @@ def prepare(current: Current) -> PreparedSubmission:
     kept = current.vault.get(BASELINE)
     if kept is None:
         raise SessionError(
-            "this session has no baseline", hint="Run the same `promptster start` again.", code="no_baseline"
+            "this session's starting point was not recorded",
+            hint="Run the same `promptster start` again.",
+            code="no_baseline",
         )
     baseline = Snapshot.from_json(kept["snapshot"])
     final = current.tree.snapshot(current.touched.as_restored(), before=baseline)

@@ -252,7 +252,7 @@ def read_ended_head(url: str) -> EndingsHead:
 
 
 def read_records(url: str) -> list[tuple[Purpose, str, bytes]]:
-    """The public records of a key store, without its master key, also while it is in use."""
+    """The public records of a key store, without its master key, even while it is in use."""
     engine = keystore_engine(url, Use.READ)
     try:
         return _records(engine)
