@@ -56,7 +56,7 @@ def test_a_link_in_the_folders_place_is_refused(folder: Path) -> None:
     """It could lead elsewhere at the next look."""
     place = folder.with_name("link")
     place.symlink_to(folder)
-    assert _refusal(place).message == f"{place} is a link of yours"
+    assert _refusal(place).message == f"{place} is a link that you own"
 
 
 def test_a_file_in_the_folders_place_is_refused(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_folder_above_that_somebody_else_owns_is_refused(folder: Path, mode: i
     assert str(folder.parent) in refused.message
     assert refused.hint is not None
     if mode != 0o777:
-        assert f"the user with the number {STRANGER} can replace" in refused.message
+        assert f"user {STRANGER} can replace" in refused.message
         assert f"rm -r {folder}; XDG_RUNTIME_DIR=$(TMPDIR=/tmp mktemp -d) promptster resume" in refused.hint
     os.chown(folder.parent, os.geteuid(), os.getegid())
     folder.parent.chmod(0o700)
@@ -140,7 +140,7 @@ def test_a_strangers_folder_is_refused_and_named(tmp_path: Path) -> None:
     with stranger_at(folder / "s", heard):
         folder.chmod(0o700)
         refused = _refusal(folder)
-    assert refused.message == f"{folder} is a folder of the user with the number {STRANGER}"
+    assert refused.message == f"{folder} is a folder that user {STRANGER} owns"
     assert refused.hint == "Do this."
     assert heard.read_bytes() == b""
     assert not private.is_our_folder(folder)
@@ -151,7 +151,7 @@ def test_a_strangers_socket_in_our_folder_is_refused(folder: Path) -> None:
     """It was made while the folder was open to others."""
     os.chown(folder / "s", STRANGER, STRANGER)
     refused = _refusal(folder)
-    assert "is a socket of the user" in refused.message
+    assert "is a socket that user" in refused.message
     assert f"rm -r {folder / 's'} && promptster resume" in str(refused.hint)
 
 
@@ -194,7 +194,7 @@ def test_a_folder_that_we_keep_things_in_must_be_ours(tmp_path: Path, *, link: b
         place.mkdir()
     private.require_our_folder(place)
     os.chown(place, STRANGER, STRANGER, follow_symlinks=False)
-    with pytest.raises(NotPrivateError, match=f"belongs to the user with the number {STRANGER}"):
+    with pytest.raises(NotPrivateError, match=f"belongs to user {STRANGER}"):
         private.require_our_folder(place)
 
 
@@ -204,7 +204,7 @@ def test_nothing_of_ours_is_made_in_somebody_elses_home(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     private.require_our_folder(tmp_path / "home" / ".local" / "state")
     os.chown(tmp_path / "home", STRANGER, STRANGER)
-    with pytest.raises(NotPrivateError, match=f"home belongs to the user with the number {STRANGER}"):
+    with pytest.raises(NotPrivateError, match=f"home belongs to user {STRANGER}"):
         private.require_our_folder(tmp_path / "home" / ".local" / "state")
 
 

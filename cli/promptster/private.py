@@ -236,7 +236,7 @@ def _not_private(path: Path | str, facts: os.stat_result, what: str, private_hin
     """Return the error for something in the place of a path of ours, which may also be our own link or file."""
     if stat.S_ISLNK(facts.st_mode):
         what = "is a link"
-    whose = "of yours" if facts.st_uid == os.geteuid() else f"of {owner(facts.st_uid)}"
+    whose = "that you own" if facts.st_uid == os.geteuid() else f"that {owner(facts.st_uid)} owns"
     if what == "is a socket" and facts.st_uid == os.geteuid():
         whose = "that other users of this computer may write to"
     return NotPrivateError(

@@ -48,7 +48,7 @@ def _reboot(invited: Invited, everybodys: Path) -> Path:
 def _refused(answer: Answer, folder: Path) -> None:
     """Check the answer: which folder, whose it is, and what to do."""
     assert answer.code not in {0, 2}
-    assert f"{folder} is a folder of the user with the number" in answer.stderr
+    assert f"{folder} is a folder that user" in answer.stderr
     assert "Nothing was sent there." in answer.stderr
     assert "XDG_RUNTIME_DIR=$(mktemp -d) promptster resume" in answer.stderr
     assert "unexpected fault" not in answer.stderr
@@ -116,7 +116,7 @@ def test_a_way_on_from_a_place_of_somebody_elses(invited: Invited, everybodys: P
     os.chown(everybodys, STRANGER, STRANGER)
     answer = invited.person.call("resume")
     assert answer.code == 1
-    assert f"the user with the number {STRANGER} can replace what is in {everybodys}" in answer.stderr
+    assert f"user {STRANGER} can replace what is in {everybodys}" in answer.stderr
     command = answer.stderr.splitlines()[-1]
     subprocess.run(["sh", "-c", command], env=invited.person.environment(), check=True)
     assert invited.person.result("status")["running"] is True

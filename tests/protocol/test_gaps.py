@@ -71,10 +71,10 @@ def test_every_word_of_capture_about_itself_is_a_gap_but_the_heartbeat(kind: str
         (
             "capture_gap",
             {"source": "proxy", "detail": "too fast", "lost": 4711},
-            "capture by the proxy was incomplete: too fast (4,711 bytes)",
+            "recording by the proxy was incomplete: too fast (4,711 bytes)",
         ),
-        ("capture_gap", {"source": "hook", "lost": 1}, "capture by the hook was incomplete (1 hook call)"),
-        ("capture_gap", {"source": "recorder", "lost": 2}, "capture by the recorder was incomplete (2 times)"),
+        ("capture_gap", {"source": "hook", "lost": 1}, "recording by the hook was incomplete (1 hook call)"),
+        ("capture_gap", {"source": "recorder", "lost": 2}, "recording by the recorder was incomplete (2 times)"),
     ],
 )
 def test_a_gap_is_told_in_words(kind: str, fields: dict[str, Any], text: str) -> None:
@@ -99,7 +99,7 @@ def test_numbers_that_were_cut_count_as_not_told() -> None:
     opened = RecordedEvent.assemble(public, secrets).open({block.id: block.data})
     (gap,) = read_gaps([opened])
     assert (gap.from_ms, gap.to_ms, gap.source) == (opened.ms, opened.ms, "proxy")
-    assert gap.text == "capture by the proxy was incomplete"
+    assert gap.text == "recording by the proxy was incomplete"
 
 
 def test_a_span_that_the_event_names_is_the_gaps() -> None:

@@ -61,7 +61,7 @@ def test_a_recorder_that_stood_still_tells_it_and_the_reader_sees_it(running: Ru
     clock = HandClock()
     asyncio.run(_run(running, clock, 1, 3))
     told = [(gap.kind, gap.text, gap.to_ms - gap.from_ms) for gap in read_gaps(running.events()) if gap.to_ms]
-    stood = "capture by the recorder was incomplete: the recorder was stopped"
+    stood = "recording by the recorder was incomplete: the recorder was stopped"
     assert [gap for gap in told if gap[2] == 180_000] == [
         ("silence", "the recorder was silent: no heartbeat came, although one is due every minute", 180_000),
         ("capture_gap", stood, 180_000),

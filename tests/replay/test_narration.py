@@ -51,6 +51,11 @@ def test_every_kind_has_words_whatever_its_fields_are(entry: Entry) -> None:
     assert all(passage.text for passage in told.passages)
 
 
+def test_a_tool_whose_name_is_blank_has_a_label() -> None:
+    """A name of white space alone, of whichever kind, is as good as none."""
+    assert {_tell("tool_call", name=name).label for name in ("", " ", "\x85", "\u2003\n")} == {"Tool call"}
+
+
 def _tell(kind: str, src: str = "", **fields: Any) -> Narration:
     script = Script()
     script.add(src or min(OWN_SOURCES.get(kind, {"hook"})), kind, **fields)

@@ -187,7 +187,9 @@ def _tool_call(event: ToolCall) -> Narration:
         subject = _subject(event.input)
     else:
         subject = next((told for key in _TOOL_SUBJECTS if (told := _subject(tool_input.get(key)))), "")
-    return Narration(label=event.name or "Tool call", subject=subject, passages=passages_of(_input(event, "input")))
+    return Narration(
+        label=(event.name or "").strip() or "Tool call", subject=subject, passages=passages_of(_input(event, "input"))
+    )
 
 
 def _subject(value: object) -> str:

@@ -423,7 +423,7 @@ def test_bands_stand_where_their_event_does() -> None:
     labels = [row.data["h"] for row in rows(build(script.events))]
     assert labels == [
         "Note by the candidate", "recording was paused", "Recording resumed", "Note by the candidate",
-        "capture by the proxy was incomplete",
+        "recording by the proxy was incomplete",
     ]  # fmt: skip
 
 
