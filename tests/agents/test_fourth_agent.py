@@ -77,7 +77,7 @@ def test_help_and_completion_name_it(tree: Tree, tmp_path: Path) -> None:
         assert ID in shown
         assert max(len(line) for line in shown.splitlines()) <= 80
     assert f"cursor|{ID}" in person.call("assessment", "create", "--help").stdout
-    assert person.call("run", "gemini").stderr.splitlines()[1].endswith(f" or {ID}.")
+    assert person.call("run", "nobodys-agent").stderr.splitlines()[1].endswith(f" or {ID}.")
 
 
 def _script(workspace: Path) -> Script:
