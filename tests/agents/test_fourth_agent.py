@@ -4,6 +4,11 @@ A folder here that has a ``catalogue_line.txt`` is an agent that is not in the t
 and can be started. A copy of the tree is made, its ``plugin`` is put into an agent's folder, its line at the end of the
 catalogue, and the programs of that copy run.
 ``docs/adding-an-agent.md`` describes the same steps.
+
+The tests in ``OTHERS`` run in a copy that has all of these agents. They are chosen by path: those about the repository as
+a whole, the wire and its vectors, the agents, and those that show lists of agents in completion, policies, launching and
+the commands. Tests that add neither an agent nor a list are left out there for the time that they take, and so are
+those that make such a copy themselves.
 """
 
 from __future__ import annotations
@@ -33,6 +38,28 @@ if TYPE_CHECKING:
 (FOLDER,) = (folder for folder in FOLDERS if (folder / "program.py").is_file())
 ID = FOLDER.name
 PATIENCE_S = 60.0
+OTHERS = (
+    "tests/meta",
+    "tests/protocol",
+    "tests/agents",
+    "tests/system/test_inside_agent.py",
+    "tests/session/launch",
+    "tests/collector/assessments/test_policies.py",
+    "tests/test_completion.py::test_the_word_at_the_cursor",
+    "tests/commands/test_agreed.py::test_what_a_team_states_is_what_a_candidate_reads",
+    "tests/commands/test_agent_ended.py::test_the_shell_says_whether_agents_are_recorded_in_it",
+)
+"""Tests that a further agent could break."""
+LEFT_OUT = (
+    "tests/agents/test_fourth_agent.py",
+    "tests/agents/test_further_agents.py",
+    "tests/meta/test_deployment_page.py",
+    "tests/meta/test_signals.py",
+    "tests/protocol/test_verification.py",
+    "tests/protocol/test_second_times.py",
+)
+MANY = 1500
+"""Fewer tests than there are in the folders above; a selection that finds nothing would show nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +88,12 @@ def test_no_other_file_names_it() -> None:
 def test_the_conformance_suite_runs_on_it(tree: Tree) -> None:
     """The suite uses its recordings, together with those of the earlier agents."""
     assert tree.run_conformance_suite(ID) >= 15
+
+
+def test_the_other_tests_hold_with_every_added_agent(tmp_path: Path) -> None:
+    """No test lists the agents of the tree: all pass in a tree that has more of them, of each shape."""
+    tree = tree_with(FOLDERS, tmp_path / "tree")
+    assert tree.run_tests("-n", "2", *OTHERS, *(f"--ignore={name}" for name in LEFT_OUT)) > MANY
 
 
 @pytest.mark.skipif(find_spec("mypy") is None, reason="mypy is not installed here: nox -s types runs this")

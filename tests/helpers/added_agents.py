@@ -40,7 +40,7 @@ class Tree:
     def run_tests(self, *words: str) -> int:
         """Run tests of the copy with its own programs, all of which must pass; the number of those that passed."""
         python = self._environment() / "python"
-        command = [python, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", *words]
+        command = [str(python), "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", *words]
         environ = {name: value for name, value in os.environ.items() if not name.startswith(_OUR_RUN)}
         done = subprocess.run(
             command,
