@@ -6,9 +6,8 @@ catalogue, and the programs of that copy run.
 ``docs/adding-an-agent.md`` describes the same steps.
 
 The tests in ``OTHERS`` run in a copy that has all of these agents. They are chosen by path: those about the repository as
-a whole, the wire and its vectors, the agents, and those that show lists of agents in completion, policies, launching and
-the commands. Tests that add neither an agent nor a list are left out there for the time that they take, and so are
-those that make such a copy themselves.
+a whole, the wire and its vectors, the agents, and those that show lists of agents in completion, policies, launching
+and commands. ``LEFT_OUT`` are the slow ones among them that list no agents, and those that make such a copy themselves.
 """
 
 from __future__ import annotations
