@@ -5,8 +5,8 @@ and can be started. A copy of the tree is made, its ``plugin`` is put into an ag
 catalogue, and the programs of that copy run.
 ``docs/adding-an-agent.md`` describes the same steps.
 
-The tests in ``OTHERS`` run in a copy that has all of these agents. They are chosen by path: those about the repository as
-a whole, the wire and its vectors, the agents, and those that show lists of agents in completion, policies, launching
+The tests in ``OTHERS`` run in a copy that has all of these agents. They are chosen by path: those about the repository
+as a whole, the wire and its vectors, the agents, and those that show lists of agents in completion, policies, launching
 and commands. ``LEFT_OUT`` are the slow ones among them that list no agents, and those that make such a copy themselves.
 """
 
