@@ -4,6 +4,10 @@ A folder here that has a ``catalogue_line.txt`` is an agent that is not in the t
 and can be started. A copy of the tree is made, its ``plugin`` is put into an agent's folder, its line at the end of the
 catalogue, and the programs of that copy run.
 ``docs/adding-an-agent.md`` describes the same steps.
+
+The tests in ``OTHERS`` run in a copy that has all of these agents. They are chosen by path: those about the repository
+as a whole, the wire and its vectors, the agents, and those that show lists of agents in completion, policies, launching
+and commands. ``LEFT_OUT`` are the slow ones among them that list no agents, and those that make such a copy themselves.
 """
 
 from __future__ import annotations
@@ -33,6 +37,28 @@ if TYPE_CHECKING:
 (FOLDER,) = (folder for folder in FOLDERS if (folder / "program.py").is_file())
 ID = FOLDER.name
 PATIENCE_S = 60.0
+OTHERS = (
+    "tests/meta",
+    "tests/protocol",
+    "tests/agents",
+    "tests/system/test_inside_agent.py",
+    "tests/session/launch",
+    "tests/collector/assessments/test_policies.py",
+    "tests/test_completion.py::test_the_word_at_the_cursor",
+    "tests/commands/test_agreed.py::test_what_a_team_states_is_what_a_candidate_reads",
+    "tests/commands/test_agent_ended.py::test_the_shell_says_whether_agents_are_recorded_in_it",
+)
+"""Tests that a further agent could break."""
+LEFT_OUT = (
+    "tests/agents/test_fourth_agent.py",
+    "tests/agents/test_further_agents.py",
+    "tests/meta/test_deployment_page.py",
+    "tests/meta/test_signals.py",
+    "tests/protocol/test_verification.py",
+    "tests/protocol/test_second_times.py",
+)
+MANY = 1500
+"""Fewer tests than there are in the folders above; a selection that finds nothing would show nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +89,12 @@ def test_the_conformance_suite_runs_on_it(tree: Tree) -> None:
     assert tree.run_conformance_suite(ID) >= 15
 
 
+def test_the_other_tests_hold_with_every_added_agent(tmp_path: Path) -> None:
+    """No test lists the agents of the tree: all pass in a tree that has more of them, of each shape."""
+    tree = tree_with(FOLDERS, tmp_path / "tree")
+    assert tree.run_tests("-n", "2", *OTHERS, *(f"--ignore={name}" for name in LEFT_OUT)) > MANY
+
+
 @pytest.mark.skipif(find_spec("mypy") is None, reason="mypy is not installed here: nox -s types runs this")
 def test_its_folder_fits_the_types(tree: Tree) -> None:
     """The Protocols are what it implements: a capability that was misspelled would be found."""
@@ -77,7 +109,7 @@ def test_help_and_completion_name_it(tree: Tree, tmp_path: Path) -> None:
         assert ID in shown
         assert max(len(line) for line in shown.splitlines()) <= 80
     assert f"cursor|{ID}" in person.call("assessment", "create", "--help").stdout
-    assert person.call("run", "gemini").stderr.splitlines()[1].endswith(f" or {ID}.")
+    assert person.call("run", "nobodys-agent").stderr.splitlines()[1].endswith(f" or {ID}.")
 
 
 def _script(workspace: Path) -> Script:

@@ -18,6 +18,8 @@ from tests.helpers.provider.server import running
 from tests.helpers.running import kill_and_wait
 from tests.helpers.terminal import Terminal
 
+from promptster.protocol.agents import PROGRAMS, all_of
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
@@ -127,7 +129,8 @@ def _shell_says(invited: Invited) -> str:
 
 def test_the_shell_says_whether_agents_are_recorded_in_it(invited: Invited) -> None:
     """The shell says so while recording, during a pause, and after the time."""
-    assert "In this shell claude, codex and cursor-agent are recorded. Type exit to leave." in _shell_says(invited)
+    shown = " ".join(_shell_says(invited).split())
+    assert f"In this shell {all_of(PROGRAMS)} are recorded. Type exit to leave." in shown
     invited.person.result("pause")
     assert "warning: the session is paused, so agents in this shell are not recorded" in _shell_says(invited)
     invited.session.update(record_until=1)

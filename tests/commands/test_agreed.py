@@ -17,6 +17,7 @@ from tests.helpers.people import BIN, Person
 from tests.helpers.practice_agent import install
 from tests.helpers.terminal import Terminal
 
+from promptster.protocol.agents import IDS, one_of
 from promptster.protocol.policy import NEWEST_TEXT, Policy, PolicyV2, policy_sha256, render_text
 
 if TYPE_CHECKING:
@@ -167,9 +168,9 @@ def test_what_a_team_states_is_what_a_candidate_reads(acme: Hiring) -> None:
         assert "You may use Claude Code or Cursor." in text
         assert "write to hiring@acme.example." in text
         assert "If you refuse, Acme offers a pairing session instead." in text
-    odd = acme.owner.call("assessment", "create", "--title", "x", "--agent", "gemini", "--json")
+    odd = acme.owner.call("assessment", "create", "--title", "x", "--agent", "nobodys-agent", "--json")
     assert (odd.code, odd.document["error"]["message"]) == (
-        2, "--agent takes claude, codex or cursor, not 'gemini'",
+        2, f"--agent takes {one_of(IDS)}, not 'nobodys-agent'",
     )  # fmt: skip
     empty = acme.owner.call("assessment", "create", "--title", "x", "--contact", " ", "--json")
     assert (empty.code, empty.document["error"]["code"]) == (2, "contact")

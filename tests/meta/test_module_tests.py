@@ -19,6 +19,7 @@ from tests.checks.module_circles import PACKAGES, modules
 from typer.main import get_command
 
 from promptster.commands import NAMES
+from promptster.protocol.agents import IDS
 from promptster_collector.__main__ import app as collector_app
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +37,8 @@ COMMANDS = {
 """The module of each command."""
 STEPS = 2
 """Imports between a door and what may count as tested through it."""
+EVERY_AGENT = "promptster.agents.ID.*"
+"""The line for the modules of every agent's folder, so that a new agent needs none of its own."""
 
 
 @dataclass(frozen=True)
@@ -186,10 +189,22 @@ def _parsed(path: Path) -> ast.Module:
 
 
 def lines_of(module: str) -> list[Entry]:
-    """The table's entries for a module: its own line, or the one that holds for its whole folder."""
+    """The table's entries for a module: its own line, or the one that holds for its whole folder.
+
+    An agent's modules have a line in common, which counts for those that its plug-in leads to.
+    """
     lines, names = table(), module.split(".")
     folders = [".".join(names[:end]) + ".*" for end in range(len(names) - 1, 0, -1)]
-    return next((lines[key] for key in (module, *folders) if key in lines), list[Entry]())
+    own = next((lines[key] for key in (module, *folders) if key in lines), None)
+    if own is not None:
+        return own
+    holders = [plug_in for plug_in in plug_ins() if f"{module}.".startswith(f"{plug_in}.")]
+    return lines[EVERY_AGENT] if any(module in near(plug_in) for plug_in in holders) else list[Entry]()
+
+
+def plug_ins() -> list[str]:
+    """The packages of the agents."""
+    return [EVERY_AGENT.removesuffix(".*").replace("ID", agent) for agent in IDS]
 
 
 def test_every_module_has_tests() -> None:
@@ -208,6 +223,8 @@ def test_every_line_of_the_table_is_true() -> None:
     for module, entries in table().items():
         if not entries:
             wrong.append(f"{module}: the line names no test")
+        elif module == EVERY_AGENT:
+            wrong += [text for entry in entries for plug_in in plug_ins() if (text := problem(plug_in, entry))]
         elif module.endswith(".*"):
             wrong += [text for entry in entries if (text := folder_problem(module.removesuffix(".*"), entry))]
         elif module not in FILES:
@@ -226,6 +243,11 @@ def folder_problem(folder: str, entry: Entry) -> str | None:
         return f"{folder}: {entry.test.relative_to(ROOT)} does not go through {entry.door}"
     named = folder.rpartition(".")[2] in texts(FILES[door]) and folder in FILES
     return None if named else f"{folder}: {entry.door} does not name it"
+
+
+def test_what_no_plug_in_leads_to_is_not_covered_by_the_suite() -> None:
+    """The agents' common line counts for modules that a plug-in loads, and for nothing next to the agents' folders."""
+    assert lines_of("promptster.agents.claude.unused") == lines_of("promptster.agents.unused") == []
 
 
 @pytest.mark.parametrize(

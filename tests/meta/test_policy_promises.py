@@ -16,6 +16,8 @@ from promptster.protocol.policy import MAX_KEY_BACKUP_DAYS, make_policy
 
 ROOT = Path(__file__).parents[2]
 PROVIDERS = {"anthropic": "https://api.anthropic.com", "openai": "https://api.openai.com/v1"}
+AGENTS = ("claude", "codex", "cursor")
+"""Agents that the text says something about; a further one would only be one more name in a sentence."""
 
 _COMMANDS = "every_command_in_the_text_does_what_the_text_says"
 _KINDS = "every_kind_that_the_policy_asks_for_is_recorded_by_something every_kind_is_announced_with_all_its_fields"
@@ -147,6 +149,7 @@ _CANDIDATES_SIDE: Final = frozenset(
 def _renderings() -> list[str]:
     """Texts that have every sentence between them."""
     stated: dict[str, Any] = {"contact": "hiring@acme.example", "organisation": "Acme", "title": "Rate limiter"}
+    stated["agents"] = AGENTS
     full = {"time_limit_minutes": 90, "alternative": "a pairing session", "kinds": list(Kind), "providers": PROVIDERS}
     choices: list[dict[str, Any]] = [
         {"key_backup_days": MAX_KEY_BACKUP_DAYS, "analysis_by_llm": True, **full},

@@ -16,6 +16,7 @@ from promptster.protocol.errors import DocumentError, NewerVersionError
 from promptster.protocol.events.kinds import FIELD_TYPES, KINDS, Kind
 from promptster.protocol.policies import text_first
 from promptster.protocol.policy import (
+    AGENTS,
     CAPTURED_FIELDS,
     MAX_WORDS,
     NEWEST_TEXT,
@@ -38,10 +39,12 @@ PROVIDERS = {
     "openai": "https://api.openai.com/v1",
     "chatgpt": "https://chatgpt.com/backend-api/codex",
 }
+NAMED = ("claude", "codex", "cursor")
+"""The agents whose names for people are in the text; any other one has its id there."""
 
 
 def _policy(**changes: Any) -> Policy:
-    settings: dict[str, Any] = {"organisation": "Acme", "title": "Backend", "providers": PROVIDERS}
+    settings: dict[str, Any] = {"organisation": "Acme", "title": "Backend", "providers": PROVIDERS, "agents": NAMED}
     return make_policy(**{**settings, **changes})
 
 
@@ -155,6 +158,7 @@ def test_the_text_names_what_it_must(words: str) -> None:
 
 LONGEST: dict[str, Any] = {
     "kinds": list(Kind),
+    "agents": AGENTS,
     "retention_days": 180,
     "time_limit_minutes": 0,
     "analysis_by_llm": True,
@@ -338,7 +342,7 @@ def test_what_a_text_does_not_explain_needs_a_newer_version(name: str, changes: 
 
 _LISTS: dict[str, list[str]] = {
     "kinds": [kind.value for kind in Kind],
-    "agents": ["claude", "codex", "cursor", "gemini"],
+    "agents": ["claude", "codex", "cursor", "later-agent"],
     "readers": ["owner", "recruiter", "reviewer"],
     "models": ["gpt-5.2"],
     "reader_scopes": ["sessions:read"],

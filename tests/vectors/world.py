@@ -87,7 +87,8 @@ def second_policy(**changes: Any) -> PolicyV2:
 def newest_policy() -> PolicyV2:
     """The same policy as it is made today, with the newest text."""
     small = {name: getattr(small_policy(), name) for name in ("organisation", "title", "kinds", "providers")}
-    return make_policy(**small, retention_days=30, time_limit_minutes=90)
+    agents = ("claude", "codex", "cursor")
+    return make_policy(**small, retention_days=30, time_limit_minutes=90, agents=agents)
 
 
 def drafts() -> list[Draft]:

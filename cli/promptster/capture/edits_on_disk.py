@@ -142,7 +142,7 @@ def _patch(finding: FileEdit, old: str | None, new: str | None, *, is_whole: boo
 
 
 def _with_ends(patch: str, old: str, new: str) -> str:
-    """A patch in Codex's format, with each line as it is in the two texts on disk."""
+    """A patch in the ``apply_patch`` language, with each line as it is in the two texts on disk."""
     olds, news = iter(old.split("\n")), iter(new.split("\n"))
     lines: list[str] = []
     for line in patch.split("\n"):

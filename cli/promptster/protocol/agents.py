@@ -7,6 +7,17 @@ line means.
 from typing import Final, NamedTuple
 
 
+class EditAnswer(NamedTuple):
+    """How an agent's hook answers what an edit did: names of fields, those of its earlier versions too."""
+
+    paths: tuple[str, ...] = ()
+    """Fields with the file's path."""
+    originals: tuple[str, ...] = ()
+    """Fields with the whole file before the edit."""
+    hunks: tuple[str, ...] = ()
+    """Fields with the hunks of a patch, each an object with its lines."""
+
+
 class AgentFacts(NamedTuple):
     """What candidate, collector and replay know of one agent."""
 
@@ -24,12 +35,19 @@ class AgentFacts(NamedTuple):
     """The file of a workspace that it reads when it runs inside an editor; empty if it has none."""
     sees_whole_files: bool = False
     """Whether it reports all of a file that it edits, and not only what changed."""
+    edit_answer: EditAnswer = EditAnswer()
+    """Where its hook's answer has the file and the patch; empty if it does not answer with them."""
 
 
 CATALOGUE: Final = (
     AgentFacts(
         "claude", "Claude Code", "claude", ("anthropic",), ("CLAUDECODE",), ".claude/settings.local.json",
         sees_whole_files=True,
+        edit_answer=EditAnswer(
+            paths=("filePath", "notebook_path"),
+            originals=("originalFile", "originalFileContents", "original_file"),
+            hunks=("structuredPatch",),
+        ),
     ),
     AgentFacts("codex", "Codex", "codex", ("openai", "chatgpt"), ("CODEX_THREAD_ID", "CODEX_SANDBOX")),
     AgentFacts("cursor", "Cursor", "cursor-agent", (), ("CURSOR_AGENT",), ".cursor/hooks.json"),
@@ -43,6 +61,14 @@ EDITORS: Final = tuple(agent.id for agent in CATALOGUE if agent.editor_file)
 """What people type after ``--ide`` of ``promptster start``."""
 BY_ID: Final = {agent.id: agent for agent in CATALOGUE}
 BY_PROGRAM: Final = {agent.program: agent for agent in CATALOGUE}
+EDIT_ANSWER: Final = EditAnswer(
+    paths=tuple(name for agent in CATALOGUE for name in agent.edit_answer.paths),
+    originals=tuple(name for agent in CATALOGUE for name in agent.edit_answer.originals),
+    hunks=tuple(name for agent in CATALOGUE for name in agent.edit_answer.hunks),
+)
+"""The fields of all of them."""
+NOT_RECORDED: Final = {"gemini": ("GEMINI_CLI",), "opencode": (), "copilot": ()}
+"""Programs of agents that cannot be recorded, each with the variables that it sets in what it runs."""
 
 
 def one_of(words: tuple[str, ...]) -> str:

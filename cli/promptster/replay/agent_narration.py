@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, assert_never
 
+from promptster.protocol.agents import EDIT_ANSWER
 from promptster.protocol.events.choices import ResponseOutcome
 from promptster.protocol.events.kinds import (
     AgentEvent,
@@ -21,7 +22,7 @@ from promptster.protocol.events.kinds import (
     ToolCall,
     ToolResult,
 )
-from promptster.replay.differences import count_changes, from_hunks
+from promptster.replay.differences import UPDATED_FILE, count_changes, from_hunks
 from promptster.replay.edits import edit_diff
 from promptster.replay.formatting import counted
 from promptster.replay.json_values import as_list, as_object
@@ -50,8 +51,6 @@ _TOOL_SUBJECTS = (
 """Input fields of tools that say best what a call is about, the best first."""
 _CELL = re.compile(r"^@@ ((?:a new |a )?cell\b.*)$", re.MULTILINE)
 """What a hunk of one cell of a notebook begins with."""
-_PATCHED_FILE = "*** Update File: "
-"""How a section of an ``apply_patch`` patch begins that changes or moves a file."""
 
 
 def narrate_agent(entry: Entry, event: AgentEvent) -> Narration:  # noqa: C901, PLR0912 - one case for each kind
@@ -221,13 +220,12 @@ def _content(event: ToolResult) -> Passage | None:
 
 def with_patch(value: object) -> str | None:
     """What an agent reports of its edit, the hunks of its patch as a difference; ``None`` if there are none."""
-    found = as_object(value)
-    lines = from_hunks(as_list(found.get("structuredPatch"))) if found is not None else None
-    if found is None or not lines:
-        return None
-    return facts_of(
-        "", [*((n, v) for n, v in found.items() if n != "structuredPatch"), ("patch", "\n".join(lines))]
-    ).text
+    found = as_object(value) or {}
+    for name in EDIT_ANSWER.hunks:
+        lines = from_hunks(as_list(found.get(name)))
+        if lines:
+            return facts_of("", [*((n, v) for n, v in found.items() if n != name), ("patch", "\n".join(lines))]).text
+    return None
 
 
 _OPERATIONS = {"create": "Created", "modify": "Edited", "delete": "Deleted", "rename": "Renamed"}
@@ -261,10 +259,10 @@ def _path(event: FileEdit) -> str:
     path, patch = event.path or "", event.patch or ""
     if path.endswith(".ipynb") and (cell := _CELL.search(patch)):
         return f"{path}, {cell[1]}"
-    if event.operation != "rename" or not patch.startswith(_PATCHED_FILE):
+    if event.operation != "rename" or not patch.startswith(UPDATED_FILE):
         return path
     head, _, _ = patch.partition("\n")
-    return f"{head.removeprefix(_PATCHED_FILE).strip()} → {path}"
+    return f"{head.removeprefix(UPDATED_FILE).strip()} → {path}"
 
 
 def _command(event: Command) -> Narration:

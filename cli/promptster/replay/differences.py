@@ -19,6 +19,8 @@ _CONTEXT = 3
 _MOST_LINES = 3000
 """Lines on either side up to which a difference is computed line by line; beyond, one block replaces the other."""
 _PLACED = re.compile(r"@@ -(\d{1,12})(?:,(\d{1,12}))? \+(\d{1,12})(?:,(\d{1,12}))? @@")
+UPDATED_FILE = "*** Update File: "
+"""How a section of an ``apply_patch`` patch begins that changes or moves a file."""
 _END_OF_PATCH = "*** End Patch"
 _MARKS = {"+": "added", "-": "removed", " ": "context", "": "context", "\\": "note"}
 _LEADING_TABS = re.compile("(?<![^\r\u2028\u2029])\t+")
@@ -46,8 +48,8 @@ def classify(lines: Sequence[str]) -> list[LineKind]:
     """What each line of a difference is.
 
     Args:
-        lines: a unified difference of one or many files, also with hunks of unknown place, or a patch as Codex writes
-            it; cut at line feeds only.
+        lines: a unified difference of one or many files, also with hunks of unknown place, or a patch in the language
+            of OpenAI's ``apply_patch`` tool; cut at line feeds only.
     """
     reader = _Reader(is_free=not any(line.startswith(("@@", "*** ", "diff --git ", "--- ")) for line in lines))
     return [reader.read(line) for line in lines]

@@ -13,7 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from promptster.protocol.agents import CATALOGUE
+from promptster.protocol.agents import CATALOGUE, EDIT_ANSWER
 from promptster.protocol.events.kinds import FileEdit, ToolCall, ToolResult
 from promptster.replay.differences import (
     LineKind,
@@ -38,15 +38,11 @@ TEXTS = ("before", "after", "patch")
 """Fields of an edit that are believed or not as one."""
 
 _PART = re.compile(r"^(?:@@(?! -\d)|\*\*\* (?!Add File: |Delete File: ))", re.MULTILINE)
-"""A hunk without line numbers, or a section of Codex's patch language that changes a file."""
+"""A hunk without line numbers, or a section of the ``apply_patch`` language that changes a file."""
 _COUNTED = re.compile(r"^@@ -\d+(?:,1 \+\d+,\d+|,\d+ \+\d+,1) @@", re.MULTILINE)
 """A count of 1 that is written: version 0.1 wrote it in patches of whole files only."""
 _CHANGED = frozenset({LineKind.ADDED, LineKind.REMOVED})
 _TEXT = _CHANGED | {LineKind.CONTEXT}
-_ORIGINALS = ("originalFile", "originalFileContents", "original_file")
-"""Where Claude Code's hooks put the previous file."""
-_PATHS = ("filePath", "notebook_path")
-"""Where they name it."""
 _SEE_NO_FILE = frozenset(agent.id for agent in CATALOGUE if not agent.sees_whole_files)
 """Agents that report of an existing file only what changed in it."""
 _RANKS = {None: 0, Extent.PASSAGES: 1, Extent.WRITTEN: 2, Extent.FILE: 3}
@@ -112,8 +108,14 @@ def _saw_file(event: OpenedEvent, edit: FileEdit, calls: Calls) -> bool:
     file may hold nothing but the passage that was asked for.
     """
     told = calls.answered.get(edit.tool_use_id or "", ())
-    answers = [answer for answer in told if edit.path in {answer.get(name) for name in _PATHS if _string(answer, name)}]
-    originals = {answer[name] for answer in answers for name in _ORIGINALS if isinstance(answer.get(name), str)}
+    answers = [
+        answer
+        for answer in told
+        if edit.path in {answer.get(name) for name in EDIT_ANSWER.paths if _string(answer, name)}
+    ]
+    originals = {
+        answer[name] for answer in answers for name in EDIT_ANSWER.originals if isinstance(answer.get(name), str)
+    }
     if answers and not originals:
         return False
     return (bool(originals) and _may_be(event, "before", originals)) or not _repeats(event, edit, calls)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptster.durable import make_private_folder
-from promptster.protocol.agents import CATALOGUE, PROGRAMS
+from promptster.protocol.agents import CATALOGUE, NOT_RECORDED, PROGRAMS
 from promptster.system.agent_waiter import write_entry
 from promptster.system.processes import lineage, started
 
@@ -35,14 +35,14 @@ MARK = "PROMPTSTER_AGENT"
 MARKS = {
     MARK: "",
     **{mark: agent.program for agent in CATALOGUE for mark in agent.marks},
-    "GEMINI_CLI": "gemini",
+    **{mark: program for program, marks in NOT_RECORDED.items() for mark in marks},
     "AI_AGENT": "",
 }
 """Variables in the environment of what an agent runs, and not in a person's terminal; the agent that sets each.
 
 Variables that editors also set in a person's own terminal, such as ``CLAUDE_CODE_SSE_PORT``, prove nothing.
 """
-_NAMES = frozenset({*PROGRAMS, "gemini", "opencode", "copilot"})
+_NAMES = frozenset({*PROGRAMS, *NOT_RECORDED})
 """Programs of agents, also of some that cannot be recorded."""
 UNKNOWN = "an agent"
 """The name of an agent that is not known by name."""

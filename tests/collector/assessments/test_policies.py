@@ -14,6 +14,7 @@ from tests.helpers.collector import run_command
 from tests.helpers.older import make_older
 from tests.helpers.site import running_site
 
+from promptster.protocol.agents import IDS
 from promptster.protocol.consent import Certificate
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.policy import NEWEST, POLICY_HEADER, Policy, PolicyV2, policy_sha256, require_own_text
@@ -68,7 +69,7 @@ def test_a_new_assessment_has_a_policy_of_the_newest_version(site: Site) -> None
     policy = offered(site, candidate_of(site))
     assert isinstance(policy, PolicyV2)
     require_own_text(policy)
-    assert (policy.agents, policy.models) == (("claude", "codex", "cursor"), ())
+    assert (policy.agents, policy.models) == (tuple(sorted(IDS)), ())
     assert (policy.contact, policy.alternative, policy.legal_basis) == ("Acme", None, "your consent")
     assert (policy.at_limit, policy.key_backup_days) == ("stop", None)
     assert policy.reader_scopes == policy.reader_systems == ()
@@ -102,7 +103,7 @@ def test_what_the_team_states_is_in_the_policy_and_in_the_answer(site: Site) -> 
     ("body", "code"),
     [
         ({"agents": []}, "agents"),
-        ({"agents": ["claude", "gemini"]}, "agents"),
+        ({"agents": ["claude", "nobodys-agent"]}, "agents"),
         ({"contact": " "}, "contact"),
         ({"contact": "a\nb"}, "contact"),
         ({"alternative": "..."}, "alternative"),

@@ -18,6 +18,7 @@ from promptster.agents.hook_command import hook_command
 from promptster.agents.registry import launches, plugins, program_facts
 from promptster.commands import run
 from promptster.errors import LaunchError
+from promptster.protocol.agents import CATALOGUE, one_of
 from promptster.protocol.agents import PROGRAMS as NAMES
 from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import CaptureDegraded
@@ -77,7 +78,10 @@ def test_an_agent_whose_provider_the_policy_does_not_name_is_not_started(tmp_pat
     with recording_session(
         tmp_path, answering=False, policy=make_policy(organisation="Acme", title="T", providers=only)
     ) as made:
-        assert allowed_names(made.folder) == ("claude", "cursor-agent")
+        allowed = allowed_names(made.folder)
+    assert allowed == tuple(each.program for each in CATALOGUE if each.upstreams[:1] in {(), ("anthropic",)})
+    assert {"claude", "cursor-agent"} <= set(allowed)
+    assert "codex" not in allowed
 
 
 def test_where_no_agent_here_is_allowed_the_team_is_asked(tmp_path: Path) -> None:
@@ -96,14 +100,14 @@ def test_an_unknown_agent_is_our_failure(tmp_path: Path, capsys: pytest.CaptureF
     a program is missing and has to be installed, which would not help here. And 2, the usage code of other commands, is
     a code that agents end with themselves: after ``run`` the two could not be distinguished.
     """
-    with pytest.raises(LaunchError, match="gemini") as caught:
-        launches("gemini")
+    with pytest.raises(LaunchError, match="nobodys-agent") as caught:
+        launches("nobodys-agent")
     assert (caught.value.exit_code, caught.value.code) == (125, "unknown_agent")
-    _install(tmp_path, "gemini")
-    assert run.main(["gemini", "-p", "x"]) == 125
+    _install(tmp_path, "nobodys-agent")
+    assert run.main(["nobodys-agent", "-p", "x"]) == 125
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.startswith("error: cannot record gemini\nUse claude, codex or cursor-agent.\n")
+    assert shown.err.startswith(f"error: cannot record nobodys-agent\nUse {one_of(NAMES)}.\n")
     assert all(name in shown.err for name in NAMES)
 
 
@@ -300,7 +304,7 @@ def test_our_own_failures_have_the_shells_codes(tmp_path: Path, made: RecordingS
     refused = _run(made, "claude", "--settings", "/no/such")
     assert refused.returncode == 125
     assert refused.stderr.startswith(b"error: ")
-    assert _run(made, "gemini").returncode == 125
+    assert _run(made, "nobodys-agent").returncode == 125
     assert _run(made).returncode == 125
 
 

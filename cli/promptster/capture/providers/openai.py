@@ -1,4 +1,8 @@
-"""OpenAI's Responses API: ``POST /responses`` and ``POST /responses/compact``, as Codex speaks it."""
+"""OpenAI's Responses API: ``POST /responses`` and ``POST /responses/compact``.
+
+It also reads what Codex alone adds to this API so far: the origin of a text, tags around attachments, and messages
+between agents. A request without them is read as the API says.
+"""
 
 from __future__ import annotations
 
@@ -124,7 +128,7 @@ def _message_items(entry: Mapping[str, Json]) -> Iterator[Item]:
 
 
 def _agent_message(entry: Mapping[str, Json]) -> str:
-    """A message from one of Codex's agents to another; the task may be in a field for encrypted content."""
+    """A message from one agent to another; the task may be in a field for encrypted content."""
     parts = (mapping(part) for part in sequence(entry.get("content")))
     return "".join(text_of(part.get("text")) or text_of(part.get("encrypted_content")) for part in parts)
 
@@ -148,7 +152,7 @@ def _user_items(entry: Mapping[str, Json], parts: list[Json]) -> Iterator[Item]:
 
 
 def _is_label(parts: list[Json], index: int, text: str) -> bool:
-    """Whether a text is a tag that Codex puts around an attachment."""
+    """Whether a text is only a tag around an attachment, as Codex writes it."""
     tag = _LABEL.fullmatch(text)
     neighbor = index - 1 if tag and tag[1] else index + 1
     has_neighbor = tag is not None and 0 <= neighbor < len(parts)
@@ -156,7 +160,7 @@ def _is_label(parts: list[Json], index: int, text: str) -> bool:
 
 
 def _typed(kind: str, origin: str) -> bool | None:
-    """Whether a person typed a text, by the origin that Codex names; ``None`` for older versions without it."""
+    """Whether a person typed a text, by the origin that the request names; ``None`` if it names none."""
     if not kind and not origin:
         return None
     return origin == "user" or kind.startswith("user.")
