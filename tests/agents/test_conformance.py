@@ -26,7 +26,7 @@ from promptster.agents.registry import http_hooked, plugin, readers
 from promptster.capture.providers import provider_of
 from promptster.protocol.agents import BY_ID, BY_PROGRAM, CATALOGUE, IDS
 from promptster.protocol.events.kinds import KINDS, SESSION_KINDS
-from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
+from promptster.protocol.providers import USUAL_ADDRESSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,7 +128,7 @@ def test_its_line_and_its_folder_are_of_one_agent(agent: AgentPlugin) -> None:
     assert agent.facts is BY_ID[agent.id] is BY_PROGRAM[agent.facts.program]
     assert (SOURCES / "agents" / agent.id / "__init__.py").is_file()
     assert len({each.id for each in CATALOGUE}) == len({each.name for each in CATALOGUE}) == len(BY_PROGRAM)
-    assert set(agent.facts.upstreams) <= set(DEFAULT_UPSTREAMS)
+    assert set(agent.facts.upstreams) <= set(USUAL_ADDRESSES)
     assert (agent.editor is not None) == bool(agent.facts.editor_file)
     assert (agent.requests is not None) == bool(agent.facts.upstreams)
     assert (agent.hooks is not None) == (agent.hook_transport is not None)

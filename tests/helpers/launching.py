@@ -17,7 +17,7 @@ from promptster.agents.launching import LaunchRequest
 from promptster.agents.registry import base_urls
 from promptster.paths import Paths
 from promptster.protocol.policy import make_policy
-from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
+from promptster.protocol.providers import USUAL_ADDRESSES
 from promptster.recorder.control_server import ControlServer
 from promptster.recorder.process_log import Log
 from promptster.secret_store import FileStore, SessionSecrets, save_secrets
@@ -81,8 +81,7 @@ class RecordingSession:
 
 
 def _policy() -> Policy:
-    usual = {name: upstream.base_url for name, upstream in DEFAULT_UPSTREAMS.items()}
-    return make_policy(organisation="Acme", title="A task", providers=usual)
+    return make_policy(organisation="Acme", title="A task", providers=USUAL_ADDRESSES)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from promptster.paths import Paths
 from promptster.protocol.policy import make_policy
-from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
+from promptster.protocol.providers import USUAL_ADDRESSES
 from promptster.session_folder.folder import SessionFacts, SessionFolder
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ def resting_session(home: Path, *, workspace: Path) -> SessionFolder:
         secrets="file",
         upstreams={},
     )
-    usual = {name: upstream.base_url for name, upstream in DEFAULT_UPSTREAMS.items()}
-    policy = make_policy(organisation="Acme", title="Rate limiter", providers=usual)
+    policy = make_policy(organisation="Acme", title="Rate limiter", providers=USUAL_ADDRESSES)
     folder = SessionFolder.create(paths, facts)
     folder.write_document("policy.json", policy.payload())
     folder.activate(paths)

@@ -76,7 +76,7 @@ class Running:
     def spawn(self) -> int:
         """Start supervisor and recorder."""
         self.port = spawn_recorder(self.folder, self.certified.secrets)
-        self.supervisors.append(pid_of(self.folder.supervisor_pid))
+        self.supervisors.append(pid_of(self.folder.path / "supervisor.pid"))
         return self.port
 
     @property
@@ -87,12 +87,12 @@ class Running:
     @property
     def recorder_pid(self) -> int:
         """The recorder's process."""
-        return pid_of(self.folder.recorder_pid)
+        return pid_of(self.folder.path / "recorder.pid")
 
     @property
     def supervisor_pid(self) -> int:
         """The supervisor's process."""
-        return pid_of(self.folder.supervisor_pid)
+        return pid_of(self.folder.path / "supervisor.pid")
 
     def record(self, text: str) -> int:
         """Record one event through the control socket, as a promptster command does, and return its seq."""

@@ -205,7 +205,7 @@ def _in_a_session(stage: Assessment) -> set[str]:
     _tell(folder, "Notification", message="look")
     _tell(folder, "UserPromptSubmit", prompt="x" * (17 * 1024 * 1024))  # too long to be read: a gap
     ControlClient(folder).flush()
-    writer = pid_of(folder.recorder_pid)
+    writer = pid_of(folder.path / "recorder.pid")
     kill_and_wait(writer)
     ControlClient(folder).status()  # answered by the recorder that came back
     _work_without_hooks(folder, stage, "in the second")

@@ -69,6 +69,59 @@ def test_every_link_between_documents_leads_somewhere() -> None:
     assert broken == []
 
 
+_IN_A_SESSION = {"agents/PID"}
+"""Paths in a session's folder that begin like one of the tree."""
+
+
+def test_every_path_that_a_document_names_exists() -> None:
+    """A file or folder of the tree that a Markdown file names in backticks is there; a word in capitals is any name.
+
+    What ends in ``/`` and a number is no path, but names a form of the wire.
+    """
+    roots = [
+        ROOT / each for each in ("", "cli", "collector", "hooks", "cli/promptster", "collector/promptster_collector")
+    ]
+    known = {part.name for root in roots for part in root.iterdir() if part.is_dir() and part.name[0] != "."}
+    path_of = re.compile(r"`((?:\w[\w-]*)(?:/[\w.*-]+)+/?)`")
+    broken: list[str] = []
+    seen = 0
+    for document, text in _texts():
+        if document.suffix != ".md":
+            continue
+        for name in path_of.findall(text):
+            if name.split("/")[0] in known and not name.split("/")[-1].isdigit() and name not in _IN_A_SESSION:
+                seen += 1
+                pattern = re.sub(r"\b(?:ID|N|NAME|TYPE|VERSION)\b", "*", name)
+                if not any(any(root.glob(pattern)) for root in (*roots, document.parent)):
+                    broken.append(f"{document.relative_to(ROOT)}: {name}")
+    assert seen > 100
+    assert broken == []
+
+
+_RECORDED = re.compile(
+    r"tests/(?:vectors/(?:good|hostile)|recordings|agents/\w+/recordings|transcripts|protocol/policies|\w+/made_by_[\w]+)/"
+)
+
+
+def test_recorded_bytes_are_left_alone() -> None:
+    """Git converts no line end of what was recorded or made by an earlier version, and editors are told to keep it."""
+    names = [name for path in _tracked() if _RECORDED.match(name := path.relative_to(ROOT).as_posix())]
+    told = subprocess.run(
+        ["git", "check-attr", "-z", "--stdin", "text"],
+        cwd=ROOT,
+        input="\0".join(names),
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout.split("\0")
+    kept = {name for name, value in zip(told[::3], told[2::3], strict=False) if value == "unset"}
+    assert sorted(set(names) - kept) == []
+    (section,) = re.findall(r"^\[tests/\{(.+)\}/\*\*\]$", (ROOT / ".editorconfig").read_text(), re.MULTILINE)
+    patterns = [f"tests/{part}/**/*" for part in section.split(",")]
+    covered = {path.relative_to(ROOT).as_posix() for pattern in patterns for path in ROOT.glob(pattern)}
+    assert sorted(set(names) - covered) == []
+
+
 _A_SENTENCE = re.compile(r"(?:[A-Z`~]|--[a-z]|promptster)")
 
 

@@ -14,7 +14,8 @@ from tests.vectors.world import World
 import promptster.protocol
 from promptster.protocol import bundle
 from promptster.protocol.documents import DocumentType
-from promptster.protocol.events.kinds import AGENT_FIELDS, FIELD_TYPES, KINDS, Kind
+from promptster.protocol.events.base import OfAgent
+from promptster.protocol.events.kinds import FIELD_TYPES, KINDS, Kind
 from promptster.protocol.events.sources import Source
 from promptster.protocol.verdict import CLAIM
 
@@ -49,8 +50,10 @@ def test_every_kind_is_in_the_norm_with_its_fields(kind: Kind) -> None:
     listed = dict(re.findall(r"\b([a-z_0-9]+) ([TJIBY])\b", cells[2]))
     expected = {name: LETTER[FIELD_TYPES[name]] for name in KINDS[kind]}
     if "*" in cells[1]:
-        assert expected.keys() >= AGENT_FIELDS
-        expected = {name: letter for name, letter in expected.items() if name not in AGENT_FIELDS or name in listed}
+        assert expected.keys() >= set(OfAgent.__struct_fields__)
+        expected = {
+            name: letter for name, letter in expected.items() if name not in OfAgent.__struct_fields__ or name in listed
+        }
     assert listed == expected
 
 

@@ -17,7 +17,6 @@ from promptster.protocol.events.kinds import FIELD_TYPES, KINDS, Kind
 from promptster.protocol.policies import text_first
 from promptster.protocol.policy import (
     AGENTS,
-    CAPTURED_FIELDS,
     MAX_WORDS,
     NEWEST_TEXT,
     NOT_YET_RECORDED,
@@ -51,10 +50,10 @@ def _policy(**changes: Any) -> Policy:
 def test_every_field_that_can_be_captured_is_announced() -> None:
     """Each field's name belongs to a line of the text, and the text has that line."""
     text = _policy(kinds=Kind).text
-    assert CAPTURED_FIELDS.keys() == FIELD_TYPES.keys()
-    for name, phrases in CAPTURED_FIELDS.items():
-        assert phrases, name
-        assert all(f"- {phrase}\n" in text for phrase in phrases)
+    announced = frozenset[str]().union(*(topic.fields for topic in TOPICS))
+    assert announced == FIELD_TYPES.keys()
+    for topic in TOPICS:
+        assert not topic.fields or f"- {topic.phrase}\n" in text, topic.phrase
 
 
 @pytest.mark.parametrize("kind", sorted(Kind))

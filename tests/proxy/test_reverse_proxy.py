@@ -11,7 +11,7 @@ from tests.proxy.rig import TOKEN, Seen, Talk, provider, proxied, until
 from promptster.errors import ConfigurationError
 from promptster.proxy.agent_connection import AgentConnection
 from promptster.proxy.reverse_proxy import ReverseProxy
-from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
+from promptster.proxy.upstreams import Upstream
 
 
 async def _serve(talk: Talk) -> None:
@@ -24,7 +24,10 @@ async def _serve(talk: Talk) -> None:
 async def test_only_the_literal_loopback_address_is_served(address: str) -> None:
     """A socket bound anywhere else, or not yet, is refused."""
     proxy = ReverseProxy(
-        token=TOKEN, upstreams=DEFAULT_UPSTREAMS, open_observer=Seen, on_hook=lambda _agent, _payload: None
+        token=TOKEN,
+        upstreams={"anthropic": Upstream("anthropic", "https://api.anthropic.com")},
+        open_observer=Seen,
+        on_hook=lambda _agent, _payload: None,
     )
     with socket.socket() as unbound, socket.socket() as elsewhere:
         with pytest.raises(ConfigurationError):

@@ -5,17 +5,18 @@ from __future__ import annotations
 import pytest
 
 from promptster.errors import ConfigurationError
-from promptster.proxy.upstreams import DEFAULT_UPSTREAMS, Upstream
+from promptster.protocol.providers import USUAL_ADDRESSES
+from promptster.proxy.upstreams import Upstream
 
 
-def test_the_default_table() -> None:
+def test_the_usual_addresses_are_upstreams() -> None:
     """There are three providers, all with TLS, each under its own name."""
-    assert {name: upstream.base_url for name, upstream in DEFAULT_UPSTREAMS.items()} == {
+    assert dict(USUAL_ADDRESSES) == {
         "anthropic": "https://api.anthropic.com",
         "openai": "https://api.openai.com/v1",
         "chatgpt": "https://chatgpt.com/backend-api/codex",
     }
-    assert all(upstream.tls and upstream.name == name for name, upstream in DEFAULT_UPSTREAMS.items())
+    assert all(Upstream(name, url).tls for name, url in USUAL_ADDRESSES.items())
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ class KilledSession:
         if self.chance.random() < 0.3:
             self.relay.lose_answer_to(b"PUT ")
         if self.chance.random() < 0.75:
-            kill_and_wait(pid_of(self.folder.recorder_pid))
+            kill_and_wait(pid_of(self.folder.path / "recorder.pid"))
             self.kills["recorder"] += 1
         else:
             self.hiring.running.kill()

@@ -285,7 +285,7 @@ def test_a_disk_that_fails_at_the_start_is_told(tmp_path: Path, monkeypatch: pyt
         with pytest.raises(SessionError) as error:
             running.spawn()
         assert error.value.code == "disk"
-        assert not running.folder.supervisor_pid.exists()
+        assert not (running.folder.path / "supervisor.pid").exists()
 
 
 def test_agents_work_on_while_the_disk_fails(running: Running) -> None:

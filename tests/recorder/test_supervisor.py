@@ -168,7 +168,7 @@ def test_stop_ends_both_and_leaves_nothing_behind(tmp_path: Path, monkeypatch: p
             kill_and_wait(pid, 0)
         assert not running.folder.control_socket.exists()
         assert not running.folder.hook_socket.exists()
-        assert not running.folder.supervisor_pid.exists()
+        assert not (running.folder.path / "supervisor.pid").exists()
         with pytest.raises(SessionError) as refused:
             running.control.status()
         assert refused.value.code == "recorder_unreachable"
@@ -298,7 +298,7 @@ def test_a_session_that_cannot_be_recorded_is_refused_with_its_reason(
         with pytest.raises(SessionError) as refused:
             running.spawn()
         assert refused.value.code == "document_missing"
-        assert not running.folder.supervisor_pid.exists()
+        assert not (running.folder.path / "supervisor.pid").exists()
 
 
 def test_provider_keys_do_not_reach_the_background(monkeypatch: pytest.MonkeyPatch) -> None:

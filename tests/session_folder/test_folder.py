@@ -78,8 +78,7 @@ def test_the_active_session_is_the_one_that_was_activated(tmp_path: Path) -> Non
     found = SessionFolder.active(paths)
     assert found is not None
     assert found.path == folder.path
-    SessionFolder.deactivate(paths)
-    SessionFolder.deactivate(paths)
+    (paths.state / "current").unlink()
     assert SessionFolder.active(paths) is None
     for content in (b"../../elsewhere", b"", b"\xff\xfe", b"gone"):
         (paths.state / "current").write_bytes(content)

@@ -26,8 +26,6 @@ MAX_EVENTS: Final = MAX_TOGETHER
 """Events of a batch."""
 MAX_WIRE: Final = len(MAGIC) + 2 + MAX_HEADER + SIGNATURE_SIZE + MAX_BODY
 """Bytes of a whole batch."""
-MAX_SESSION: Final = 512 << 20
-"""Bytes of all sealed bodies of a session."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,6 @@ from promptster.protocol.events.kinds import (
     CaptureRecovered,
     CaptureUpstreamOverridden,
     Closed,
-    Kind,
     Paused,
     Resumed,
 )
@@ -48,11 +47,6 @@ _LOST_UNITS: Final[Mapping[str, tuple[str, str]]] = {
 def is_outage(kind: str, text: str) -> bool:
     """Whether a gap of this kind with these words is a pause because the recorder ended: no one asked for it."""
     return kind == PAUSED and text.endswith(STOP_WORDS)
-
-
-def is_gap_of_capture(kind: str) -> bool:
-    """Whether an event of this kind is the recorder's word about a gap: every ``capture_*`` but the heartbeat."""
-    return kind.startswith("capture_") and kind != Kind.CAPTURE_HEARTBEAT
 
 
 def read_gaps(events: Sequence[OpenedEvent]) -> tuple[Gap, ...]:

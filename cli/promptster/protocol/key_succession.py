@@ -112,7 +112,10 @@ def first_key(key: SigningKey, *, created_ms: int) -> Envelope:
 
 
 def next_key(signer: SigningKey, public_key: bytes, *, created_ms: int) -> Envelope:
-    """The record by which the current collector key names its successor."""
+    """The record by which the current collector key names its successor.
+
+    No command of the collector changes its key yet; what verifies such records is tested with records made here.
+    """
     record = KeyRecord(
         kid=signer.kid, purpose=COLLECTOR, public_key=public_key, created_ms=created_ms, previous=signer.kid
     )

@@ -29,7 +29,6 @@ from promptster.protocol.policies.text_3 import TOPICS
 
 __all__ = [
     "AGENTS",
-    "CAPTURED_FIELDS",
     "LEGAL_BASIS",
     "MAX_KEY_BACKUP_DAYS",
     "MAX_WORDS",
@@ -73,14 +72,6 @@ NOT_YET_RECORDED: Final = frozenset({Kind.NOTE, Kind.REDACTION, Kind.CAPTURE_BYP
 """Kinds that the wire knows but no program records yet. A policy does not ask for them."""
 RECORDED_KINDS: Final = tuple(kind for kind in Kind if kind not in NOT_YET_RECORDED)
 """The kinds that a policy asks for by default."""
-
-CAPTURED_FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        name: tuple(topic.phrase for topic in TOPICS if name in topic.fields)
-        for name in sorted(frozenset[str]().union(*(topic.fields for topic in TOPICS)))
-    }
-)
-"""The lines of the newest text that announce each field."""
 
 
 def render_text(policy: Policy) -> str:

@@ -158,7 +158,7 @@ def sign_checkpoint(*, origin: str, size: int, root: bytes, key: SigningKey, ext
 
 
 def cosign(note: str, *, name: str, key: SigningKey, at_ms: int) -> str:
-    """The note with a witness's signature added.
+    """The note with a witness's signature added, as a witness does it: none of our programs is one.
 
     Raises:
         LogError: when the note or the witness's name is malformed.

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from promptster.errors import ConfigurationError
-from promptster.protocol.providers import USUAL_ADDRESSES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    pass
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _RESERVED = frozenset({"hooks"})
@@ -74,9 +72,3 @@ class Upstream:
         object.__setattr__(self, "port", port)
         object.__setattr__(self, "host_header", (shown if port == default else f"{shown}:{port}").encode())
         object.__setattr__(self, "path", url.path.rstrip("/"))
-
-
-DEFAULT_UPSTREAMS: Mapping[str, Upstream] = MappingProxyType(
-    {name: Upstream(name, base_url) for name, base_url in USUAL_ADDRESSES.items()}
-)
-"""The providers that policies name, at their usual addresses."""

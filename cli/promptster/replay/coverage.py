@@ -43,8 +43,6 @@ def _source(source: str, events: Sequence[OpenedEvent]) -> SourceCoverage:
         source=source,
         events=len(events),
         missing=max(numbers) + 1 - len(numbers),
-        first_ms=min(event.ms for event in events),
-        last_ms=max(event.ms for event in events),
     )
 
 

@@ -40,7 +40,6 @@ def find_lanes(entries: Sequence[Entry]) -> tuple[Lane, ...]:
                 name=f"{name} {seen[name]}" if repeated[name] > 1 else name,
                 agent=agent,
                 parent=_parent(number, by_lane[number], conversations),
-                first_seq=by_lane[number][0].seq,
                 entries=len(by_lane[number]),
             )
         )

@@ -139,8 +139,6 @@ class Lane:
     """The agent's short name; ``None`` for the session itself."""
     parent: int | None
     """The lane that started this one, where the record says so."""
-    first_seq: int
-    """Its first entry."""
     entries: int
     """How many entries it has."""
 
@@ -175,10 +173,6 @@ class SourceCoverage:
     """Wire events on record."""
     missing: int
     """Numbers of this source that are absent from the record although later ones are there."""
-    first_ms: int
-    """Its first report."""
-    last_ms: int
-    """Its last report."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

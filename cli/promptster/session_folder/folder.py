@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from promptster.errors import SessionError
 from promptster.journal.disk import SystemFiles, write_whole
 from promptster.paths import RUN_NAMED, as_here, socket_folder
-from promptster.private import OWN_FOLDER_HINT, SHARED_FOLDER_HINT, require_our_folder, require_private_folder
+from promptster.private import OWN_FOLDER_HINT, SHARED_FOLDER_HINT, require_our_folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -165,11 +165,6 @@ class SessionFolder:
         """Make this the session that commands act on."""
         write_whole(_FILES, paths.state / "current", self.path.name.encode("ascii") + b"\n")
 
-    @staticmethod
-    def deactivate(paths: Paths) -> None:
-        """Make commands act on no session; the session's folder is kept."""
-        _FILES.unlink(paths.state / "current")
-
     @property
     def facts_file(self) -> Path:
         """``session.json``."""
@@ -230,15 +225,6 @@ class SessionFolder:
         """The hint for when another user owns ``run``."""
         return OWN_FOLDER_HINT if self.run == self.path / "run" else SHARED_FOLDER_HINT
 
-    def require_run(self) -> None:
-        """Require that only this user can use ``run``, before anything is written into it.
-
-        Raises:
-            OSError: it does not exist.
-            NotPrivateError: another user owns it or may use it.
-        """
-        require_private_folder(self.run, private_hint=self.private_hint)
-
     def name_run(self) -> None:
         """If ``run`` is outside this folder, save its path for commands that run in another environment."""
         if self.run != self.path / "run":
@@ -254,16 +240,6 @@ class SessionFolder:
     def control_socket(self) -> Path:
         """The unix socket that our own commands use."""
         return self.run / "control.sock"
-
-    @property
-    def supervisor_pid(self) -> Path:
-        """The supervisor's process id, while it runs."""
-        return self.path / "supervisor.pid"
-
-    @property
-    def recorder_pid(self) -> Path:
-        """The recorder's process id, while it runs."""
-        return self.path / "recorder.pid"
 
     @property
     def clean_end(self) -> Path:

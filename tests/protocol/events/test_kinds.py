@@ -10,7 +10,6 @@ from msgspec import structs
 from promptster.protocol.errors import EventError
 from promptster.protocol.events.base import Json, OfAgent, Recorded, field_types, fields_of
 from promptster.protocol.events.kinds import (
-    AGENT_FIELDS,
     AGENT_KINDS,
     FIELD_TYPES,
     KINDS,
@@ -170,7 +169,7 @@ def test_the_derived_tables_are_the_wires() -> None:
     for kind, names in FIELDS_OF_KINDS.items():
         assert KINDS[kind] == set(names.split()) | (of_agent if kind in OF_AGENTS else set())
     assert dict(FIELD_TYPES) == TYPES_OF_FIELDS
-    assert of_agent == AGENT_FIELDS
+    assert of_agent == set(OfAgent.__struct_fields__)
     assert AGENT_KINDS == OF_AGENTS
     assert FIELDS_OF_KINDS.keys() - OF_AGENTS == SESSION_KINDS
     assert list(Kind) == list(TYPES)

@@ -23,7 +23,7 @@ from promptster.protocol.agents import PROGRAMS as NAMES
 from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import CaptureDegraded
 from promptster.protocol.policy import AGENTS, make_policy
-from promptster.proxy.upstreams import DEFAULT_UPSTREAMS
+from promptster.protocol.providers import USUAL_ADDRESSES
 from promptster.session.allowed_agents import allowed_names
 from promptster.session.launch.launcher import SHIMS_VARIABLE, become, find_program, prepare
 from promptster.session_folder.control_calls import SentEvent
@@ -64,8 +64,7 @@ def test_policies_name_the_agents_that_there_are(tmp_path: Path) -> None:
     for name in NAMES:
         agent = program_facts(name).id
         assert agent in AGENTS
-        usual = {provider: upstream.base_url for provider, upstream in DEFAULT_UPSTREAMS.items()}
-        policy = make_policy(organisation="Acme", title="A task", providers=usual, agents=[agent])
+        policy = make_policy(organisation="Acme", title="A task", providers=USUAL_ADDRESSES, agents=[agent])
         (tmp_path / name).mkdir()
         with recording_session(tmp_path / name, answering=False, policy=policy) as made:
             assert allowed_names(made.folder) == (name,)
@@ -146,7 +145,7 @@ def test_without_a_session_nothing_starts(tmp_path: Path) -> None:
         made.folder.update(state=SessionState.CLOSED)
         with pytest.raises(LaunchError) as ended:
             prepare("claude", (), made.paths, _environ(tmp_path))
-        made.folder.deactivate(made.paths)
+        (made.paths.state / "current").unlink()
         with pytest.raises(LaunchError) as none:
             prepare("claude", (), made.paths, _environ(tmp_path))
     errors = [unreachable.value, ended.value, none.value]

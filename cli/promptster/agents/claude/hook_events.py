@@ -25,13 +25,10 @@ EVENTS = (
     "PermissionRequest",
     "PermissionDenied",
 )
-"""The events that we subscribe to."""
+"""The events that we subscribe to. ``SessionStart`` and ``WorktreeCreate`` are not: their handlers change the agent."""
 
 MATCHER_EVENTS = frozenset({"PreToolUse", "PostToolUse", "PostToolUseFailure", "PermissionRequest", "PermissionDenied"})
 """Events whose groups have a ``matcher``; ``*`` matches every tool."""
 
 TIMEOUT_S = 2
 """The most seconds that Claude Code waits for one of our handlers."""
-
-NEVER_REGISTERED = frozenset({"WorktreeCreate", "SessionStart"})
-"""Events for which a handler changes the agent's behaviour."""

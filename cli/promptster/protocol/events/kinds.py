@@ -369,11 +369,8 @@ KINDS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 FIELD_TYPES: Final[Mapping[str, FieldType]] = MappingProxyType(field_types(TYPES))
 """Every field's name and type. ``content`` is a JSON string in tool results and a list of blocks in responses."""
 
-AGENT_FIELDS: Final = frozenset(OfAgent.__struct_fields__)
-"""Which agent an event came from, as that agent names itself, its session and its subagents."""
-
 AGENT_KINDS: Final = frozenset(kind for kind, event_type in TYPES.items() if issubclass(event_type, OfAgent))
-"""Kinds that say what an agent did; each may carry ``AGENT_FIELDS``."""
+"""Kinds that say what an agent did; each may carry the fields of ``OfAgent``."""
 
 SESSION_KINDS: Final = frozenset(TYPES) - AGENT_KINDS
 """Kinds about the session itself: its course, its consent, its submission, and how well capture worked."""
