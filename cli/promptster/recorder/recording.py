@@ -279,7 +279,7 @@ class Recording:
         last = self._last_event.parsed.ms if self._last_event is not None else now
         if now - last > _LONG_AWAY_MS:
             detail = "no recorder was running"
-            self._own(kinds.CaptureGap(source="recorder", detail=detail, lost=0, from_ms=last, to_ms=now))
+            self._own(kinds.CaptureGap(source=Source.RECORDER, detail=detail, lost=0, from_ms=last, to_ms=now))
 
     def _settle_state(self) -> None:
         """Derive the session's state from its events, unless the collector ended it."""
@@ -363,12 +363,12 @@ class Recording:
         self._seqs[kind] = seq
         return seq
 
-    def _own(self, event: Event, *, src: str = Source.RECORDER) -> int:
+    def _own(self, event: Event, *, src: Source = Source.RECORDER) -> int:
         seq = self._append(self._draft(src, event))
         self._seqs[event.kind] = seq
         return seq
 
-    def _draft(self, src: str, event: Event) -> Draft:
+    def _draft(self, src: Source, event: Event) -> Draft:
         return Draft(src=src, event=event, ms=self._clock.wall_ms(), mono_ms=self._clock.mono_ms())
 
     def _take_clean_end(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import Kind
 from promptster.protocol.gaps import is_outage
 from promptster.replay.differences import count_changes
@@ -186,8 +187,8 @@ def _list(lines: Sequence[Html], noun: str, name: str, at_once: int) -> Html:
 
 
 def _seen(coverage: KindCoverage) -> tuple[int, int, int]:
-    both = sum(count for sources, count in coverage.by_sources.items() if {"proxy", "hook"} <= set(sources))
-    proxy = coverage.by_sources.get(("proxy",), 0)
+    both = sum(count for sources, count in coverage.by_sources.items() if {Source.PROXY, Source.HOOK} <= set(sources))
+    proxy = coverage.by_sources.get((Source.PROXY,), 0)
     return both, proxy, coverage.total - both - proxy
 
 
