@@ -25,7 +25,7 @@ _CALLS_KEPT = 50_000
 _SAME_KEPT = 256
 """Most calls that are remembered for one id."""
 
-Key = tuple[str, str, str]
+CallKey = tuple[str, str, str]
 ArgumentDigests = frozenset[tuple[str, bytes]]
 
 
@@ -149,8 +149,8 @@ class ToolCalls:
     """The latest tool calls of all conversations."""
 
     def __init__(self) -> None:
-        self._calls: OrderedDict[tuple[Key, str], CallGroup] = OrderedDict()
-        self._agent_ids: dict[Key, list[str]] = {}
+        self._calls: OrderedDict[tuple[CallKey, str], CallGroup] = OrderedDict()
+        self._agent_ids: dict[CallKey, list[str]] = {}
         """The subagents of a session (empty: the main conversation) that have a group for an id."""
 
     def find(self, identity: Identity, tool_use_id: str, use: ToolUse | None = None) -> CallGroup | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Json, TeamCollector
+from promptster.commands.options import JsonOption, TeamCollector
 from promptster.protocol.agents import IDS, one_of
 
 if TYPE_CHECKING or needed.work:
@@ -70,7 +70,7 @@ def create(
         str | None, typer.Option(metavar="TEXT", help='Legal basis of the recording; "your consent" by default.')
     ] = None,
     collector: TeamCollector = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Create an assessment. Candidates agree to exactly these terms, so they cannot be changed later.
 
@@ -116,7 +116,7 @@ def _next(named: str) -> str:
 
 
 @app.command("list")
-def list_(*, collector: TeamCollector = None, json: Json = False) -> None:
+def list_(*, collector: TeamCollector = None, json: JsonOption = False) -> None:
     """List your organisation's assessments."""
     out = Output(json)
     with team_client(Config.load(Paths.from_environment()), collector) as client:

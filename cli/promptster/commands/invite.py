@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Json, TeamCollector
+from promptster.commands.options import JsonOption, TeamCollector
 
 if TYPE_CHECKING or needed.work:
     from promptster import times
@@ -31,7 +31,7 @@ def command(
     name: Annotated[str, typer.Option(metavar="NAME", help="Candidate's name; stored encrypted.")],
     email: Annotated[str, typer.Option(metavar="ADDRESS", help="Candidate's e-mail address; stored encrypted.")],
     collector: TeamCollector = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Invite one person. The link is shown only once; it works once, for 72 hours.
 

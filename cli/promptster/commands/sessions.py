@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from promptster.commands import needed
-from promptster.commands.options import Json, TeamCollector
+from promptster.commands.options import JsonOption, TeamCollector
 
 if TYPE_CHECKING or needed.work:
     from promptster import times
@@ -39,7 +39,7 @@ _LEGEND = {
 """What each stage means and what to do next, in at most 80 columns."""
 
 
-def command(*, collector: TeamCollector = None, json: Json = False) -> None:
+def command(*, collector: TeamCollector = None, json: JsonOption = False) -> None:
     """List your organisation's sessions, newest first: who started, who finished, and what to do next."""
     out = Output(json)
     with team_client(Config.load(Paths.from_environment()), collector) as client:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Json, TeamCollector
+from promptster.commands.options import JsonOption, TeamCollector
 
 if TYPE_CHECKING or needed.work:
     from promptster import times
@@ -40,7 +40,7 @@ def create(
     label: Annotated[str, typer.Option(metavar="TEXT", help="Note for the list of tokens, such as who uses it.")] = "",
     expires: Annotated[str | None, typer.Option(metavar="90d", help="How long it is valid; a year by default.")] = None,
     collector: TeamCollector = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Create a token. It is shown only once; the collector keeps only a hash of it."""
     out = Output(json)
@@ -61,7 +61,7 @@ def create(
 
 
 @app.command("list")
-def list_(*, collector: TeamCollector = None, json: Json = False) -> None:
+def list_(*, collector: TeamCollector = None, json: JsonOption = False) -> None:
     """List your organisation's tokens, without their secrets."""
     out = Output(json)
     with team_client(Config.load(Paths.from_environment()), collector) as client:
@@ -91,7 +91,7 @@ def revoke(
     token: Annotated[str, typer.Argument(metavar="ID", help="Token id, or its first characters.")],
     *,
     collector: TeamCollector = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Revoke a token. It stops working at once."""
     out = Output(json)

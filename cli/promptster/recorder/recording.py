@@ -11,7 +11,7 @@ import errno
 from contextlib import suppress
 from typing import TYPE_CHECKING, assert_never
 
-from promptster.deliver.receipts import Ending
+from promptster.deliver.receipts import SessionEnding
 from promptster.errors import SessionError, reason_of
 from promptster.journal.heartbeat import JUMP_MS
 from promptster.journal.writer import NOT_RECORDED
@@ -219,16 +219,16 @@ class Recording:
         with suppress(OSError):
             self._folder.clean_end.write_text(str(self.writer.next_seq), encoding="ascii")
 
-    def collector_ended(self, ending: Ending) -> None:
+    def collector_ended(self, ending: SessionEnding) -> None:
         """Stop recording after the collector signed that it accepts no more, and change the state."""
         self.capture.pause()
         self._holding = True
         match ending:
-            case Ending.SUBMITTED:
+            case SessionEnding.SUBMITTED:
                 self._change(SessionState.CLOSED if self.finished else SessionState.LAPSED)
-            case Ending.LAPSED:
+            case SessionEnding.LAPSED:
                 self._change(SessionState.LAPSED)
-            case Ending.WITHDRAWN | Ending.ERASED | Ending.EXPIRED:
+            case SessionEnding.WITHDRAWN | SessionEnding.ERASED | SessionEnding.EXPIRED:
                 self._change(SessionState.WITHDRAWN)
             case _:  # pragma: no cover
                 assert_never(ending)
