@@ -12,7 +12,6 @@ from promptster.commands.options import JsonOption, TeamCollector
 from promptster.protocol.agents import IDS, one_of
 
 if TYPE_CHECKING or needed.work:
-    from promptster.commands.cells import counted_days, length
     from promptster.commands.invite import quoted
     from promptster.commands.short_ids import shortened
     from promptster.commands.signed_in import team_client, values_checked
@@ -24,6 +23,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.paths import Paths
     from promptster.session.workspace.preparing import is_clonable
     from promptster.system.git import git_text
+    from promptster.times import counted_days, length
     from promptster.ui.escape import escape_line
     from promptster.ui.output import Output
     from promptster.ui.wrapping import cells, columns

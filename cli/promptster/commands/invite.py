@@ -13,11 +13,12 @@ from promptster.commands.options import JsonOption, TeamCollector
 
 if TYPE_CHECKING or needed.work:
     from promptster import times
-    from promptster.commands.cells import asked, milliseconds
+    from promptster.commands.cells import asked
     from promptster.commands.short_ids import assessment_named
     from promptster.commands.signed_in import team_client, values_checked
     from promptster.config import Config
     from promptster.paths import Paths
+    from promptster.times import milliseconds
     from promptster.ui.escape import escape_line
     from promptster.ui.output import Output
 

@@ -9,12 +9,13 @@ from promptster.commands.options import JsonOption, TeamCollector
 
 if TYPE_CHECKING or needed.work:
     from promptster import times
-    from promptster.commands.cells import milliseconds, now, when
+    from promptster.commands.cells import now, when
     from promptster.commands.short_ids import shortened
     from promptster.commands.signed_in import team_client
     from promptster.commands.tables import table
     from promptster.config import Config
     from promptster.paths import Paths
+    from promptster.times import milliseconds
     from promptster.ui.escape import escape_line
     from promptster.ui.output import Output
     from promptster.ui.wrapping import columns, fold

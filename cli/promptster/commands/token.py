@@ -12,7 +12,7 @@ from promptster.commands.options import JsonOption, TeamCollector
 
 if TYPE_CHECKING or needed.work:
     from promptster import times
-    from promptster.commands.cells import asked, milliseconds, now, when
+    from promptster.commands.cells import asked, now, when
     from promptster.commands.short_ids import SHORTEST, shortened, the_one
     from promptster.commands.signed_in import team_client, values_checked
     from promptster.commands.spans import days
@@ -20,6 +20,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.config import Config
     from promptster.errors import CollectorError, UsageError
     from promptster.paths import Paths
+    from promptster.times import milliseconds
     from promptster.ui.output import Output
 
 app = typer.Typer(

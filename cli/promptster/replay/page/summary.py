@@ -8,12 +8,13 @@ from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import Kind
 from promptster.protocol.gaps import is_outage
 from promptster.replay.differences import count_changes
-from promptster.replay.formatting import counted, duration, offset, one_line
+from promptster.replay.formatting import counted, one_line
 from promptster.replay.model import EntryRole, GapKind
 from promptster.replay.page.instants import instant
 from promptster.replay.page.markup import Html, element, join
 from promptster.replay.page.strip import strip
 from promptster.replay.verdict_text import CLAIM, Instant, Tone, doubts, facts_in_parts, findings, words
+from promptster.times import duration, offset
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
