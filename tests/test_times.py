@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -64,3 +66,26 @@ def test_a_moment_that_no_calendar_holds_is_told_as_a_number() -> None:
     for tell in (times.day, times.moment, times.short):
         assert tell(10**20) == f"{10**20} ms after 1970"
     assert times.soon(10**20, _NOW) == f"{10**20} ms after 1970"
+
+
+def test_a_time_for_programs_and_operators_is_in_utc() -> None:
+    """It is the same on every computer; outside the calendar there is none."""
+    assert times.utc_or_none(_NOW + 999) == times.utc(_NOW) == "2026-11-30T07:07:00Z"
+    assert times.utc_or_none(10**18) is None
+    assert times.utc_minute(_NOW) == "2026-11-30 07:07 UTC"
+    assert times.milliseconds("2026-11-30T07:07:00Z") == _NOW
+    assert times.milliseconds("2026-13-30T07:07:00Z") is times.milliseconds("2026-11-30T07:07:00") is None
+
+
+def test_half_a_year_is_no_longer_near() -> None:
+    """A table shows the hour of what is near, before and after."""
+    near, far = 182 * _DAY - 1, 182 * _DAY
+    assert [times.is_near(_NOW + away, _NOW) for away in (near, -near, far, -far)] == [True, True, False, False]
+
+
+def test_only_one_module_writes_times() -> None:
+    """A second formatter would show one moment in two ways."""
+    programs = [Path(__file__).parents[1] / name for name in ("cli", "collector", "hooks")]
+    writes = re.compile(r"\b(?:strftime|isoformat|fromtimestamp|fromisoformat)\(")
+    found = [path for folder in programs for path in folder.rglob("*.py") if writes.search(path.read_text())]
+    assert [path.name for path in found] == ["times.py"]

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from promptster.commands.cells import counted_days, length, milliseconds, when
+from promptster.commands.cells import when
 from promptster.commands.invite import quoted
 from promptster.commands.sessions import legend, stage
 from promptster.commands.short_ids import shortened, the_one
 from promptster.errors import UsageError
+from promptster.times import counted_days, length, milliseconds
 
 NOW = 1_796_025_600_000
 """30 November 2026, 08:00 UTC."""

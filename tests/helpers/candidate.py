@@ -18,7 +18,7 @@ import httpx
 from promptster.protocol.batch import header_sha256, parse_batch, seal_batch
 from promptster.protocol.consent import Certificate, Consent, Redeem
 from promptster.protocol.encoding import b64u_decode, b64u_encode
-from promptster.protocol.events import Draft, RecordedEvent, compose
+from promptster.protocol.events import Draft, RecordedEvent, Source, compose
 from promptster.protocol.events.kinds import event_of
 from promptster.protocol.invite import Invite, InviteCode
 from promptster.protocol.policy import NEWEST, POLICY_HEADER
@@ -90,7 +90,7 @@ class Candidate:
     def event(self, kind: str, *, src: str = "proxy", **fields: Any) -> RecordedEvent:
         """One more event, not in a batch yet."""
         seq = len(self.events)
-        draft = Draft(src=src, event=event_of(kind, fields), ms=now_ms(), mono_ms=seq)
+        draft = Draft(src=Source(src), event=event_of(kind, fields), ms=now_ms(), mono_ms=seq)
         made = compose(draft, seq=seq, src_seq=self.counts[src], random=os.urandom)
         self.counts[src] += 1
         self.events.append(made)

@@ -18,7 +18,7 @@ from promptster.journal.limits import JournalLimits
 from promptster.journal.writer import JournalWriter
 from promptster.protocol.batch import WireBatch, open_body, parse_batch, verify_batch_signature
 from promptster.protocol.encoding import b64u_encode
-from promptster.protocol.events import Draft
+from promptster.protocol.events import Draft, Source
 from promptster.protocol.events.kinds import Kind, event_of
 from promptster.protocol.receipt import Receipt
 from promptster.protocol.sealing import JournalCipher
@@ -61,13 +61,13 @@ class HandClock:
 def note(text: str, *, src: str = "candidate", clock: HandClock | None = None) -> Draft:
     """A small draft."""
     clock = clock or HandClock()
-    return Draft(src=src, event=event_of(Kind.NOTE, {"text": text}), ms=clock.wall, mono_ms=clock.mono)
+    return Draft(src=Source(src), event=event_of(Kind.NOTE, {"text": text}), ms=clock.wall, mono_ms=clock.mono)
 
 
 def call(number: int, output: str = "", **more: Any) -> Draft:
     """A command that an agent ran."""
     fields = {"tool_use_id": f"t{number}", "command": "ls", "output": output, **more}
-    return Draft(src="hook", event=event_of(Kind.COMMAND, fields), ms=NOW_MS, mono_ms=1, lane=1)
+    return Draft(src=Source.HOOK, event=event_of(Kind.COMMAND, fields), ms=NOW_MS, mono_ms=1, lane=1)
 
 
 @dataclass

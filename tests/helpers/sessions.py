@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptster.protocol.events import OpenedEvent
+from promptster.protocol.events import OpenedEvent, Source
 from promptster.protocol.events.kinds import event_of
 
 START_MS = 1_795_600_000_000
@@ -44,7 +44,7 @@ class Script:
         self.now_ms += after_ms
         event = OpenedEvent(
             seq=len(self.events),
-            src=src,
+            src=Source(src),
             src_seq=self.numbers[src],
             event=event_of(kind, dict(fields)),
             ms=self.now_ms,

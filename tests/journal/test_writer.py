@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from tests.helpers.certified import NOW_MS, Certified
@@ -15,7 +15,7 @@ from tests.journal.test_journal import nth
 from promptster.journal.journal import JournalLostError
 from promptster.journal.limits import JournalLimits
 from promptster.journal.writer import NOT_RECORDED, without_heavy_values
-from promptster.protocol.events import Draft, RecordedEvent
+from promptster.protocol.events import Draft, RecordedEvent, Source
 from promptster.protocol.events.kinds import AGENT_KINDS, CaptureDegraded, Closed, Kind, event_of
 
 if TYPE_CHECKING:
@@ -108,9 +108,12 @@ def test_kinds_outside_the_policy_are_left_out_and_counted() -> None:
 def test_a_malformed_draft_costs_itself_only() -> None:
     """A draft that cannot become an event is counted, and takes no number; a missing one of an agent is reported."""
     bench = RecorderBench(Certified(), MemoryDisk())
-    odd = Draft(src="hook", event=event_of(Kind.COMMAND, {"exit_code": "x"}), ms=1, mono_ms=1)
+    odd = Draft(src=Source.HOOK, event=event_of(Kind.COMMAND, {"exit_code": "x"}), ms=1, mono_ms=1)
     assert bench.writer.append(odd) == NOT_RECORDED
-    assert bench.writer.append(Draft(src="nobody", event=event_of(Kind.NOTE, {}), ms=1, mono_ms=1)) == NOT_RECORDED
+    assert (
+        bench.writer.append(Draft(src=cast("Source", "nobody"), event=event_of(Kind.NOTE, {}), ms=1, mono_ms=1))
+        == NOT_RECORDED
+    )
     assert bench.record(note("next")) == [1]
     assert kinds(bench) == ["capture_gap", "note"]
     assert bench.writer.dropped == {"malformed": 2}
@@ -121,7 +124,7 @@ def test_refs_to_what_was_not_recorded_fall_away() -> None:
     bench = RecorderBench(Certified(), MemoryDisk())
     bench.record(note("a"))
     draft = Draft(
-        src="hook", event=event_of(Kind.COMMAND, {"command": "ls"}), ms=1, mono_ms=1, refs=(NOT_RECORDED, 0, 7)
+        src=Source.HOOK, event=event_of(Kind.COMMAND, {"command": "ls"}), ms=1, mono_ms=1, refs=(NOT_RECORDED, 0, 7)
     )
     bench.record(draft)
     assert list(bench.writer.events())[-1].parsed.refs == (0,)
@@ -131,7 +134,7 @@ def test_refs_to_what_was_not_recorded_fall_away() -> None:
 def test_after_the_time_limit_nothing_of_agents_is_recorded(kind: str) -> None:
     """The recorder keeps the certificate's end and reports it once; the session's own events continue."""
     bench = RecorderBench(Certified(record_until=NOW_MS + 10), MemoryDisk())
-    draft = Draft(src="proxy", event=event_of(kind, {}), ms=NOW_MS, mono_ms=1)
+    draft = Draft(src=Source.PROXY, event=event_of(kind, {}), ms=NOW_MS, mono_ms=1)
     bench.clock.pass_by(10)
     assert bench.writer.append(draft) == 0
     bench.clock.pass_by(1)
@@ -159,7 +162,7 @@ def test_nobody_but_the_recorder_closes(src: str) -> None:
     """A ``closed`` of another source is an event like any other, also for a recorder that starts later."""
     disk, certified = MemoryDisk(), Certified()
     bench = RecorderBench(certified, disk)
-    bench.record(Draft(src=src, event=event_of(Kind.CLOSED, {}), ms=1, mono_ms=1), note("a"))
+    bench.record(Draft(src=Source(src), event=event_of(Kind.CLOSED, {}), ms=1, mono_ms=1), note("a"))
     assert kinds(bench) == ["closed", "note"]
     assert not RecorderBench(certified, disk).writer.finished
 
@@ -249,7 +252,10 @@ def test_memory_is_bounded_while_the_disk_refuses() -> None:
 def test_the_session_s_own_events_stay_whole() -> None:
     """Heavy values of consent, submission and notes are never left out."""
     heavy = Draft(
-        src="workspace", event=event_of(Kind.SUBMISSION_FINAL, {"commit": "c", "diff": "x" * 10_000}), ms=1, mono_ms=1
+        src=Source.WORKSPACE,
+        event=event_of(Kind.SUBMISSION_FINAL, {"commit": "c", "diff": "x" * 10_000}),
+        ms=1,
+        mono_ms=1,
     )
     assert without_heavy_values(heavy, 4096) is heavy
     agent = call(1, "x" * 10_000)

@@ -20,7 +20,7 @@ from promptster.protocol.batch import (
 )
 from promptster.protocol.compression import MAX_INFLATED, compress, decompress
 from promptster.protocol.errors import BatchError, LimitError, ProtocolError
-from promptster.protocol.events import Draft, RecordedEvent, compose
+from promptster.protocol.events import Draft, RecordedEvent, Source, compose
 from promptster.protocol.events.kinds import event_of
 
 
@@ -124,7 +124,7 @@ def _heavy(world: World, count: int, size: int, *, noise: bool) -> list[Recorded
     text = os.urandom(size // 2).hex() if noise else "x" * size
     return [
         compose(
-            Draft(src="proxy", event=event_of("command", {"output": text}), ms=1, mono_ms=1),
+            Draft(src=Source.PROXY, event=event_of("command", {"output": text}), ms=1, mono_ms=1),
             seq=seq,
             src_seq=seq,
             random=world.random,
@@ -140,7 +140,7 @@ def test_too_much_for_one_batch_is_a_limit() -> None:
         _seal(world, _heavy(world, 80, 250_000, noise=False))
     assert caught.value.code == "inflated_size"
     noise = _heavy(world, 1, 250_000, noise=True)[0]
-    draft = Draft(src="proxy", event=event_of("model_request", {"body_raw": os.urandom(3 << 20)}), ms=1, mono_ms=1)
+    draft = Draft(src=Source.PROXY, event=event_of("model_request", {"body_raw": os.urandom(3 << 20)}), ms=1, mono_ms=1)
     events = [noise, *(compose(draft, seq=seq, src_seq=0, random=os.urandom) for seq in (1, 2))]
     with pytest.raises(LimitError) as caught:
         _seal(world, events)
@@ -153,7 +153,7 @@ def test_a_single_event_always_fits(size: int) -> None:
     world = World()
     for value in (os.urandom(size), bytes(size)):
         fields: dict[str, object] = {"body_raw": value, "body": ["x" * size], "model": "m"}
-        draft = Draft(src="proxy", event=event_of("model_request", fields), ms=1, mono_ms=1)
+        draft = Draft(src=Source.PROXY, event=event_of("model_request", fields), ms=1, mono_ms=1)
         event = compose(draft, seq=0, src_seq=0, random=os.urandom)
         wire = _seal(world, [event])
         assert len(parse_batch(wire).body) <= MAX_BODY

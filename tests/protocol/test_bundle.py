@@ -12,7 +12,7 @@ from tests.vectors.world import START, World, drafts, small_policy, with_block, 
 
 from promptster.protocol.bundle import read_bundle, redactions_in_session, write_bundle
 from promptster.protocol.errors import BundleError
-from promptster.protocol.events import RecordedEvent
+from promptster.protocol.events import RecordedEvent, Source
 from promptster.protocol.events.fields import Secret
 from promptster.protocol.events.kinds import Redaction
 from promptster.protocol.policy import Policy
@@ -95,7 +95,7 @@ def test_only_the_candidate_redacts_in_a_session_and_only_backwards() -> None:
     told = drafts()[9]
     cases = {
         "good": told,
-        "source": dataclasses.replace(told, src="hook"),
+        "source": dataclasses.replace(told, src=Source.HOOK),
         "later": dataclasses.replace(told, event=Redaction(target_seq=9, target_field="reason")),
         "bare": dataclasses.replace(told, event=Redaction()),
     }

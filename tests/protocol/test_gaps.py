@@ -9,7 +9,7 @@ import pytest
 from tests.vectors.world import World, public_with
 
 from promptster.protocol.encoding import b64u_encode
-from promptster.protocol.events import OpenedEvent, RecordedEvent
+from promptster.protocol.events import OpenedEvent, RecordedEvent, Source
 from promptster.protocol.events.fields import Block, Secret, commitment
 from promptster.protocol.events.kinds import Kind, event_of
 from promptster.protocol.gaps import is_outage, read_gaps
@@ -18,7 +18,7 @@ from promptster.protocol.gaps import is_outage, read_gaps
 def _event(kind: str, seq: int = 0, *, src: str = "recorder", src_seq: int | None = None, **fields: Any) -> OpenedEvent:
     return OpenedEvent(
         seq=seq,
-        src=src,
+        src=Source(src),
         src_seq=seq if src_seq is None else src_seq,
         event=event_of(kind, fields),
         ms=1000 + seq,

@@ -20,7 +20,7 @@ from promptster.protocol.batch import MAX_EVENTS, parse_batch
 from promptster.protocol.bundle import BundleParts, write_bundle
 from promptster.protocol.chain import ProvenEvent
 from promptster.protocol.documents import DocumentType, decode, encode
-from promptster.protocol.events import Draft, PublicEvent, RecordedEvent
+from promptster.protocol.events import Draft, PublicEvent, RecordedEvent, Source
 from promptster.protocol.events.fields import BLOCK, MAX_BLOCK, Block, Secret
 from promptster.protocol.events.kinds import Closed, event_of
 from promptster.protocol.plausibility import ABSENCES
@@ -303,9 +303,10 @@ def test_what_happened_to_events_is_told_apart_by_name(sizes: list[int], seed: i
 
 def _plain(count: int) -> list[Draft]:
     told = [
-        Draft(src="proxy", event=event_of("note", {"text": str(i)}), ms=START + i, mono_ms=i) for i in range(count - 1)
+        Draft(src=Source.PROXY, event=event_of("note", {"text": str(i)}), ms=START + i, mono_ms=i)
+        for i in range(count - 1)
     ]
-    return [*told, Draft(src="recorder", event=event_of("closed", {}), ms=START + count, mono_ms=count)]
+    return [*told, Draft(src=Source.RECORDER, event=event_of("closed", {}), ms=START + count, mono_ms=count)]
 
 
 @settings(max_examples=60)

@@ -9,7 +9,7 @@ from tests.helpers.disk import MemoryDisk
 from tests.helpers.recorders import JOURNAL, RecorderBench, note
 
 from promptster.deliver.outbox import Adoption
-from promptster.protocol.events import Draft
+from promptster.protocol.events import Draft, Source
 from promptster.protocol.events.kinds import Closed, Kind, ToolCall, ToolResult
 from promptster.recorder.journal_repair import Repair
 
@@ -70,7 +70,7 @@ def test_events_entered_anew_keep_content_times_and_references() -> None:
     bench = RecorderBench(certified, disk)
     bench.record(note("a"), note("b"))
     bench.seal()
-    call = Draft(src="proxy", event=ToolCall(name="Bash"), ms=NOW_MS, mono_ms=5, lane=2, refs=(0, 1))
+    call = Draft(src=Source.PROXY, event=ToolCall(name="Bash"), ms=NOW_MS, mono_ms=5, lane=2, refs=(0, 1))
     result = replace(call, event=ToolResult(name="Bash"), refs=(2,))
     bench.record(call, result)
     bench.writer.append_own(Closed(totals={}, batches=2))

@@ -11,10 +11,11 @@ from tests.helpers.sessions import Script
 
 from promptster.protocol.events.kinds import FIELD_TYPES, KINDS
 from promptster.protocol.events.sources import OWN_SOURCES
-from promptster.replay.formatting import counted, duration, offset, one_line
+from promptster.replay.formatting import counted, one_line
 from promptster.replay.model import Entry
 from promptster.replay.narration import Narration, narrate, pretty
 from promptster.replay.timeline import build
+from promptster.times import duration, offset
 
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=20)),

@@ -12,7 +12,7 @@ from tests.vectors.world import START, World
 
 from promptster.protocol.bundle import read_bundle, write_bundle
 from promptster.protocol.encoding import b64u_encode
-from promptster.protocol.events import Draft
+from promptster.protocol.events import Draft, Source
 from promptster.protocol.events.kinds import event_of
 from promptster.protocol.receipt import SUBMITTED, Close, Receipt
 
@@ -32,7 +32,9 @@ def vectors() -> Iterator[Named]:
 def at(ms: int, told: str, *, mono: int | None = None, **fields: Any) -> Draft:
     """An event ``SOURCE kind``, so many milliseconds after the session's start by both clocks, or by one."""
     src, kind = told.split()
-    return Draft(src=src, event=event_of(kind, fields), ms=START + ms, mono_ms=5_000 + (ms if mono is None else mono))
+    return Draft(
+        src=Source(src), event=event_of(kind, fields), ms=START + ms, mono_ms=5_000 + (ms if mono is None else mono)
+    )
 
 
 def beats(*minutes: int, received: int = 0) -> list[Draft]:

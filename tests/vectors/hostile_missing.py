@@ -11,6 +11,7 @@ from tests.vectors.world import START, World, drafts, with_block
 
 from promptster.protocol.batch import BatchHeader, WireBatch
 from promptster.protocol.bundle import BundleParts
+from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import Closed
 from promptster.protocol.privacy import Tombstone
 from promptster.protocol.receipt import LAPSED
@@ -316,7 +317,7 @@ def _ends(world: World, plain: BundleParts, last: WireBatch) -> Iterator[Named]:
         withheld=1,
     )
     for source in ("hook", "candidate"):
-        world = World(told=[*told, dataclasses.replace(drafts()[-1], src=source, event=Closed(batches=3))])
+        world = World(told=[*told, dataclasses.replace(drafts()[-1], src=Source(source), event=Closed(batches=3))])
         yield parts_vector(
             f"close-missing-{source}",
             f"submitted, and what closes is the word of the source {source}",

@@ -18,7 +18,7 @@ from promptster.protocol.bundle import BundleBatch, BundleParts, parts_from_batc
 from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.documents import decode, encode
 from promptster.protocol.encoding import b64u_encode
-from promptster.protocol.events import Draft, RecordedEvent, compose
+from promptster.protocol.events import Draft, RecordedEvent, Source, compose
 from promptster.protocol.events.fields import BLOCK, CUT, Block, Secret, commitment
 from promptster.protocol.events.kinds import Kind, event_of
 from promptster.protocol.invite import InviteCode, new_invite_code
@@ -119,7 +119,7 @@ def drafts() -> list[Draft]:
     ]
     return [
         Draft(
-            src=src,
+            src=Source(src),
             event=event_of(kind, fields),
             ms=START + 1000 * seq,
             mono_ms=1000 * seq,

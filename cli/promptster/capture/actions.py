@@ -13,7 +13,8 @@ from promptster.replay.model import OUTPUT_CUT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptster.capture.providers.interface import Json, ToolUse
+    from promptster.capture.providers.interface import ToolUse
+    from promptster.protocol.events.base import Json
 
 _DIFF_LINES = 20_000
 """Most lines for which a patch is computed; the event has both texts in any case."""

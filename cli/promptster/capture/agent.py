@@ -9,8 +9,8 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from msgspec import structs
 
-from promptster.capture.providers.interface import Json, ModelCall, ToolReturn, ToolUse, UserText, text_of
-from promptster.protocol.events.base import OfAgent
+from promptster.capture.providers.interface import ModelCall, ToolReturn, ToolUse, UserText, text_of
+from promptster.protocol.events.base import Json, OfAgent
 from promptster.protocol.events.choices import CallPurpose
 from promptster.protocol.events.kinds import AgentEvent, AgentOther
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from promptster.clock import Clock
-    from promptster.protocol.events import Event
+    from promptster.protocol.events import Event, Source
 
 
 class Stamp(NamedTuple):
@@ -45,7 +45,7 @@ class DraftWriter:
 
     def write(
         self,
-        src: str,
+        src: Source,
         event: Event,
         *,
         lane: int = 0,

@@ -24,7 +24,7 @@ from promptster.capture.proxy_side.tool_traffic import ProxyTools
 from promptster.capture.proxy_side.typed_prompts import TypedPrompts
 from promptster.capture.silent_hooks import SilentHooks
 from promptster.capture.tool_calls import ToolCalls
-from promptster.protocol.events import KINDS, kinds
+from promptster.protocol.events import KINDS, Source, kinds
 from promptster.protocol.events.choices import CallPurpose, ResponseOutcome
 from promptster_hooks.frame import PAYLOAD_LIMIT
 
@@ -159,8 +159,8 @@ class Capture:
             return
         detail = f"{event_name(beginning)} of {agent}: a payload of {size} bytes or more is not read"
         now = self._writer.now().wall_ms
-        gap = kinds.CaptureGap(source="hook", detail=detail, lost=1, from_ms=now, to_ms=now)
-        self._writer.write("recorder", gap)
+        gap = kinds.CaptureGap(source=Source.HOOK, detail=detail, lost=1, from_ms=now, to_ms=now)
+        self._writer.write(Source.RECORDER, gap)
 
     def tick(self) -> None:
         """Do what is due by the clock; call this at least every half second."""
@@ -203,7 +203,7 @@ class Capture:
         if self._faults:
             detail = "an internal error of the recorder: part of what the agent sent or received is not recorded"
             lost, self._faults = self._faults, 0
-            self._writer.write("recorder", kinds.CaptureGap(source="recorder", detail=detail, lost=lost))
+            self._writer.write(Source.RECORDER, kinds.CaptureGap(source=Source.RECORDER, detail=detail, lost=lost))
 
     def asked(self, exchange: ObservedCall, request: ReadRequest) -> None:
         """Record a request that was read, or count it as a further attempt."""
@@ -267,14 +267,14 @@ class Capture:
         info = exchange.info
         payload = {"upstream": info.upstream, "method": info.method, "path": exchange.path, "status": status}
         passed = kinds.AgentOther(raw_kind="http", payload=payload)
-        self._writer.write("proxy", identity.named_in(passed), lane=lane)
+        self._writer.write(Source.PROXY, identity.named_in(passed), lane=lane)
 
     def lost(self, exchange: ObservedCall, detail: str, count: int) -> None:
         """Record a gap for bytes that were forwarded but could not be observed."""
         now = self._writer.now()
         began = exchange.began.wall_ms
-        gap = kinds.CaptureGap(source="proxy", detail=detail, lost=count, from_ms=began, to_ms=now.wall_ms)
-        self._writer.write("proxy", gap)
+        gap = kinds.CaptureGap(source=Source.PROXY, detail=detail, lost=count, from_ms=began, to_ms=now.wall_ms)
+        self._writer.write(Source.PROXY, gap)
 
     def _is_streaming(self, identity: Identity) -> bool:
         return any(other == identity and exchange.purpose is CallPurpose.WORK for exchange, other in self._open.items())
@@ -289,7 +289,7 @@ class Capture:
             prompts = self._typed.judge(agent, identity, prompts)
         return tuple(
             self._writer.write(
-                "proxy",
+                Source.PROXY,
                 identity.named_in(
                     kinds.Prompt(text=prompt.text, images=list(prompt.images) or None, machine=prompt.machine or None)
                 ),
@@ -315,7 +315,7 @@ class Capture:
         if request.cut:
             self.lost(exchange, "a request was too long to keep, or could not be read in full", 0)
         lane = self._lanes.number(identity)
-        return self._writer.write("proxy", identity.named_in(asked), lane=lane, refs=refs)
+        return self._writer.write(Source.PROXY, identity.named_in(asked), lane=lane, refs=refs)
 
     def _response(self, identity: Identity, asked: Asked, number: int, response: ReadResponse) -> int | None:
         answer = response.answer
@@ -337,7 +337,7 @@ class Capture:
             content=answer.content or None,
         )
         lane = self._lanes.number(identity)
-        return self._writer.write("proxy", identity.named_in(answered), lane=lane, refs=(asked.seq,))
+        return self._writer.write(Source.PROXY, identity.named_in(answered), lane=lane, refs=(asked.seq,))
 
     def _end_orphans(self) -> None:
         """Record the end of attempts that were open when an earlier recorder died; a retry is the next attempt."""
@@ -350,4 +350,4 @@ class Capture:
                 attempt=asked.attempts, outcome=ResponseOutcome.CUT.value, error={"type": "recorder_restarted"}
             )
             lane = self._lanes.number(identity)
-            self._writer.write("proxy", identity.named_in(cut), lane=lane, refs=(asked.seq,))
+            self._writer.write(Source.PROXY, identity.named_in(cut), lane=lane, refs=(asked.seq,))

@@ -9,7 +9,7 @@ from promptster.capture.agent import Identity
 from promptster.capture.providers import is_answered, provider_of
 from promptster.capture.providers.interface import ToolUse, canonical, mapping, sequence, text_of
 from promptster.capture.proxy_side.conversation import Asked, read_turn
-from promptster.protocol.events import kinds
+from promptster.protocol.events import Source, kinds
 from promptster.protocol.events.base import OfAgent
 from promptster.protocol.events.choices import CallPurpose, ResponseOutcome
 from promptster.protocol.events.kinds import agent_of
@@ -60,9 +60,9 @@ class JournalReplay:
             self._lanes.learn(identity, event.lane)
         if isinstance(said, (kinds.ToolCall, kinds.ToolResult)):
             self._tool(event, said, identity)
-        elif event.src == "proxy":
+        elif event.src == Source.PROXY:
             self._by_proxy(event, identity)
-        elif event.src == "hook":
+        elif event.src == Source.HOOK:
             self._by_hook(event, identity)
 
     def _by_proxy(self, event: OpenedEvent, identity: Identity) -> None:
@@ -152,34 +152,34 @@ class JournalReplay:
 
     def _tool(self, event: OpenedEvent, said: kinds.ToolCall | kinds.ToolResult, identity: Identity) -> None:
         tool_use_id, name = said.tool_use_id or "", said.name or ""
-        if not tool_use_id and event.src != "proxy":
+        if not tool_use_id and event.src != Source.PROXY:
             return
         use = ToolUse(id=tool_use_id, name=name, input=said.input if isinstance(said, kinds.ToolCall) else None)
         if isinstance(said, kinds.ToolCall):
-            find = self._tool_calls.own if event.src == "proxy" else self._tool_calls.entry
+            find = self._tool_calls.own if event.src == Source.PROXY else self._tool_calls.entry
             known = find(identity, tool_use_id, use)
         else:
             known = self._tool_calls.entry(identity, tool_use_id)
         known.name = known.name or name
         match event.src, said:
-            case "proxy", kinds.ToolCall():
-                known.add("proxy", use, event.seq)
+            case Source.PROXY, kinds.ToolCall():
+                known.add(Source.PROXY, use, event.seq)
                 known.identity = identity
                 spawned = self._agents.requests(identity.agent).spawns(use)
                 if spawned:
                     self._subagents.expect(identity, spawned, tool_use_id, event.seq)
-            case "proxy", _:
-                call = known.with_seq(event.refs) or known.waiting("proxy") or known.add("proxy", use, None)
+            case Source.PROXY, _:
+                call = known.with_seq(event.refs) or known.waiting(Source.PROXY) or known.add(Source.PROXY, use, None)
                 call.is_answered, call.use, call.lacks_actions = True, None, True
             case _, kinds.ToolCall():
-                known.add("hook", use, event.seq)
+                known.add(Source.HOOK, use, event.seq)
                 known.identity = identity
                 known.permission_key = canonical([name, use.input])
                 self._hooks.learn_call(identity, use)
             case _:
                 named = known.with_seq(event.refs)
-                own = named if named in known.by_hook else known.waiting("hook")
-                (own or known.add("hook", use, None)).is_answered = True
+                own = named if named in known.by_hook else known.waiting(Source.HOOK)
+                (own or known.add(Source.HOOK, use, None)).is_answered = True
                 known.permission_key, known.is_asked = "", False
                 self._hooks.learn_end(identity, tool_use_id)
 

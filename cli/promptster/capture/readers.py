@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from promptster.capture.agent import HookReport, ReadsHooks, ReadsRequests
-    from promptster.capture.providers.interface import Json, ToolUse
+    from promptster.capture.providers.interface import ToolUse
+    from promptster.protocol.events.base import Json
 
 
 @dataclass(frozen=True, kw_only=True)

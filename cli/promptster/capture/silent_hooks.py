@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import CaptureHookSilent
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class SilentHooks:
                 continue
             self._silent.add(place)
             silent = CaptureHookSilent(tool_use_id=tool_use_id, name=call.name, agent=identity.agent)
-            self._writer.write("recorder", silent, refs=(call.seq,))
+            self._writer.write(Source.RECORDER, silent, refs=(call.seq,))
 
     def forget(self) -> None:
         """Stop expecting the hooks of earlier calls, as they may have run while nothing was captured."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from promptster.capture.providers.interface import canonical, is_object, mapping
+from promptster.protocol.events import Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ _CALLS_KEPT = 50_000
 _SAME_KEPT = 256
 """Most calls that are remembered for one id."""
 
-Key = tuple[str, str, str]
+CallKey = tuple[str, str, str]
 ArgumentDigests = frozenset[tuple[str, bytes]]
 
 
@@ -83,11 +84,11 @@ class CallGroup:
     response_seq: int | None = None
     """``seq`` of a response that was cut off after this call, so that only a later request shows whether it ran."""
 
-    def add(self, src: str, use: ToolUse, seq: int | None) -> ReportedCall:
+    def add(self, src: Source, use: ToolUse, seq: int | None) -> ReportedCall:
         """Add a call that a source reports, and pair it with the other source's report of it."""
-        own, others = (self.by_proxy, self.by_hook) if src == "proxy" else (self.by_hook, self.by_proxy)
+        own, others = (self.by_proxy, self.by_hook) if src == Source.PROXY else (self.by_hook, self.by_proxy)
         call = ReportedCall(
-            seq=seq, name=use.name, arguments=argument_digests(use), use=use if src == "proxy" else None
+            seq=seq, name=use.name, arguments=argument_digests(use), use=use if src == Source.PROXY else None
         )
         alone = [other for other in others if other.partner is None]
         partner = next((other for other in alone if other.is_like(call)), alone[0] if alone else None)
@@ -101,9 +102,9 @@ class CallGroup:
         """Whether any source has reported such a call."""
         return any(call.is_like(other) for call in (*self.by_proxy, *self.by_hook))
 
-    def waiting(self, src: str) -> ReportedCall | None:
+    def waiting(self, src: Source) -> ReportedCall | None:
         """The oldest call whose result a source has not reported."""
-        calls = self.by_proxy if src == "proxy" else self.by_hook
+        calls = self.by_proxy if src == Source.PROXY else self.by_hook
         return next((call for call in calls if not call.is_answered), None)
 
     def with_seq(self, seqs: Sequence[int]) -> ReportedCall | None:
@@ -123,7 +124,7 @@ class CallGroup:
         arguments = argument_digests(use)
         same = [call for call in self.by_hook if call.arguments == arguments]
         open_ = next((call for call in same if not call.is_answered), None)
-        return open_ if open_ is not None or same else self.waiting("hook")
+        return open_ if open_ is not None or same else self.waiting(Source.HOOK)
 
     def in_history(self, uses: Sequence[ToolUse]) -> list[ReportedCall | None]:
         """For each call of a request's history, the call that the proxy saw.
@@ -148,8 +149,8 @@ class ToolCalls:
     """The latest tool calls of all conversations."""
 
     def __init__(self) -> None:
-        self._calls: OrderedDict[tuple[Key, str], CallGroup] = OrderedDict()
-        self._agent_ids: dict[Key, list[str]] = {}
+        self._calls: OrderedDict[tuple[CallKey, str], CallGroup] = OrderedDict()
+        self._agent_ids: dict[CallKey, list[str]] = {}
         """The subagents of a session (empty: the main conversation) that have a group for an id."""
 
     def find(self, identity: Identity, tool_use_id: str, use: ToolUse | None = None) -> CallGroup | None:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from promptster.capture.agent import GivenPrompt, Identity
-    from promptster.capture.providers.interface import Json, ToolReturn, ToolUse, UserText
+    from promptster.capture.providers.interface import ToolReturn, ToolUse, UserText
+    from promptster.protocol.events.base import Json
 
 
 class UnknownRequests(ReadsRequests):

@@ -113,7 +113,7 @@ class CollectorClient:
         """Send a call that reads a session, and wait while the collector prepares it.
 
         Raises:
-            RefusedError: the call was refused, or the session is not ready after ``READY_WITHIN_S``.
+            CollectorRefusedError: the call was refused, or the session is not ready after ``READY_WITHIN_S``.
         """
         until, told = time.monotonic() + READY_WITHIN_S, False
         while True:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Json, TeamCollector
+from promptster.commands.options import JsonOption, TeamCollector
 from promptster.protocol.agents import IDS, one_of
 
 if TYPE_CHECKING or needed.work:
-    from promptster.commands.cells import counted_days, length
     from promptster.commands.invite import quoted
     from promptster.commands.short_ids import shortened
     from promptster.commands.signed_in import team_client, values_checked
@@ -24,6 +23,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.paths import Paths
     from promptster.session.workspace.preparing import is_clonable
     from promptster.system.git import git_text
+    from promptster.times import counted_days, length
     from promptster.ui.escape import escape_line
     from promptster.ui.output import Output
     from promptster.ui.wrapping import cells, columns
@@ -70,7 +70,7 @@ def create(
         str | None, typer.Option(metavar="TEXT", help='Legal basis of the recording; "your consent" by default.')
     ] = None,
     collector: TeamCollector = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Create an assessment. Candidates agree to exactly these terms, so they cannot be changed later.
 
@@ -116,7 +116,7 @@ def _next(named: str) -> str:
 
 
 @app.command("list")
-def list_(*, collector: TeamCollector = None, json: Json = False) -> None:
+def list_(*, collector: TeamCollector = None, json: JsonOption = False) -> None:
     """List your organisation's assessments."""
     out = Output(json)
     with team_client(Config.load(Paths.from_environment()), collector) as client:

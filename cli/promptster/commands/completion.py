@@ -15,7 +15,7 @@ from promptster.protocol.agents import PROGRAMS
 if TYPE_CHECKING or needed.signature:
     import typer
 
-    from promptster.commands.options import Json
+    from promptster.commands.options import JsonOption
 if TYPE_CHECKING or needed.work:
     from promptster.errors import UsageError
     from promptster.ui.output import Output
@@ -31,7 +31,7 @@ _FLAGS = {"--help": "show help", "--version": "show the version"}
 def command(
     shell: Annotated[str, typer.Argument(metavar="|".join(SHELLS), show_default=False, help="Your shell.")],
     *,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Print a script that completes commands, options and names in your shell. It changes no file.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Json, TeamCollector
+from promptster.commands.options import JsonOption, TeamCollector
 from promptster.commands.source import SourceArgument
 from promptster.protocol.verdict_words import VerdictWord
 from promptster.replay import exporters
@@ -58,7 +58,7 @@ def command(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     collector: TeamCollector = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> int:
     """Save a session as a bundle that anyone can verify, a page that anyone can open, or lines for a program.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Json
+from promptster.commands.options import JsonOption
 
 if TYPE_CHECKING or needed.work:
     from promptster.durable import write_private
@@ -39,7 +39,7 @@ def command(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every entry, and every text in full.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """See exactly what has been recorded so far. It is read from this computer; nobody is told that you look.
 

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Json, TeamCollector
+from promptster.commands.options import JsonOption, TeamCollector
 
 if TYPE_CHECKING or needed.work:
     from promptster import times
-    from promptster.commands.cells import asked, milliseconds
+    from promptster.commands.cells import asked
     from promptster.commands.short_ids import assessment_named
     from promptster.commands.signed_in import team_client, values_checked
     from promptster.config import Config
     from promptster.paths import Paths
+    from promptster.times import milliseconds
     from promptster.ui.escape import escape_line
     from promptster.ui.output import Output
 
@@ -31,7 +32,7 @@ def command(
     name: Annotated[str, typer.Option(metavar="NAME", help="Candidate's name; stored encrypted.")],
     email: Annotated[str, typer.Option(metavar="ADDRESS", help="Candidate's e-mail address; stored encrypted.")],
     collector: TeamCollector = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Invite one person. The link is shown only once; it works once, for 72 hours.
 

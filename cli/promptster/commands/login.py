@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Json, TeamCollector
+from promptster.commands.options import JsonOption, TeamCollector
 
 if TYPE_CHECKING or needed.work:
     from promptster.client import CollectorClient, SignInRejectedError
@@ -31,7 +31,7 @@ def command(
         str | None,
         typer.Option(metavar="keyring|file", help="Where to keep the token; the keyring by default, if it works."),
     ] = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Sign in to your organisation's collector with an access token.
 

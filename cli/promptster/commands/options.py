@@ -26,8 +26,8 @@ def _collector(text: str | None) -> str | None:
         raise UsageError(error.message, hint=error.hint, code=code) from error
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document; messages go to standard error.")]
-Collector = Annotated[
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document; messages go to standard error.")]
+CollectorOption = Annotated[
     str | None,
     typer.Option(
         "--collector",

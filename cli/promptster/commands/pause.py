@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptster.commands import needed
-from promptster.commands.options import Json
+from promptster.commands.options import JsonOption
 
 if TYPE_CHECKING or needed.work:
     from promptster.clock import SystemClock
@@ -18,7 +18,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.ui.output import Output
 
 
-def command(*, json: Json = False) -> None:
+def command(*, json: JsonOption = False) -> None:
     """Pause the recording until you run promptster resume. Reviewers see that you paused, not what you did.
 
     The clock keeps running. If you continue the same conversation later, your agent may resend what was said in the

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptster.commands import needed
-from promptster.commands.options import Code, Collector, Json, read_code
+from promptster.commands.options import Code, CollectorOption, JsonOption, read_code
 
 if TYPE_CHECKING or needed.work:
     from promptster.clock import SystemClock
@@ -16,7 +16,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.ui.output import Output
 
 
-def command(code: Code = None, *, collector: Collector = None, json: Json = False) -> None:
+def command(code: Code = None, *, collector: CollectorOption = None, json: JsonOption = False) -> None:
     """Read what would be recorded. Nothing is changed on this computer, and nothing is recorded.
 
     Example: promptster policy LINK

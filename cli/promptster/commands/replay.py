@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Json, TeamCollector
+from promptster.commands.options import JsonOption, TeamCollector
 from promptster.commands.source import SourceArgument
 
 if TYPE_CHECKING or needed.work:
@@ -33,7 +33,7 @@ def command(
     *,
     everything: Annotated[bool, typer.Option("--all", help="Show every entry, and every text in full.")] = False,
     collector: TeamCollector = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Read a session in the terminal: what happened, which sources saw it, and whether it can be relied on."""
     out = Output(json)

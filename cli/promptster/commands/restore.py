@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptster.commands import needed
-from promptster.commands.options import Json
+from promptster.commands.options import JsonOption
 
 if TYPE_CHECKING or needed.work:
     from promptster.errors import NotPrivateError, SessionError
@@ -15,7 +15,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.ui.output import Output
 
 
-def command(*, json: Json = False) -> None:
+def command(*, json: JsonOption = False) -> None:
     """Put back every file that was changed for the session, byte for byte. It is safe to run this twice."""
     out = Output(json)
     current = Current.find(Paths.from_environment())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptster.commands import needed
-from promptster.commands.options import Json
+from promptster.commands.options import JsonOption
 
 if TYPE_CHECKING or needed.work:
     from promptster.clock import SystemClock
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from promptster.session_folder.folder import SessionFacts
 
 
-def command(*, json: Json = False) -> None:
+def command(*, json: JsonOption = False) -> None:
     """Resume recording after a pause. Also restarts the recorder if it has stopped, such as after a reboot."""
     out = Output(json)
     current = Current.require(Paths.from_environment())

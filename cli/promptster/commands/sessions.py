@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from promptster.commands import needed
-from promptster.commands.options import Json, TeamCollector
+from promptster.commands.options import JsonOption, TeamCollector
 
 if TYPE_CHECKING or needed.work:
     from promptster import times
-    from promptster.commands.cells import milliseconds, now, when
+    from promptster.commands.cells import now, when
     from promptster.commands.short_ids import shortened
     from promptster.commands.signed_in import team_client
     from promptster.commands.tables import table
     from promptster.config import Config
     from promptster.paths import Paths
+    from promptster.times import milliseconds
     from promptster.ui.escape import escape_line
     from promptster.ui.output import Output
     from promptster.ui.wrapping import columns, fold
@@ -39,7 +40,7 @@ _LEGEND = {
 """What each stage means and what to do next, in at most 80 columns."""
 
 
-def command(*, collector: TeamCollector = None, json: Json = False) -> None:
+def command(*, collector: TeamCollector = None, json: JsonOption = False) -> None:
     """List your organisation's sessions, newest first: who started, who finished, and what to do next."""
     out = Output(json)
     with team_client(Config.load(Paths.from_environment()), collector) as client:

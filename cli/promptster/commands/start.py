@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Code, Collector, Json, read_code
+from promptster.commands.options import Code, CollectorOption, JsonOption, read_code
 from promptster.protocol.agents import CATALOGUE, EDITORS, one_of
 
 if TYPE_CHECKING or needed.work:
@@ -68,7 +68,7 @@ class Options:
 def command(
     code: Code = None,
     *,
-    collector: Collector = None,
+    collector: CollectorOption = None,
     workspace: Annotated[
         Path | None,
         typer.Option("--workspace", "-w", metavar="DIR", help="Folder to work in; the current folder by default."),
@@ -103,7 +103,7 @@ def command(
             "--hooks-only", help="Record only tool calls, through hooks, if your agent uses a company provider."
         ),
     ] = False,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Read what would be recorded, agree or leave, and start recording.
 

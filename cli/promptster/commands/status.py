@@ -17,7 +17,7 @@ from promptster.ui.labels import labelled, sentence_lines
 from promptster.ui.output import Output
 
 if TYPE_CHECKING or needed.signature:
-    from promptster.commands.options import Json
+    from promptster.commands.options import JsonOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ _SOON_MS = 5 * 60 * 1000
 _OVER = "time_limit"
 
 
-def command(*, json: Json = False) -> None:
+def command(*, json: JsonOption = False) -> None:
     """Show whether a session is recording, how much time is left, what came last and what was received."""
     out = Output(json)
     current = Current.find(Paths.from_environment())

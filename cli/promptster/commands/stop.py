@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Json
+from promptster.commands.options import JsonOption
 
 if TYPE_CHECKING or needed.work:
     from promptster.errors import SessionError
@@ -25,7 +25,7 @@ if TYPE_CHECKING or needed.work:
 
 
 def command(
-    *, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False, json: Json = False
+    *, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False, json: JsonOption = False
 ) -> None:
     """End the session without submitting. Recording stops, and changed files are put back.
 

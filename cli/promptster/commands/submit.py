@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Json
+from promptster.commands.options import JsonOption
 from promptster.protocol.verdict_words import VerdictWord
 
 if TYPE_CHECKING or needed.work:
@@ -48,7 +48,7 @@ _JUST_NOW_MS = 60 * 1000
 def command(
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Submit your work and end the session. Shows what is sent, asks, and waits until everything is received.
 

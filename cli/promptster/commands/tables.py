@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import re
 import sys
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from promptster.clock import SystemClock
-from promptster.times import day, short
+from promptster.times import day, is_near, milliseconds, short
 from promptster.ui.escape import escape_line
 from promptster.ui.wrapping import cells, columns, fold, shortened, widest_word
 
@@ -24,7 +23,6 @@ _GAP = "  "
 _WORD = 16
 """Longer words, such as addresses, may be shortened to fit; the ids in the first column never are."""
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
-_HALF_A_YEAR_MS = 182 * 24 * 60 * 60 * 1000
 
 
 def table(heading: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> Iterator[str]:
@@ -84,10 +82,7 @@ def _lists(lines: Sequence[Sequence[str]], width: int) -> Iterator[str]:
 
 def _cell(value: object) -> str:
     text = "" if value is None else str(value)
-    return _moment(text) if _MOMENT.fullmatch(text) else escape_line(text)
-
-
-def _moment(text: str) -> str:
-    """A time within half a year with its hour, any other with its day only."""
-    ms = int(datetime.fromisoformat(text).timestamp() * 1000)
-    return short(ms) if abs(ms - SystemClock().wall_ms()) < _HALF_A_YEAR_MS else day(ms)
+    ms = milliseconds(text) if _MOMENT.fullmatch(text) else None
+    if ms is None:
+        return escape_line(text)
+    return short(ms) if is_near(ms, SystemClock().wall_ms()) else day(ms)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Json, TeamCollector
+from promptster.commands.options import JsonOption, TeamCollector
 
 if TYPE_CHECKING or needed.work:
     from promptster import times
-    from promptster.commands.cells import asked, milliseconds, now, when
+    from promptster.commands.cells import asked, now, when
     from promptster.commands.short_ids import SHORTEST, shortened, the_one
     from promptster.commands.signed_in import team_client, values_checked
     from promptster.commands.spans import days
@@ -20,6 +20,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.config import Config
     from promptster.errors import CollectorError, UsageError
     from promptster.paths import Paths
+    from promptster.times import milliseconds
     from promptster.ui.output import Output
 
 app = typer.Typer(
@@ -40,7 +41,7 @@ def create(
     label: Annotated[str, typer.Option(metavar="TEXT", help="Note for the list of tokens, such as who uses it.")] = "",
     expires: Annotated[str | None, typer.Option(metavar="90d", help="How long it is valid; a year by default.")] = None,
     collector: TeamCollector = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Create a token. It is shown only once; the collector keeps only a hash of it."""
     out = Output(json)
@@ -61,7 +62,7 @@ def create(
 
 
 @app.command("list")
-def list_(*, collector: TeamCollector = None, json: Json = False) -> None:
+def list_(*, collector: TeamCollector = None, json: JsonOption = False) -> None:
     """List your organisation's tokens, without their secrets."""
     out = Output(json)
     with team_client(Config.load(Paths.from_environment()), collector) as client:
@@ -91,7 +92,7 @@ def revoke(
     token: Annotated[str, typer.Argument(metavar="ID", help="Token id, or its first characters.")],
     *,
     collector: TeamCollector = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> None:
     """Revoke a token. It stops working at once."""
     out = Output(json)

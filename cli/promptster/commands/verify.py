@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Json
+from promptster.commands.options import JsonOption
 from promptster.protocol.verdict_words import VerdictWord
 
 if TYPE_CHECKING or needed.work:
@@ -56,7 +56,7 @@ def command(
         list[Path] | None,
         typer.Option(metavar="KEYFILE", help="A collector's public keys, from someone you trust. Can be repeated."),
     ] = None,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> int:
     """Check bundles offline: nothing changed, nothing missing.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Json
+from promptster.commands.options import JsonOption
 
 if TYPE_CHECKING or needed.work:
     from promptster.clock import SystemClock
@@ -49,7 +49,7 @@ def command(
     ] = None,
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    json: Json = False,
+    json: JsonOption = False,
 ) -> int:
     """Withdraw your consent. The recording is deleted here, and its keys are destroyed at the collector.
 

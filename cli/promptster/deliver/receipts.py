@@ -37,7 +37,7 @@ def read_receipt(data: bytes, *, keys: TrustedKeys, session: str, n: int, header
     return receipt
 
 
-class Ending(StrEnum):
+class SessionEnding(StrEnum):
     """How a session ended at the collector."""
 
     SUBMITTED = "submitted"
@@ -47,7 +47,7 @@ class Ending(StrEnum):
     EXPIRED = "expired"
 
 
-def read_ending(value: object, *, keys: TrustedKeys, session: str) -> Ending:
+def read_ending(value: object, *, keys: TrustedKeys, session: str) -> SessionEnding:
     """Read how a session ended at the collector.
 
     Args:
@@ -70,4 +70,4 @@ def read_ending(value: object, *, keys: TrustedKeys, session: str) -> Ending:
         named, outcome = tombstone.session, tombstone.outcome
     if named != session:
         raise SignatureError("a tombstone is for another session", code="tombstone_other")
-    return Ending(outcome)
+    return SessionEnding(outcome)

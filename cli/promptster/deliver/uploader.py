@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from promptster.client import CollectorRefusedError, PutAnswer
 from promptster.deliver.limits import UploadTiming
-from promptster.deliver.receipts import Ending
+from promptster.deliver.receipts import SessionEnding
 from promptster.deliver.trust import KeySource, UnknownSignerError
 from promptster.errors import CollectorError
 from promptster.protocol.errors import ProtocolError
@@ -83,7 +83,7 @@ class Progress:
 class Ended(Exception):  # noqa: N818 - an outcome, not an error
     """The collector accepts nothing more of this session, and signed that."""
 
-    def __init__(self, ending: Ending) -> None:
+    def __init__(self, ending: SessionEnding) -> None:
         """Keep how it ended, as the collector signed it."""
         super().__init__(ending)
         self.ending = ending

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import CaptureClockJump, CaptureGap, CaptureHeartbeat
 from promptster.protocol.heartbeats import HEARTBEAT_MS
 
@@ -55,5 +56,5 @@ class Heartbeat:
         if elapsed >= STOPPED_MS:
             now = self._clock.wall_ms()
             begin = max(0, now - elapsed)
-            gap = CaptureGap(source="recorder", detail=WAS_STOPPED, lost=0, from_ms=begin, to_ms=now)
+            gap = CaptureGap(source=Source.RECORDER, detail=WAS_STOPPED, lost=0, from_ms=begin, to_ms=now)
             self._writer.append_own(gap)

@@ -42,7 +42,7 @@ _CHAIN = struct.Struct(">QI")
 _CHECKED = struct.Struct(">4sQQ32s")
 
 
-class Cipher(Protocol):
+class RecordCipher(Protocol):
     """Encrypts the data of records, each bound to its position; ``protocol.sealing.JournalCipher`` implements it."""
 
     def seal(self, data: bytes, *, position: int, random: Callable[[int], bytes]) -> bytes:
@@ -167,7 +167,7 @@ def journal_names(files: Files, folder: Path) -> list[str]:
     return [name for name in files.names(folder) if name.endswith(SUFFIX) and name[: -len(SUFFIX)].isdigit()]
 
 
-def scan(files: Files, folder: Path, cipher: Cipher, session: str) -> Scan:
+def scan(files: Files, folder: Path, cipher: RecordCipher, session: str) -> Scan:
     """Find the longest valid prefix; every record in it has been decrypted once."""
     result = Scan(files=[], genesis=genesis(session), refused=[])
     for name in journal_names(files, folder):
@@ -191,7 +191,7 @@ def scan(files: Files, folder: Path, cipher: Cipher, session: str) -> Scan:
     return result
 
 
-def read(files: Files, found: Scan, cipher: Cipher, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
+def read(files: Files, found: Scan, cipher: RecordCipher, *, start: int = 0) -> Iterator[tuple[int, bytes]]:
     """The records of a prefix from ``start`` on: (seq, data), in order, each once."""
     for journal_file in tuple(found.files):
         if not journal_file.chain or journal_file.next_seq <= start:

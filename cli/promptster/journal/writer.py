@@ -256,7 +256,7 @@ class JournalWriter:
 
     def _record_gap(self, detail: str, *, since: int, lost: int) -> None:
         now = self._clock.wall_ms()
-        self.append_own(CaptureGap(source="recorder", detail=detail, lost=lost, from_ms=since, to_ms=now))
+        self.append_own(CaptureGap(source=Source.RECORDER, detail=detail, lost=lost, from_ms=since, to_ms=now))
 
     def _keep(self, draft: Draft, event: RecordedEvent) -> None:
         data = event.frames()

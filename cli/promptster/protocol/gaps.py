@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from promptster.protocol.events import OpenedEvent
+from promptster.protocol.events import OpenedEvent, Source
 from promptster.protocol.events.kinds import (
     CaptureBypassSuspected,
     CaptureClockJump,
@@ -38,8 +38,8 @@ _REASONS: Final[Mapping[str, str]] = {"candidate": "by the candidate", "recorder
 _MOST = 200
 """Characters of a recorded text that a gap's words repeat."""
 _LOST_UNITS: Final[Mapping[str, tuple[str, str]]] = {
-    "proxy": ("byte", "bytes"),
-    "hook": ("hook call", "hook calls"),
+    Source.PROXY: ("byte", "bytes"),
+    Source.HOOK: ("hook call", "hook calls"),
 }
 """What ``lost`` of a capture gap counts, by its source."""
 
@@ -110,7 +110,7 @@ def _of_capture(event: OpenedEvent) -> Iterator[Gap]:
             source = _line(gap.source)
             text = _incomplete(source, _line(gap.detail), gap.lost)
         case CaptureHookSilent(name=name):
-            source = "hook"
+            source = Source.HOOK
             text = f"the proxy saw a call of {_line(name) or 'a tool'} that no hook reported"
         case CaptureUpstreamOverridden(upstream=upstream, url=url):
             who, where = _line(upstream) or "a provider", _line(url) or "another address"

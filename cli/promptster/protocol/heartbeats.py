@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from promptster.protocol.events import OpenedEvent
+from promptster.protocol.events import OpenedEvent, Source
 from promptster.protocol.events.kinds import Kind
 from promptster.protocol.events.sources import is_own
 from promptster.protocol.verdict import Gap
@@ -76,6 +76,6 @@ def _silence(since: OpenedEvent, until: OpenedEvent) -> Gap:
         from_ms=since.ms,
         to_ms=max(since.ms, until.ms),
         text="the recorder was silent: no heartbeat came, although one is due every minute",
-        source="recorder",
+        source=Source.RECORDER,
         to_seq=until.seq,
     )

@@ -35,7 +35,7 @@ def tls_context(network: Network) -> ssl.SSLContext:
     """A verifying context for HTTP/1.1 providers.
 
     Raises:
-        UnreachableError: when a file of certificate authorities cannot be read.
+        ProviderUnreachableError: when a file of certificate authorities cannot be read.
     """
     try:
         context = network.tls_context()
@@ -164,7 +164,7 @@ async def connect(
         timeout_s: seconds until the connection is ready, TLS handshake included.
 
     Raises:
-        UnreachableError: with the reason.
+        ProviderUnreachableError: with the reason.
     """
     try:
         async with asyncio.timeout(timeout_s):

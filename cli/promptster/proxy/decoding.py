@@ -20,7 +20,7 @@ MAX_DECODED: Final = 16 * 1024 * 1024
 MAX_WINDOW: Final = 8 * 1024 * 1024
 """Window size of a zstd frame; a larger one is refused."""
 
-Fault = Literal["too_large", "corrupt", "unsupported", "truncated"]
+DecodingFault = Literal["too_large", "corrupt", "unsupported", "truncated"]
 """Why a body could not be decoded completely."""
 
 _STEP: Final = 256 * 1024
@@ -187,7 +187,7 @@ class ContentDecoder:
 
     def __init__(self, encoding: str = "", *, limit: int = MAX_DECODED) -> None:
         """Decode ``encoding``, the value of Content-Encoding; a list of several codings is not supported."""
-        self.fault: Fault | None = None
+        self.fault: DecodingFault | None = None
         """What went wrong so far; from then on ``feed`` returns nothing."""
         self._left = limit
         self._coding = _coding(encoding.strip().lower())
@@ -211,7 +211,7 @@ class ContentDecoder:
         self._left -= len(out)
         return out
 
-    def finish(self) -> Fault | None:
+    def finish(self) -> DecodingFault | None:
         """Note the end of the body, and return what was wrong with it, if anything."""
         if self.fault is None and self._coding is not None and not self._coding.complete():
             self.fault = "truncated"

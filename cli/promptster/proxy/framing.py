@@ -27,7 +27,7 @@ class FramingError(Exception):
     """The body's framing is broken, so its end cannot be known."""
 
 
-Piece = tuple[bytes, bytes, bytes]
+FramedBytes = tuple[bytes, bytes, bytes]
 """What one read holds: bytes to forward now, unchanged; their content without transfer coding; bytes after the end."""
 
 
@@ -37,7 +37,7 @@ class Body(Protocol):
     done: bool
     """Whether the body has ended."""
 
-    def feed(self, data: bytes) -> Piece:
+    def feed(self, data: bytes) -> FramedBytes:
         """Take the next bytes.
 
         Raises:
@@ -59,7 +59,7 @@ class SizedBody(Body):
         self.done = length == 0
 
     @override
-    def feed(self, data: bytes) -> Piece:
+    def feed(self, data: bytes) -> FramedBytes:
         size = len(data)
         left = self._left
         if size < left:
@@ -84,7 +84,7 @@ class CloseDelimitedBody(Body):
         self.done = False
 
     @override
-    def feed(self, data: bytes) -> Piece:
+    def feed(self, data: bytes) -> FramedBytes:
         return (data, data, b"")
 
     @override
@@ -112,7 +112,7 @@ class ChunkedBody(Body):
         self._trailers = self._trailer_fields = 0
 
     @override
-    def feed(self, data: bytes) -> Piece:
+    def feed(self, data: bytes) -> FramedBytes:
         payload: list[bytes] = []
         at, size = self._whole_chunks(data, payload), len(data)
         if at == size:

@@ -118,7 +118,7 @@ def head_end(buffer: bytes | bytearray, searched: int = 0) -> int:
         searched: how many bytes of it an earlier call has seen.
 
     Raises:
-        RefusedError: when the bytes can no longer become a valid head.
+        MessageRefusedError: when the bytes can no longer become a valid head.
     """
     end = buffer.find(_END, max(0, searched - len(_END) + 1))
     if (end if end >= 0 else len(buffer)) > MAX_HEAD_BYTES - len(_END):
@@ -241,7 +241,7 @@ def read_request(head: bytes) -> RequestHead:
     """Read one complete request head, empty line included.
 
     Raises:
-        RefusedError: when the head is not valid HTTP/1.1, or not safe to forward.
+        MessageRefusedError: when the head is not valid HTTP/1.1, or not safe to forward.
     """
     lines = _lines(head)
     _check_request_line(lines[0])
@@ -294,7 +294,7 @@ def read_response(head: bytes) -> ResponseHead:
     """Read one complete response head, empty line included.
 
     Raises:
-        RefusedError: with status 502, when the head is not safe to forward.
+        MessageRefusedError: with status 502, when the head is not safe to forward.
     """
     try:
         lines = _lines(head)

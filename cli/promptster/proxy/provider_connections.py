@@ -163,7 +163,7 @@ class ProviderPool:
         """A new connection.
 
         Raises:
-            UnreachableError: with the reason.
+            ProviderUnreachableError: with the reason.
         """
         if upstream.tls and self._context is None:
             self._context = tls_context(self._network)

@@ -60,7 +60,7 @@ class Router:
         """Check host, origin, protocol and token, in this order, and then look up the path.
 
         Raises:
-            RefusedError: when any of them is wrong.
+            MessageRefusedError: when any of them is wrong.
         """
         if head.values(b"host") != [self._host]:
             raise MessageRefusedError(421, "wrong_host", "the Host field does not name this proxy's address")

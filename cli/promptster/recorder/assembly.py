@@ -21,6 +21,7 @@ from promptster.journal.journal import Journal
 from promptster.journal.writer import JournalWriter
 from promptster.paths import Paths
 from promptster.protocol.consent import Certificate
+from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import CaptureDegraded, CaptureGap
 from promptster.protocol.policy import Policy
 from promptster.protocol.sealing import JournalCipher
@@ -67,7 +68,7 @@ class Assembly:
     def spool_unreadable(self) -> None:
         """Record that a hook call in the spool could not be read."""
         detail = "a hook call in the spool could not be read"
-        self.writer.append_own(CaptureGap(source="hook", detail=detail, lost=1))
+        self.writer.append_own(CaptureGap(source=Source.HOOK, detail=detail, lost=1))
 
 
 def left_out(capture: Capture) -> dict[str, int]:

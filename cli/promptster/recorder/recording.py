@@ -11,7 +11,7 @@ import errno
 from contextlib import suppress
 from typing import TYPE_CHECKING, assert_never
 
-from promptster.deliver.receipts import Ending
+from promptster.deliver.receipts import SessionEnding
 from promptster.errors import SessionError, reason_of
 from promptster.journal.heartbeat import JUMP_MS
 from promptster.journal.writer import NOT_RECORDED
@@ -219,16 +219,16 @@ class Recording:
         with suppress(OSError):
             self._folder.clean_end.write_text(str(self.writer.next_seq), encoding="ascii")
 
-    def collector_ended(self, ending: Ending) -> None:
+    def collector_ended(self, ending: SessionEnding) -> None:
         """Stop recording after the collector signed that it accepts no more, and change the state."""
         self.capture.pause()
         self._holding = True
         match ending:
-            case Ending.SUBMITTED:
+            case SessionEnding.SUBMITTED:
                 self._change(SessionState.CLOSED if self.finished else SessionState.LAPSED)
-            case Ending.LAPSED:
+            case SessionEnding.LAPSED:
                 self._change(SessionState.LAPSED)
-            case Ending.WITHDRAWN | Ending.ERASED | Ending.EXPIRED:
+            case SessionEnding.WITHDRAWN | SessionEnding.ERASED | SessionEnding.EXPIRED:
                 self._change(SessionState.WITHDRAWN)
             case _:  # pragma: no cover
                 assert_never(ending)
@@ -279,7 +279,7 @@ class Recording:
         last = self._last_event.parsed.ms if self._last_event is not None else now
         if now - last > _LONG_AWAY_MS:
             detail = "no recorder was running"
-            self._own(kinds.CaptureGap(source="recorder", detail=detail, lost=0, from_ms=last, to_ms=now))
+            self._own(kinds.CaptureGap(source=Source.RECORDER, detail=detail, lost=0, from_ms=last, to_ms=now))
 
     def _settle_state(self) -> None:
         """Derive the session's state from its events, unless the collector ended it."""
@@ -363,12 +363,12 @@ class Recording:
         self._seqs[kind] = seq
         return seq
 
-    def _own(self, event: Event, *, src: str = Source.RECORDER) -> int:
+    def _own(self, event: Event, *, src: Source = Source.RECORDER) -> int:
         seq = self._append(self._draft(src, event))
         self._seqs[event.kind] = seq
         return seq
 
-    def _draft(self, src: str, event: Event) -> Draft:
+    def _draft(self, src: Source, event: Event) -> Draft:
         return Draft(src=src, event=event, ms=self._clock.wall_ms(), mono_ms=self._clock.mono_ms())
 
     def _take_clean_end(self) -> bool:

@@ -29,7 +29,7 @@ class StartEvent:
     """One event to record."""
 
     event: Event
-    src: str = Source.RECORDER
+    src: Source = Source.RECORDER
 
 
 def opening(folder: SessionFolder, *, consented: bool) -> Iterator[StartEvent]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import AgentOther, Command, ModelResponse, ToolCall, ToolResult
 from promptster.replay.formatting import one_line
 from promptster.replay.json_values import as_list, as_object
@@ -34,7 +35,7 @@ def run_by_provider(events: Iterable[OpenedEvent]) -> frozenset[int]:
         said = event.event
         if isinstance(said, ModelResponse):
             answers[event.seq] = said
-        elif event.src != "proxy" or not event.refs:
+        elif event.src != Source.PROXY or not event.refs:
             continue
         elif isinstance(said, ToolResult) and any(ref in answers for ref in event.refs):
             found.update(event.seq if ref in answers else ref for ref in event.refs)

@@ -6,8 +6,9 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from promptster.protocol.events.kinds import Kind
+from promptster.protocol.events.sources import SOURCES
 from promptster.replay.correlation import CORRELATED
-from promptster.replay.model import SOURCES, KindCoverage, SourceCoverage
+from promptster.replay.model import KindCoverage, SourceCoverage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promptster.protocol.agents import CATALOGUE, EDIT_ANSWER
+from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import FileEdit, ToolCall, ToolResult
 from promptster.replay.differences import (
     LineKind,
@@ -65,7 +66,7 @@ def calls_of(events: Iterable[OpenedEvent]) -> Calls:
         match event.event:
             case ToolCall(tool_use_id=str(name)) as call:
                 found.asked[name].append(call)
-            case ToolResult(tool_use_id=str(name), content=content) if event.src == "hook":
+            case ToolResult(tool_use_id=str(name), content=content) if event.src == Source.HOOK:
                 answer = as_object(content)
                 found.answered[name] += [answer] if answer is not None else []
             case _:
@@ -76,7 +77,7 @@ def calls_of(events: Iterable[OpenedEvent]) -> Calls:
 def best_report(cluster: Sequence[OpenedEvent], calls: Calls) -> tuple[OpenedEvent, Extent | None]:
     """The report of an edit that saw most of the file, and how much; of equals the agent's own."""
     rated = [(event, extent_of(event, event.event, calls)) for event in cluster if isinstance(event.event, FileEdit)]
-    return max(rated, key=lambda pair: (_worth(*pair), pair[0].src == "hook"))
+    return max(rated, key=lambda pair: (_worth(*pair), pair[0].src == Source.HOOK))
 
 
 def _worth(event: OpenedEvent, extent: Extent | None) -> tuple[int, int]:
@@ -94,11 +95,11 @@ def extent_of(event: OpenedEvent, edit: FileEdit, calls: Calls) -> Extent | None
         return Extent.PASSAGES
     if edit.operation in {"create", "delete"}:
         return Extent.FILE
-    if "before" in said and event.src != "proxy" and edit.agent not in _SEE_NO_FILE:
+    if "before" in said and event.src != Source.PROXY and edit.agent not in _SEE_NO_FILE:
         return Extent.FILE if _saw_file(event, edit, calls) else Extent.PASSAGES
     if "before" in said or edit.agent in _SEE_NO_FILE or _of_notebook(edit, calls):
         return Extent.PASSAGES
-    return Extent.FILE if "patch" in said and event.src != "proxy" else Extent.WRITTEN
+    return Extent.FILE if "patch" in said and event.src != Source.PROXY else Extent.WRITTEN
 
 
 def _saw_file(event: OpenedEvent, edit: FileEdit, calls: Calls) -> bool:

@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import FileEdit, event_of
 from promptster.replay.correlation import viewpoint
 from promptster.replay.edits import TEXTS, Calls, best_report
@@ -64,7 +65,7 @@ def _merged_fields(cluster: Sequence[OpenedEvent], report: OpenedEvent | None) -
 def _merged(name: str, cluster: Sequence[OpenedEvent], said: Sequence[Mapping[str, Any]]) -> Any:
     told = [(event.src, fields[name]) for event, fields in zip(cluster, said, strict=True) if name in fields]
     if name in _AFTER_THE_FACT:
-        told = [(src, value) for src, value in told if src == "hook"] or told
+        told = [(src, value) for src, value in told if src == Source.HOOK] or told
     return richest([value for _, value in told])
 
 

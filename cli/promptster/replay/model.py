@@ -16,10 +16,6 @@ from promptster.protocol.events.kinds import Event, Kind, Prompt
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SOURCES = ("proxy", "hook", "launcher", "workspace", "candidate", "recorder")
-"""Every place that a wire event may come from, in the order in which they are listed for people."""
-
-
 REFUSED_ATTEMPT = "promptster_refused"
 """``raw_kind`` of an ``agent_other`` that says what an agent asked of Promptster and did not get."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from promptster.replay.formatting import duration
+from promptster.times import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import (
     AgentOther,
     CaptureHeartbeat,
@@ -67,7 +68,7 @@ def build(
 def _redacted_inside(events: Iterable[OpenedEvent]) -> Iterator[tuple[int, str]]:
     for event in events:
         match event.event:
-            case Redaction(target_seq=int(seq), target_field=str(name)) if event.src == "candidate":
+            case Redaction(target_seq=int(seq), target_field=str(name)) if event.src == Source.CANDIDATE:
                 yield seq, name
             case _:
                 continue

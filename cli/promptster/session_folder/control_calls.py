@@ -57,7 +57,7 @@ class LaunchCall(_Call):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordCall(_Call):
-    """Record these events. Answered by ``Recorded`` once they are durable."""
+    """Record these events. Answered by ``RecordReply`` once they are durable."""
 
     op = "record"
     drafts: Sequence[SentEvent]
@@ -73,20 +73,20 @@ class _CallWithReason(_Call):
 
 
 class PauseCall(_CallWithReason):
-    """Record nothing of agents until ``ResumeCall``. Answered by ``Noted``."""
+    """Record nothing of agents until ``ResumeCall``. Answered by ``StateReply``."""
 
     op = "pause"
 
 
 class ResumeCall(_CallWithReason):
-    """Record again. Answered by ``Noted``."""
+    """Record again. Answered by ``StateReply``."""
 
     op = "resume"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CloseCall(_Call):
-    """Record the last events, end the recording and seal everything. Answered by ``Closed``."""
+    """Record the last events, end the recording and seal everything. Answered by ``CloseReply``."""
 
     op = "close"
     drafts: Sequence[SentEvent] = ()
@@ -98,7 +98,7 @@ class CloseCall(_Call):
 
 @dataclass(frozen=True, kw_only=True)
 class FlushCall(_Call):
-    """Send what was recorded. Answered by ``Flushed`` when everything is sent or the time is over."""
+    """Send what was recorded. Answered by ``FlushReply`` when everything is sent or the time is over."""
 
     op = "flush"
     seconds: float = 10.0
@@ -108,7 +108,7 @@ class FlushCall(_Call):
 
 @dataclass(frozen=True, kw_only=True)
 class StopCall(_Call):
-    """End recorder and supervisor. Answered by ``Done`` once the end is recorded."""
+    """End recorder and supervisor. Answered by ``StopReply`` once the end is recorded."""
 
     op = "stop"
     withdrawn: bool = False
@@ -119,7 +119,7 @@ class StopCall(_Call):
 
 @dataclass(frozen=True, kw_only=True)
 class RefusedCall(_Call):
-    """Record that a command refused to work inside an agent. Answered by ``Refused``."""
+    """Record that a command refused to work inside an agent. Answered by ``RefusedReply``."""
 
     op = "refused"
     command: str

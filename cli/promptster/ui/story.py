@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from promptster.protocol.events.kinds import Kind
 from promptster.replay.differences import LineKind, classify
-from promptster.replay.formatting import counted, duration, offset
+from promptster.replay.formatting import counted
 from promptster.replay.model import EntryRole, GapKind
 from promptster.replay.narration import Style, narrate
 from promptster.replay.verdict_text import Tone, emptiness, facts, findings, words
-from promptster.times import moment
+from promptster.times import duration, moment, offset
 from promptster.ui.blocks import TextBlock
 from promptster.ui.escape import escape_line, escape_text
 from promptster.ui.wrapping import USUAL_WIDTH, columns, fold

@@ -156,7 +156,7 @@ class Checks:
         return _Finding(
             size=sum(size_of(event) for event in events),
             discarded=sum(event.kind not in kinds for event in events),
-            counts=Counter(event.src for event in events),
+            counts=Counter(event.src.value for event in events),
             totals=_totals(closing[0]) if closing and batch.header.count == len(events) else None,
         )
 

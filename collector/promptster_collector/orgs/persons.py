@@ -15,7 +15,7 @@ from sqlalchemy import delete, insert, select, update
 from promptster_collector.store.at_rest import Sealer
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.keys.names import index_key, person_key
-from promptster_collector.store.schema import Invite, Member, Person, Session
+from promptster_collector.store.schema import Invite, Membership, Person, Session
 from promptster_collector.store.store import new_id
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Persons:
 def is_needed(connection: Connection, person: str, *, besides_session: str = "", besides_invite: str = "") -> bool:
     """Whether a member, another session or another invite still refers to this person."""
     uses = (
-        select(Member.id).where(Member.person == person),
+        select(Membership.id).where(Membership.person == person),
         select(Session.id).where(Session.person == person, Session.id != besides_session),
         select(Invite.id).where(
             Invite.person == person,

@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 from promptster_collector.access.principal import Role
 from promptster_collector.orgs.persons import PersonDetails, Persons
 from promptster_collector.store.keys.names import index_key, organisation_key
-from promptster_collector.store.schema import Member, Organisation
+from promptster_collector.store.schema import Membership, Organisation
 from promptster_collector.store.store import new_id
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Organisations:
             connection.execute(insert(Organisation).values(id=organisation, name_sealed=sealed, created_ms=now))
             owner = self._persons.ensure(connection, organisation, PersonDetails(name="", email=owner_email))
             connection.execute(
-                insert(Member).values(
+                insert(Membership).values(
                     id=new_id(), organisation=organisation, person=owner, role=Role.OWNER.value, created_ms=now
                 )
             )

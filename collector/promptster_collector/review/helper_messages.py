@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from promptster_collector.store.event_row import EventRow
-from promptster_collector.store.segment_file import Span
+from promptster_collector.store.segment_file import PieceRange
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -101,7 +101,7 @@ class FinishExport(Struct, frozen=True, tag=True):
 class Piece(Struct, frozen=True, tag=True):
     """Some consecutive events of a session."""
 
-    span: Span
+    span: PieceRange
     data: bytes
     """A Parquet file."""
 

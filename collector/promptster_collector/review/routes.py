@@ -96,7 +96,7 @@ def _entry(event: OpenedEvent) -> EventEntry:
     fields = {name: b64u_encode(value) if isinstance(value, bytes) else value for name, value in event.fields.items()}
     return EventEntry(
         seq=event.seq,
-        src=event.src,
+        src=event.src.value,
         src_seq=event.src_seq,
         kind=event.kind,
         ms=event.ms,

@@ -26,7 +26,7 @@ def row_of(n: int, event: RecordedEvent) -> EventRow:
     return EventRow(
         n=n,
         seq=parsed.seq,
-        src=parsed.src,
+        src=parsed.src.value,
         kind=parsed.kind,
         lane=parsed.lane,
         ms=parsed.ms,

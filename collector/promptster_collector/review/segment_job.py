@@ -15,7 +15,7 @@ from promptster.protocol.errors import ProtocolError
 from promptster_collector.review.helper_messages import Piece
 from promptster_collector.review.rows import row_of, within_policy
 from promptster_collector.store.parquet import read_rows, write_rows
-from promptster_collector.store.segment_file import Span
+from promptster_collector.store.segment_file import PieceRange
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -58,7 +58,7 @@ class SegmentJob:
         rows, self._rows, self._size = self._rows, [], 0
         if rows:
             self._digests.append(_digest(rows))
-            yield Piece(Span(rows[0].seq, rows[-1].seq, len(rows)), write_rows(rows))
+            yield Piece(PieceRange(rows[0].seq, rows[-1].seq, len(rows)), write_rows(rows))
 
     def holds(self, number: int, data: bytes) -> bool:
         """Whether a stored piece gives back the rows that were put into it."""

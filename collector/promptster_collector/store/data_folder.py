@@ -6,9 +6,9 @@ import fcntl
 import json
 import os
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
+from promptster.times import utc_minute
 from promptster_collector.errors import OptionError, SetupError
 from promptster_collector.settings import DAY_MS
 from promptster_collector.store.backup_keys import MOST_DAYS, BackupKeys
@@ -86,9 +86,8 @@ def state_days(settings: Settings, days: int | None, *, now_ms: int) -> None:
     """
     longest = max((key.until_ms for key in BackupKeys(settings.backup_keys).all()), default=0)
     if days is not None and longest > now_ms + days * DAY_MS:
-        until = datetime.fromtimestamp(longest / 1000, tz=UTC)
         raise OptionError(
-            f"an earlier backup of the keys can be used until {until:%Y-%m-%d %H:%M} UTC",
+            f"an earlier backup of the keys can be used until {utc_minute(longest)}",
             hint="Change it after that, or delete the files in backup-keys first: their backups are then lost.",
             code="key_backups_live",
         )

@@ -68,7 +68,7 @@ class Person(Base):
     created_ms: Mapped[int] = declared(BigInteger, retention=Retention.PERSON)
 
 
-class Member(Base):
+class Membership(Base):
     """A person of the hiring team with a role."""
 
     __tablename__ = "members"

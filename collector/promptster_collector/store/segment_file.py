@@ -26,7 +26,7 @@ _LENGTH: Final = struct.Struct(">I")
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class PieceRange:
     """The range of events in a piece."""
 
     first: int
@@ -43,7 +43,7 @@ class _Place:
     start: int
     length: int
     purpose: str
-    span: Span | None
+    span: PieceRange | None
     """``None`` in a file of the first format, which has no pieces."""
 
 
@@ -70,7 +70,7 @@ class PieceWriter:
         self._entries: list[tuple[int, ...]] = []
         file.write(MAGIC)
 
-    def add(self, data: bytes, span: Span) -> None:
+    def add(self, data: bytes, span: PieceRange) -> None:
         """Encrypt and write the next piece."""
         sealed = self._sealer.seal(data, _piece_purpose(self._version, len(self._entries)))
         self._entries.append((len(sealed), *astuple(span)))
@@ -141,6 +141,6 @@ class PieceReader:
         place = len(MAGIC)
         for number, (size, *span) in enumerate(entries):
             purpose = _piece_purpose(version, number)
-            places.append(_Place(start=place, length=size, purpose=purpose, span=Span(*span)))
+            places.append(_Place(start=place, length=size, purpose=purpose, span=PieceRange(*span)))
             place += size
         return tuple(places)

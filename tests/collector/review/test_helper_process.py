@@ -23,7 +23,7 @@ from promptster_collector.review.segment_reader import ReadingFailedError, Segme
 from promptster_collector.store.event_row import EventRow
 from promptster_collector.store.parquet import query_page, write_rows
 from promptster_collector.store.schema import Session
-from promptster_collector.store.segment_file import Span
+from promptster_collector.store.segment_file import PieceRange
 
 linux = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="asks Linux for its processes")
 
@@ -140,7 +140,7 @@ def test_a_helper_that_ends_early_is_said_and_replaced(site: Site) -> None:
         for wire in again.wires:
             assert process.add(wire) == []
         (piece,) = process.finish()
-        assert piece.span == Span(first=0, last=1, events=2)
+        assert piece.span == PieceRange(first=0, last=1, events=2)
         assert process.holds(0, piece.data)
         assert not process.holds(0, write_rows([]))
 

@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 
 from promptster_collector.store.at_rest import Sealer, UnsealError
-from promptster_collector.store.segment_file import MAGIC, PieceReader, PieceWriter, Span
+from promptster_collector.store.segment_file import MAGIC, PieceRange, PieceReader, PieceWriter
 from promptster_collector.store.segments import SegmentDamagedError, SegmentFolder
 
-PIECES = [(b"first" * 100, Span(0, 4, 5)), (b"second", Span(5, 5, 1)), (b"third" * 7, Span(6, 20, 15))]
+PIECES = [
+    (b"first" * 100, PieceRange(0, 4, 5)),
+    (b"second", PieceRange(5, 5, 1)),
+    (b"third" * 7, PieceRange(6, 20, 15)),
+]
 
 
 @pytest.fixture
@@ -62,7 +66,7 @@ def test_pieces_cannot_change_places(sealer: Sealer) -> None:
     file = io.BytesIO()
     writer = PieceWriter(file, sealer, 1)
     for _ in range(2):
-        writer.add(b"x" * 10, Span(0, 0, 1))
+        writer.add(b"x" * 10, PieceRange(0, 0, 1))
     writer.finish()
     data, size = file.getvalue(), 10 + 28
     first, second = data[8 : 8 + size], data[8 + size : 8 + 2 * size]
@@ -115,7 +119,7 @@ def test_an_attempt_that_fails_leaves_nothing(tmp_path: Path, sealer: Sealer) ->
     """A draft that was not stored is removed; so is, with the next attempt, what a crash left."""
     folder = SegmentFolder(tmp_path)
     with folder.draft("s", 1, sealer) as draft:
-        draft.pieces.add(b"x", Span(0, 0, 1))
+        draft.pieces.add(b"x", PieceRange(0, 0, 1))
     assert list(tmp_path.iterdir()) == []
     (tmp_path / ".s.1.segment.0123abcd").write_bytes(b"left by a crash")
     (tmp_path / ".t.1.segment.0123abcd").write_bytes(b"of another session")

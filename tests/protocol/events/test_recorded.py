@@ -101,7 +101,7 @@ def test_any_frames_are_read_or_refused_by_type(data: bytes) -> None:
 
 def test_a_leaf_says_nothing_about_its_values() -> None:
     """The same draft, recorded twice, has different salts, commitments and leaves."""
-    draft = Draft(src="hook", event=Prompt(text="yes"), ms=1, mono_ms=1)
+    draft = Draft(src=Source.HOOK, event=Prompt(text="yes"), ms=1, mono_ms=1)
     one, two = (compose(draft, seq=0, src_seq=0, random=os.urandom) for _ in range(2))
     assert one.leaf != two.leaf
     assert one.parsed.commitments != two.parsed.commitments
@@ -121,14 +121,14 @@ def test_a_leaf_says_nothing_about_its_values() -> None:
 )
 def test_a_draft_that_is_no_event_is_refused_at_once(changes: dict[str, Any], code: str) -> None:
     """It is refused before anything is stored, as the writer's error."""
-    draft = Draft(src="hook", event=Prompt(), ms=1, mono_ms=1)
+    draft = Draft(src=Source.HOOK, event=Prompt(), ms=1, mono_ms=1)
     with pytest.raises(EventError) as caught:
         compose(dataclasses.replace(draft, **changes), seq=4, src_seq=0, random=os.urandom)
     assert (caught.value.code, caught.value.fault) == (code, "local")
 
 
 def _long(**fields: object) -> RecordedEvent:
-    draft = Draft(src="proxy", event=event_of("file_edit", fields), ms=1, mono_ms=1)
+    draft = Draft(src=Source.PROXY, event=event_of("file_edit", fields), ms=1, mono_ms=1)
     return compose(draft, seq=0, src_seq=0, random=os.urandom)
 
 
@@ -175,7 +175,7 @@ def test_a_value_over_8_mib_is_cut_and_marked() -> None:
 def test_what_cannot_be_compressed_is_cut_until_it_fits_a_batch() -> None:
     """A single event never exceeds a batch, whatever it holds."""
     data = os.urandom(6 << 20)
-    draft = Draft(src="proxy", event=ModelRequest(body_raw=data, model="m"), ms=1, mono_ms=1)
+    draft = Draft(src=Source.PROXY, event=ModelRequest(body_raw=data, model="m"), ms=1, mono_ms=1)
     event = compose(draft, seq=0, src_seq=0, random=os.urandom)
     opened = event.open()
     assert data.startswith(opened.fields["body_raw"])
@@ -185,14 +185,14 @@ def test_what_cannot_be_compressed_is_cut_until_it_fits_a_batch() -> None:
 
 def test_a_cut_json_value_is_the_text_of_its_beginning() -> None:
     """Half a JSON document is not JSON, so it is shown as text."""
-    draft = Draft(src="proxy", event=ModelRequest(body=["x" * (9 << 20)]), ms=1, mono_ms=1)
+    draft = Draft(src=Source.PROXY, event=ModelRequest(body=["x" * (9 << 20)]), ms=1, mono_ms=1)
     opened = compose(draft, seq=0, src_seq=0, random=os.urandom).open()
     assert opened.fields["body"].startswith('["xxx')
 
 
 def test_a_boundary_without_characters_is_cut_where_it_stands() -> None:
     """Bytes that are not text may be cut anywhere."""
-    draft = Draft(src="proxy", event=ModelRequest(body_raw=b"\x80" * (9 << 20)), ms=1, mono_ms=1)
+    draft = Draft(src=Source.PROXY, event=ModelRequest(body_raw=b"\x80" * (9 << 20)), ms=1, mono_ms=1)
     opened = compose(draft, seq=0, src_seq=0, random=os.urandom).open()
     assert len(opened.fields["body_raw"]) == MAX_BLOCK
 

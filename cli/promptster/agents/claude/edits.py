@@ -18,7 +18,8 @@ from promptster.replay.differences import agrees, applied, lines_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from promptster.capture.providers.interface import Json, ToolUse
+    from promptster.capture.providers.interface import ToolUse
+    from promptster.protocol.events.base import Json
 
 TOOLS = frozenset({"Edit", "MultiEdit", "Write", "NotebookEdit"})
 """The tools that change files."""

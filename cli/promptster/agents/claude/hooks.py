@@ -19,7 +19,7 @@ from promptster.protocol.events.kinds import AgentEvent
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptster.capture.providers.interface import Json
+    from promptster.protocol.events.base import Json
 
 _EXIT_CODE = re.compile(r"\AExit code (-?\d{1,10})(?:\n|\Z)")
 

@@ -19,7 +19,8 @@ from promptster.protocol.events.kinds import AgentEvent
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptster.capture.providers.interface import Json, ModelCall, ToolReturn, ToolUse, UserText
+    from promptster.capture.providers.interface import ModelCall, ToolReturn, ToolUse, UserText
+    from promptster.protocol.events.base import Json
 
 _QUEUED = re.compile(r"\s*The user sent (?:a new message while you were working|the following message):\n")
 _QUEUED_END = re.compile(r"\n\n(?:IMPORTANT:|This is how Claude Code surfaces|After completing your current task)")

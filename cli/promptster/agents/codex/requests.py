@@ -23,7 +23,8 @@ from promptster.protocol.events.kinds import AgentEvent
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptster.capture.providers.interface import Json, ModelCall, ToolReturn, ToolUse, UserText
+    from promptster.capture.providers.interface import ModelCall, ToolReturn, ToolUse, UserText
+    from promptster.protocol.events.base import Json
 
 ADDED = re.compile(
     r"^\s*(?:<(?:environment_context|user_instructions|permissions instructions|skills_instructions|skill|"

@@ -13,7 +13,8 @@ from promptster.protocol.events.kinds import FileEdit
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptster.capture.providers.interface import Json, ToolUse
+    from promptster.capture.providers.interface import ToolUse
+    from promptster.protocol.events.base import Json
 
 SHELL_TOOLS = frozenset({"shell", "shell_command", "exec_command", "local_shell", "container.exec", "Bash"})
 """The tools that run a command."""

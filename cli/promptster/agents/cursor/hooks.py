@@ -32,7 +32,7 @@ from promptster.protocol.events.kinds import AgentEvent
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptster.capture.providers.interface import Json
+    from promptster.protocol.events.base import Json
 
 _PERSONAL = frozenset({"transcript_path", "agent_transcript_path"})
 """Fields that only identify the user's machine; those that begin with ``user_`` are removed as well."""

@@ -20,7 +20,7 @@ from promptster.capture.agent import SAME_WITHIN_MS, HookStage
 from promptster.capture.hook_side.pairing import HookPairing
 from promptster.capture.providers.interface import ToolUse, canonical
 from promptster.capture.tool_calls import argument_digests
-from promptster.protocol.events import kinds
+from promptster.protocol.events import Source, kinds
 from promptster.protocol.events.base import fields_of
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class HookQueue:
         refs = self._question(report) if report.asks else self._refs(report)
         lane = self._lanes.number(report.identity)
         for finding in (*self._answer(report), *report.findings):
-            seq = self._writer.write("hook", report.identity.named_in(finding), lane=lane, refs=refs, at=at)
+            seq = self._writer.write(Source.HOOK, report.identity.named_in(finding), lane=lane, refs=refs, at=at)
             if isinstance(finding, kinds.ToolCall) and report.tool_use_id:
                 reported = self._tool_calls.entry(report.identity, report.tool_use_id, report.call).by_hook
                 reported[-1].seq = seq if reported else None
@@ -243,12 +243,12 @@ def _repeats_call(known: CallGroup, report: HookReport) -> bool:
     if report.stage == HookStage.CALL:
         if known.repeated_call(use) is not None:
             return True
-        known.add("hook", use, None)
+        known.add(Source.HOOK, use, None)
         return False
     call = known.call_of_result(use)
     if call is None and known.by_hook:
         return True
-    call = call or known.add("hook", use, None)
+    call = call or known.add(Source.HOOK, use, None)
     call.is_answered = True
     return False
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 Place = tuple[str, str, str]
 """One conversation: agent, its session, its subagent."""
-Key = tuple[str, ...]
+ActionKey = tuple[str, ...]
 """Equal in every event about one action."""
 
 KEPT = 2_000
@@ -31,10 +31,10 @@ class HookPairing:
 
     def __init__(self) -> None:
         """Begin without any call."""
-        self._waiting: OrderedDict[tuple[Place, Key], deque[_Waiting]] = OrderedDict()
-        self._keys: OrderedDict[tuple[Place, str], Key] = OrderedDict()
+        self._waiting: OrderedDict[tuple[Place, ActionKey], deque[_Waiting]] = OrderedDict()
+        self._keys: OrderedDict[tuple[Place, str], ActionKey] = OrderedDict()
 
-    def begin(self, place: Place, key: Key, identifier: str) -> None:
+    def begin(self, place: Place, key: ActionKey, identifier: str) -> None:
         """Add a call at its first event."""
         calls = self._waiting.setdefault((place, key), deque())
         calls.append(_Waiting(identifier=identifier, is_confirmed=not identifier))
@@ -45,7 +45,7 @@ class HookPairing:
             if len(kept) > KEPT:
                 kept.popitem(last=False)
 
-    def confirm(self, place: Place, key: Key) -> bool:
+    def confirm(self, place: Place, key: ActionKey) -> bool:
         """Match an event without a call id to a waiting call; return whether there was one."""
         for call in self._waiting.get((place, key), ()):
             if not call.is_confirmed:
@@ -53,7 +53,7 @@ class HookPairing:
                 return True
         return False
 
-    def take(self, place: Place, key: Key) -> str:
+    def take(self, place: Place, key: ActionKey) -> str:
         """End the oldest call with this key and return its id; empty if there is none or its id is not known."""
         calls = self._waiting.get((place, key))
         if not calls:
@@ -72,6 +72,6 @@ class HookPairing:
         self._waiting[place, key] = left
         self._forget(place, key)
 
-    def _forget(self, place: Place, key: Key) -> None:
+    def _forget(self, place: Place, key: ActionKey) -> None:
         if not self._waiting.get((place, key), True):
             del self._waiting[place, key]

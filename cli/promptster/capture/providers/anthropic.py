@@ -11,7 +11,6 @@ from typing_extensions import override
 from promptster.capture.providers.interface import (
     Assembler,
     Item,
-    Json,
     ModelAnswer,
     ModelCall,
     ModelText,
@@ -27,6 +26,7 @@ from promptster.capture.providers.interface import (
     sequence,
     text_of,
 )
+from promptster.protocol.events.base import Json
 
 _SYSTEM_KEPT = 4000
 _MAX_BLOCKS = 10_000

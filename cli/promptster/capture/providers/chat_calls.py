@@ -15,7 +15,7 @@ from promptster.capture.providers.interface import is_object, load, mapping, tex
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from promptster.capture.providers.interface import Json
+    from promptster.protocol.events.base import Json
 
 _MAX_CALLS = 1000
 _MAX_BEGINNINGS = 64

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, cast
 
-Json = object
-"""A value as ``json.loads`` returns it."""
+from promptster.protocol.events.base import Json
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,6 @@ from typing_extensions import override
 from promptster.capture.providers.interface import (
     Assembler,
     Item,
-    Json,
     ModelAnswer,
     ModelCall,
     ModelText,
@@ -33,6 +32,7 @@ from promptster.capture.providers.interface import (
     sequence,
     text_of,
 )
+from promptster.protocol.events.base import Json
 
 _SYSTEM_KEPT = 4000
 _MAX_ITEMS = 10_000

@@ -11,7 +11,6 @@ from promptster.capture.providers.chat_calls import StreamedCalls
 from promptster.capture.providers.interface import (
     Assembler,
     Item,
-    Json,
     ModelAnswer,
     ModelCall,
     ModelText,
@@ -28,6 +27,7 @@ from promptster.capture.providers.interface import (
     sequence,
     text_of,
 )
+from promptster.protocol.events.base import Json
 
 _SYSTEM_KEPT = 4000
 _MAX_CHOICES = 100

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, assert_never
 
 from promptster.capture.providers import provider_of
-from promptster.capture.providers.interface import Json, ModelAnswer, is_object, load, mapping
+from promptster.capture.providers.interface import ModelAnswer, is_object, load, mapping
+from promptster.protocol.events.base import Json
 from promptster.protocol.events.choices import CallPurpose, ResponseOutcome
 from promptster.proxy.decoding import ContentDecoder, content_encoding
 from promptster.proxy.observation import (

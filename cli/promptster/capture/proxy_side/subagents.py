@@ -7,6 +7,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import SubagentStarted, SubagentStopped
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Subagents:
         started = SubagentStarted(prompt=turn.task or None, tool_use_id=expected.tool_use_id if expected else None)
         refs = (expected.seq,) if expected else ()
         lane = self._lanes.number(identity)
-        return self._writer.write("proxy", identity.named_in(started), lane=lane, refs=refs)
+        return self._writer.write(Source.PROXY, identity.named_in(started), lane=lane, refs=refs)
 
     def ended(self, agent: ReadsRequests, identity: Identity, turn: Turn) -> None:
         """Record the subagents that ended according to a request's new texts, each once for the same result."""
@@ -96,7 +97,7 @@ class Subagents:
             if name and subagent in self._begun and (subagent, brought) not in self._ended:
                 self._ended.add((subagent, brought))
                 stopped = subagent.named_in(SubagentStopped(text=brought or None))
-                self._writer.write("proxy", stopped, lane=self._lanes.number(subagent))
+                self._writer.write(Source.PROXY, stopped, lane=self._lanes.number(subagent))
 
     def _find(self, identity: Identity, turn: Turn) -> Sequence[_Expected]:
         for text in (*turn.opening, turn.task):

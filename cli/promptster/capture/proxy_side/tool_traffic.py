@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from promptster.capture import actions
 from promptster.capture.providers.interface import ToolReturn, ToolUse
+from promptster.protocol.events import Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +51,7 @@ class ProxyTools:
         known.name, known.identity = use.name, identity
         self._disk.look(agent.touches(use))
         finding = actions.tool_call(tool_use_id=use.id, name=use.name, given=use.input)
-        call = known.add("proxy", use, self._write(identity, finding, after))
+        call = known.add(Source.PROXY, use, self._write(identity, finding, after))
         self._latest.setdefault(identity, []).append((use.id, call))
         if agent.tools and use.name not in agent.tools and not use.name.startswith("mcp__"):
             self._writer.counts["tool_unknown"] += 1
@@ -66,9 +67,9 @@ class ProxyTools:
             if isinstance(item, ToolUse):
                 known.name = item.name
                 finding = actions.tool_call(tool_use_id=item.id, name=item.name, given=item.input)
-                known.add("proxy", item, self._write(identity, finding, response))
+                known.add(Source.PROXY, item, self._write(identity, finding, response))
                 continue
-            call = known.waiting("proxy")
+            call = known.waiting(Source.PROXY)
             if call is not None:
                 call.is_answered, call.use = True, None
             result = actions.tool_result(
@@ -89,7 +90,7 @@ class ProxyTools:
             if known is None:
                 call = None
             elif use is None:
-                call = known.waiting("proxy") or next(reversed(known.by_proxy), None)
+                call = known.waiting(Source.PROXY) or next(reversed(known.by_proxy), None)
             else:
                 if name not in placed:
                     placed[name] = known.in_history(turn.uses[name])
@@ -142,4 +143,4 @@ class ProxyTools:
         self._write(identity, self._disk.settle(action), call)
 
     def _write(self, identity: Identity, event: AgentEvent, *refs: int | None) -> int | None:
-        return self._writer.write("proxy", identity.named_in(event), lane=self._lanes.number(identity), refs=refs)
+        return self._writer.write(Source.PROXY, identity.named_in(event), lane=self._lanes.number(identity), refs=refs)

@@ -11,7 +11,7 @@ from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.errors import DocumentError, EncodingError, EventError, Fault
 from promptster.protocol.events.fields import SALT_SIZE
 from promptster.protocol.events.kinds import KINDS, Kind
-from promptster.protocol.events.sources import SOURCES
+from promptster.protocol.events.sources import SOURCES, Source
 
 MAX_PUBLIC: Final = 64 << 10
 """Bytes of an event's public part."""
@@ -27,7 +27,7 @@ class PublicEvent:
     """The public part of an event, read."""
 
     seq: int
-    src: str
+    src: Source
     src_seq: int
     kind: str
     ms: int
@@ -66,7 +66,7 @@ def read_public(document: Mapping[str, Any], fault: Fault) -> PublicEvent:
     seq = _natural(document["seq"], fault)
     return PublicEvent(
         seq=seq,
-        src=document["src"],
+        src=Source(document["src"]),
         src_seq=_natural(document["src_seq"], fault),
         kind=document["kind"],
         ms=_natural(document["ms"], fault),

@@ -28,6 +28,7 @@ from promptster.protocol.events.fields import (
 )
 from promptster.protocol.events.kinds import FIELD_TYPES, TYPES, Event
 from promptster.protocol.events.public import PublicEvent
+from promptster.protocol.events.sources import Source
 from promptster.protocol.events.values import decode_value
 from promptster.protocol.merkle import leaf_hash
 
@@ -37,7 +38,7 @@ class OpenedEvent:
     """An event in clear, as far as its values are here."""
 
     seq: int
-    src: str
+    src: Source
     src_seq: int
     ms: int
     mono_ms: int
@@ -121,7 +122,7 @@ class RecordedEvent:
         return self.parsed.kind
 
     @property
-    def src(self) -> str:
+    def src(self) -> Source:
         """Who saw it."""
         return self.parsed.src
 

@@ -21,7 +21,8 @@ class Source(enum.StrEnum):
     RECORDER = "recorder"
 
 
-SOURCES: Final = frozenset(source.value for source in Source)
+SOURCES: Final = tuple(source.value for source in Source)
+"""Every source, in the order in which they are listed for people."""
 
 OWN_SOURCES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {

@@ -13,6 +13,7 @@ from promptster.protocol.events.fields import SALT_SIZE, commitment, store
 from promptster.protocol.events.kinds import FIELD_TYPES, Event
 from promptster.protocol.events.public import check_lists, read_public
 from promptster.protocol.events.recorded import RecordedEvent
+from promptster.protocol.events.sources import Source
 from promptster.protocol.events.values import encode_value
 from promptster.protocol.signing import RandomBytes
 
@@ -21,8 +22,8 @@ from promptster.protocol.signing import RandomBytes
 class Draft:
     """What capture hands to the recorder: an event with its circumstances, but without its place in the order."""
 
-    src: str
-    """One of ``Source``."""
+    src: Source
+    """Who saw it."""
     event: Event
     """What happened."""
     ms: int

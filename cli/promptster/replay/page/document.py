@@ -8,6 +8,7 @@ from collections import Counter
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from promptster.protocol.events import Source
 from promptster.replay.formatting import one_line
 from promptster.replay.invisible_characters import for_script
 from promptster.replay.page import rows, summary
@@ -78,7 +79,7 @@ def _data(timeline: Timeline, found: Sequence[rows.Row]) -> Iterator[str]:
     index = {
         "groups": list(rows.GROUPS),
         "lanes": {lane.number: lane.name for lane in timeline.lanes},
-        "both": len({"proxy", "hook"} & {source.source for source in timeline.sources}) > 1,
+        "both": len({Source.PROXY, Source.HOOK} & {source.source for source in timeline.sources}) > 1,
         "start": timeline.started_ms or 0,
         "span": max((timeline.ended_ms or 0) - (timeline.started_ms or 0), 1),
         "per": rows.ROWS_PER_ISLAND,

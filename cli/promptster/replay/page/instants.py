@@ -6,10 +6,10 @@ script it is still right, and the same session makes the same page wherever it i
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC
 
 from promptster.replay.page.markup import Html, element, escaped
-from promptster.times import moment
+from promptster.times import moment, utc_or_none
 
 
 def instant(ms: int, *, zoned: bool = False) -> Html:
@@ -19,8 +19,7 @@ def instant(ms: int, *, zoned: bool = False) -> Html:
         ms: milliseconds since the Unix epoch.
         zoned: whether the reader's zone follows it in words; it is in the tooltip of every moment.
     """
-    try:
-        machine = datetime.fromtimestamp(ms // 1000, UTC).replace(tzinfo=None).isoformat()
-    except (ValueError, OverflowError, OSError):
+    machine = utc_or_none(ms)
+    if machine is None:
         return escaped(moment(ms))
-    return element("time", f"{moment(ms, zone=UTC)} UTC", datetime=f"{machine}Z", data_zoned=zoned)
+    return element("time", f"{moment(ms, zone=UTC)} UTC", datetime=machine, data_zoned=zoned)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptster.protocol.events.kinds import Kind, Prompt
 from promptster.replay.differences import LineKind, classify
-from promptster.replay.formatting import duration
 from promptster.replay.model import EntryRole, GapKind, SessionGap
 from promptster.replay.narration import Style, narrate
 from promptster.replay.page.markup import island
+from promptster.times import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

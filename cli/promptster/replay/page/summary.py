@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import Kind
 from promptster.protocol.gaps import is_outage
 from promptster.replay.differences import count_changes
-from promptster.replay.formatting import counted, duration, offset, one_line
+from promptster.replay.formatting import counted, one_line
 from promptster.replay.model import EntryRole, GapKind
 from promptster.replay.page.instants import instant
 from promptster.replay.page.markup import Html, element, join
 from promptster.replay.page.strip import strip
 from promptster.replay.verdict_text import CLAIM, Instant, Tone, doubts, facts_in_parts, findings, words
+from promptster.times import duration, offset
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -186,8 +188,8 @@ def _list(lines: Sequence[Html], noun: str, name: str, at_once: int) -> Html:
 
 
 def _seen(coverage: KindCoverage) -> tuple[int, int, int]:
-    both = sum(count for sources, count in coverage.by_sources.items() if {"proxy", "hook"} <= set(sources))
-    proxy = coverage.by_sources.get(("proxy",), 0)
+    both = sum(count for sources, count in coverage.by_sources.items() if {Source.PROXY, Source.HOOK} <= set(sources))
+    proxy = coverage.by_sources.get((Source.PROXY,), 0)
     return both, proxy, coverage.total - both - proxy
 
 

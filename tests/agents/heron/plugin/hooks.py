@@ -14,7 +14,7 @@ from promptster.protocol.events import kinds
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptster.capture.providers.interface import Json
+    from promptster.protocol.events.base import Json
     from promptster.protocol.events.kinds import AgentEvent
 
 

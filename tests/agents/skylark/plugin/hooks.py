@@ -15,7 +15,7 @@ from promptster.protocol.events import kinds
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptster.capture.providers.interface import Json
+    from promptster.protocol.events.base import Json
 
 
 class SkylarkHooks(ReadsHooks):

@@ -13,7 +13,8 @@ from promptster.capture.providers.interface import mapping, text_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from promptster.capture.providers.interface import Json, ToolReturn, ToolUse, UserText
+    from promptster.capture.providers.interface import ToolReturn, ToolUse, UserText
+    from promptster.protocol.events.base import Json
     from promptster.protocol.events.kinds import AgentEvent
 
 _CONTEXT = "<skylark-context>"
