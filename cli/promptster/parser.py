@@ -35,11 +35,11 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         re.compile(r"Invalid value for '([^']*)': Input should be less than or equal to (\d+).*", re.DOTALL),
-        "{0} takes {1} at most",
+        "{0} must be at most {1}",
     ),
     (
         re.compile(r"Invalid value for '([^']*)': Input should be greater than or equal to (\d+).*", re.DOTALL),
-        "{0} takes {1} at least",
+        "{0} must be at least {1}",
     ),
     (re.compile(r"Invalid value for '([^']*)': (.*)", re.DOTALL), "invalid value for {0}: {1}"),
 )

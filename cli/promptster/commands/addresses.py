@@ -29,10 +29,11 @@ def check_accepted(unusual: tuple[Address, ...], accepted: Collection[str]) -> N
     offered = {address.url for address in unusual}
     for url in accepted:
         if url not in offered:
-            there = " ".join(sorted(offered)) or "none"
+            there = " ".join(sorted(offered))
             raise RefusedConsentError(
                 f"this policy does not send any traffic to {url}",
-                hint=f"Nothing was changed. Its unusual addresses: {there}.",
+                hint="Nothing was changed. "
+                + (f"Its unusual addresses: {there}." if there else "Leave out --accept-provider: it needs none."),
                 code="provider_address",
             )
 

@@ -60,7 +60,7 @@ def create(
     ] = None,
     contact: Annotated[
         str | None,
-        typer.Option(metavar="TEXT", help="Whom candidates can write to; your organisation by default."),
+        typer.Option(metavar="TEXT", help="Contact for candidates; your organisation by default."),
     ] = None,
     alternative: Annotated[
         str | None,

@@ -36,7 +36,7 @@ class Histories:
     """What is known about the logs of the files."""
 
     split: tuple[Pair, ...]
-    """Pairs that a log that only grows cannot have."""
+    """Pairs that an append-only log cannot have."""
     undecided: tuple[Pair, ...]
     """Pairs of files for which nothing here shows whether one tree begins with the other."""
     consistent: int
@@ -107,8 +107,8 @@ def tell(out: Output, histories: Histories) -> None:
     for pair in histories.split[:_MOST]:
         origin, key = escape_line(pair.small.checkpoint.origin), kid(pair.small.public_key)
         out.say(
-            f"EQUIVOCATION: the log {origin} was shown with two different histories. Its key {key} signed both, and a "
-            "log that only grows cannot have both. Do not rely on it."
+            f"EQUIVOCATION: the log {origin} was shown with two different histories. Its key {key} signed both, but "
+            "an append-only log has only one history. Do not rely on it."
         )
         for view in (pair.small, pair.large):
             where = ", ".join(escape_line(name) for name in histories.where(view))
@@ -136,7 +136,7 @@ def rest_told(histories: Histories, files: int) -> Iterator[str]:
             "history."
         )
     if len(histories.undecided) > _MOST:
-        yield f"and {len(histories.undecided) - _MOST} more pairs; --json has all"
+        yield f"and {len(histories.undecided) - _MOST} more pairs; --json lists all"
     if len(logs) > 1:
         yield from _wrapped(f"Log: the files come from {len(logs)} logs. Only files from the same log can be compared.")
     if histories.without:

@@ -28,7 +28,7 @@ _ENDED = frozenset({"closing", "sealed"})
 _OPEN = frozenset({"started", "working", "silent", "over"})
 _LEGEND = {
     "started": "started: not submitted yet. To read what arrived: promptster replay SESSION",
-    "working": "working: recording or paused. To read along: promptster replay SESSION",
+    "working": "working: recording or paused. To follow it: promptster replay SESSION",
     "silent": "silent: nothing is arriving. Stopped, offline or asleep: ask the candidate.",
     "over": "over: time is up, and nothing has been submitted. Remind the candidate.",
     "submitted": "submitted: finished by the candidate. To read it: promptster replay SESSION",

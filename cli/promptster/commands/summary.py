@@ -57,7 +57,7 @@ def rows(current: Current, prepared: PreparedSubmission, events: int, now_ms: in
             yield "Not covered", missing
     ignored = [_name(change) + _pile(change) for change in prepared.changes if change.status == "ignored"]
     if ignored:
-        yield "Not sent", f"{names(ignored)} (ignored by git; name, size and hash are sent)"
+        yield "Not sent", f"content of {names(ignored)} (ignored by git; name, size and hash are sent)"
 
 
 def names(all_of_them: Sequence[str]) -> str:

@@ -58,7 +58,7 @@ def create(
         ends_ms = milliseconds(made.get("expires_at"))
         until = "does not expire" if ends_ms is None else f"is valid {times.until(ends_ms, asked_ms)}"
         out.note(f"This {made['role']}'s token {until}.")
-        out.note(f"It is shown only once. To end it: promptster token revoke {made['id']}")
+        out.note(f"It is shown only once. To revoke it: promptster token revoke {made['id']}")
 
 
 @app.command("list")
@@ -103,7 +103,7 @@ def revoke(
         named = the_one(token, [str(entry["id"]) for entry in client.tokens().get("tokens", [])], what="token")
         if named is None:
             raise CollectorError(
-                f"no token named {token}", hint="To see them: promptster token list", code="unknown_token"
+                f"no token with the id {token}", hint="To see them: promptster token list", code="unknown_token"
             )
         client.revoke_token(named)
     out.result({"id": named, "revoked": True})

@@ -180,6 +180,8 @@ def _trusted(keyfiles: Sequence[Path], out: Output) -> frozenset[str]:
         named |= PinnedKeys(Paths.from_environment()).fingerprints()
     except (PromptsterError, OSError) as error:
         out.note(f"warning: the keys pinned on this computer cannot be read and are not trusted: {reason_of(error)}")
+        if isinstance(error, PromptsterError) and error.hint:
+            out.note(error.hint)
     return frozenset(named)
 
 
