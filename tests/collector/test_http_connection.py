@@ -8,10 +8,10 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPResponse
-from typing import Any
 
 import pytest
 import uvicorn
+from tests.helpers.asgi import read_and_answer
 from tests.helpers.collector import RunningCollector, collector
 
 from promptster_collector.http_connection import MAX_FIELDS, MAX_HEAD, HttpConnection
@@ -138,16 +138,6 @@ class _Impatient(HttpConnection):
     patience = 0.05
 
 
-async def _echo(scope: Any, receive: Any, send: Any) -> None:
-    """An application that reads the whole body and answers 204."""
-    if scope["type"] != "http":
-        return
-    while (await receive()).get("more_body"):
-        pass
-    await send({"type": "http.response.start", "status": 204, "headers": []})
-    await send({"type": "http.response.body", "body": b""})
-
-
 @pytest.mark.parametrize(
     "begun",
     [b"", b"GET / HTTP/1.1\r\nHost: c", b"POST / HTTP/1.1\r\nHost: c\r\nContent-Length: 9\r\n\r\nhalf"],
@@ -155,7 +145,9 @@ async def _echo(scope: Any, receive: Any, send: Any) -> None:
 )
 async def test_who_stands_still_is_let_go(begun: bytes) -> None:
     """A request that begins and sends nothing more is refused, so that a connection does not keep its slot for ever."""
-    config = uvicorn.Config(_echo, http=_Impatient, ws="none", lifespan="off", log_config=None, loop="asyncio")
+    config = uvicorn.Config(
+        read_and_answer, http=_Impatient, ws="none", lifespan="off", log_config=None, loop="asyncio"
+    )
     server = uvicorn.Server(config)
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         port = listening.getsockname()[1]

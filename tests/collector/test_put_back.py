@@ -54,6 +54,19 @@ def revoke(site: Site) -> str:
     return f"{made['id']} {made['token']}"
 
 
+def older_backup(site: Site, backup: Path) -> Path:
+    """Copy a site after a session's first batch, and let it accept one more."""
+    candidate = started(site.client, site.token)
+    candidate.say("one")
+    candidate.put(site.client, 0)
+    site.drain()
+    site.copy_to(backup)
+    candidate.say("two")
+    candidate.put(site.client, 1)
+    site.drain()
+    return backup
+
+
 def test_yesterdays_databases_revive_nothing(site: Site, tmp_path: Path) -> None:
     """A revoked token stays revoked, a used invite used, a withdrawn session gone; with yesterday's key store too."""
     candidate = ended(site)
@@ -272,15 +285,7 @@ def test_a_newer_checkpoint_in_the_copy_starts_another_origin(site: Site, tmp_pa
     """The copy knows that the log of the restored folder was longer, so the log continues under a new name."""
     copy = tmp_path / "copy"
     copy.mkdir()
-    candidate = started(site.client, site.token)
-    candidate.say("one")
-    candidate.put(site.client, 0)
-    site.drain()
-    backup = tmp_path / "backup"
-    site.copy_to(backup)
-    candidate.say("two")
-    candidate.put(site.client, 1)
-    site.drain()
+    backup = older_backup(site, tmp_path / "backup")
     shutil.copy(site.data / "tombstones" / "checkpoint.json", copy)
     with running_site(backup, site.token, clock=site.clock, copy=copy) as restored:
         assert [row.number for row in restored.rows(select(LogOrigin.number))] == [0, 1]
@@ -321,15 +326,7 @@ def test_a_receipt_that_was_lost_ends_the_origin(site: Site, tmp_path: Path) -> 
 
 def test_two_restores_do_not_share_an_origin(site: Site, tmp_path: Path) -> None:
     """The same backup restored twice gives logs of two names, even if the first restore is forgotten."""
-    candidate = started(site.client, site.token)
-    candidate.say("one")
-    candidate.put(site.client, 0)
-    site.drain()
-    backup = tmp_path / "backup"
-    site.copy_to(backup)
-    candidate.say("two")
-    candidate.put(site.client, 1)
-    site.drain()
+    backup = older_backup(site, tmp_path / "backup")
     names: list[str] = []
     for number in range(2):
         target = yesterday(site, backup, tmp_path / f"restored{number}")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import uvicorn
+from tests.helpers.asgi import read_and_answer
 from tests.helpers.candidate import started
 from tests.helpers.certificates import make_server
 from tests.helpers.collector import collector
@@ -110,16 +111,6 @@ class _Hurried(HttpConnection):
         self.looked.set()
 
 
-async def _echo(scope: Any, receive: Any, send: Any) -> None:
-    """An application that reads the whole body and answers 204."""
-    if scope["type"] != "http":
-        return
-    while (await receive()).get("more_body"):
-        pass
-    await send({"type": "http.response.start", "status": 204, "headers": []})
-    await send({"type": "http.response.body", "body": b""})
-
-
 async def _endless(scope: Any, receive: Any, send: Any) -> None:
     """An application with a longer answer than a network buffers."""
     if scope["type"] != "http":
@@ -186,7 +177,7 @@ async def served(
 )
 async def test_who_drips_is_let_go(begun: bytes) -> None:
     """A byte now and then does not keep a slot: a head has its time limit, and a body its minimum pace."""
-    async with served(_echo) as port:
+    async with served(read_and_answer) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(begun)
         said = asyncio.ensure_future(reader.read(12))
@@ -201,7 +192,7 @@ async def test_who_drips_is_let_go(begun: bytes) -> None:
 
 async def test_a_slow_body_that_goes_on_is_taken() -> None:
     """A body at the required pace may take as many windows as it needs."""
-    async with served(_echo) as port:
+    async with served(read_and_answer) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"PUT / HTTP/1.1\r\nHost: c\r\nConnection: close\r\nContent-Length: 200\r\n\r\n" + bytes(20))
         for _ in range(9):

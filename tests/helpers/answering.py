@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ssl
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Self
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING
+
+from tests.helpers.threaded import ThreadedServer
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
-    from types import TracebackType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Answer:
     """Close the connection instead of answering."""
 
 
-class Answering:
+class Answering(ThreadedServer):
     """The server; ``answer`` may be changed at any time."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -71,24 +71,4 @@ class Answering:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its own name
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        scheme = "http"
-        if tls is not None:
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-            scheme = "https"
-        self.url = f"{scheme}://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self) -> Self:
-        """Serve."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Handler, tls)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any
+
+from tests.helpers.threaded import ThreadedServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
 _PASSED_ON = ("authorization", "content-type", "promptster-receipt", "accept", "promptster-policy")
 _PASSED_BACK = ("content-type", "promptster-checked", "retry-after")
@@ -41,7 +41,7 @@ class Reply:
         return Reply(status=self.status, body=json.dumps({**self.document, **members}).encode())
 
 
-class Gateway:
+class Gateway(ThreadedServer):
     """Forwards every request except those that ``exchange`` names."""
 
     def __init__(self, target: str) -> None:
@@ -72,11 +72,7 @@ class Gateway:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its own name
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        """Where clients connect."""
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        super().__init__(Handler)
 
     def exchange(self, requests: str, change: Callable[[Reply], Reply]) -> None:
         """Change the answers to requests whose ``METHOD PATH`` the pattern finds."""
@@ -106,16 +102,3 @@ class Gateway:
             reply = change(reply)
             self.refused += 1
         return back, reply
-
-    def __enter__(self) -> Self:
-        """Serve."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

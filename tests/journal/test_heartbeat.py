@@ -88,3 +88,14 @@ def test_a_computer_that_slept_is_a_jump_of_its_clock_and_no_stillness() -> None
     clock.pass_by(500)
     pulse.beat()
     assert [kind for kind, _ in told(bench)] == [Kind.CAPTURE_CLOCK_JUMP]
+
+
+def test_a_stop_on_a_clock_set_to_1970_begins_no_earlier_than_the_epoch() -> None:
+    """A span's beginning is never negative: the wire's times are not."""
+    clock = HandClock()
+    bench, pulse = beating(clock)
+    clock.pass_by(20_000)
+    clock.wall = 5_000
+    pulse.beat()
+    gaps = [fields for kind, fields in told(bench) if kind == Kind.CAPTURE_GAP]
+    assert [(gap["from_ms"], gap["to_ms"]) for gap in gaps] == [(0, 5_000)]

@@ -57,6 +57,16 @@ def test_a_module_of_400_lines_is_the_longest(tree: Path) -> None:
     assert list(module_length.problems(tree)) == ["cli/promptster/long.py has 401 lines; the most is 400. Split it."]
 
 
+def test_a_test_file_of_700_lines_is_the_longest(tree: Path) -> None:
+    """One line more is reported, wherever below ``tests`` it is."""
+    (tree / "tests" / "ui").mkdir(parents=True)
+    file = tree / "tests" / "ui" / "test_long.py"
+    file.write_text("x = 1\n" * 700)
+    assert list(module_length.problems(tree)) == []
+    file.write_text("x = 1\n" * 701)
+    assert list(module_length.problems(tree)) == ["tests/ui/test_long.py has 701 lines; the most is 700. Split it."]
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import threading
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.helpers.certified import Certified, paths_below
 
 from promptster.errors import SessionError
+from promptster.paths import RUN_NAMED
+from promptster.private import OWN_FOLDER_HINT, SHARED_FOLDER_HINT
 from promptster.session_folder.folder import SessionFacts, SessionFolder, SessionState
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_facts_come_back_as_written(tmp_path: Path) -> None:
@@ -110,3 +111,30 @@ def test_states_either_record_or_end_or_finish(state: SessionState) -> None:
     """No state both records and has ended; only closing does neither."""
     assert not (state.records and state.ended)
     assert (state is SessionState.CLOSING) == (not state.records and not state.ended)
+
+
+def test_the_time_is_over_at_its_last_moment(tmp_path: Path) -> None:
+    """The end itself is outside; without one the time is never over."""
+    facts = Certified().folder(paths_below(tmp_path)).facts()
+    limited = replace(facts, record_until=1_000)
+    assert [limited.time_is_over(now) for now in (999, 1_000, 1_001)] == [False, True, True]
+    assert not replace(facts, record_until=0).time_is_over(1 << 50)
+
+
+def test_a_receipt_tells_when_a_batch_arrived(tmp_path: Path) -> None:
+    """The file of the newest receipt decides; without batches or without the file there is no time."""
+    folder = Certified().folder(paths_below(tmp_path))
+    receipt = folder.batches / "00000001.receipt"
+    receipt.write_bytes(b"")
+    os.utime(receipt, (5.0, 7.0))
+    assert [folder.arrived_ms(received) for received in (0, 1, 2)] == [None, None, 7_000]
+
+
+def test_a_folder_for_sockets_that_is_elsewhere_is_named(tmp_path: Path) -> None:
+    """Below a long path the sockets' folder is saved, and its hint is the one for shared folders."""
+    near = SessionFolder(Path("/s"))
+    far = SessionFolder(tmp_path / ("x" * 120))
+    far.path.mkdir()
+    assert (near.private_hint, far.private_hint) == (OWN_FOLDER_HINT, SHARED_FOLDER_HINT)
+    far.name_run()
+    assert (far.path / RUN_NAMED).read_bytes() == os.fsencode(far.run) + b"\n"

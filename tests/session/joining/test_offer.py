@@ -14,7 +14,6 @@ from tests.helpers.inviting import FixedClock, Inviting
 
 from promptster.config import Config, PinnedKeys
 from promptster.errors import CollectorError, PromptsterError, SessionError, UsageError
-from promptster.paths import Paths
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.errors import SignatureError
@@ -24,23 +23,7 @@ from promptster.session.joining.consent import RefusedConsentError, check_accept
 from promptster.session.joining.offer import fetch_offer, policy_document, policy_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from promptster.session.joining.offer import Offer
-
-
-@pytest.fixture
-def server() -> Iterator[Answering]:
-    """The collector's address."""
-    with Answering() as made:
-        yield made
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    """The settings of a person who has set nothing."""
-    paths = Paths(config=tmp_path / "config", data=tmp_path / "data", state=tmp_path / "state")
-    return Config.load(paths, {})
 
 
 def test_an_honest_offer_is_taken_and_writes_nothing(server: Answering, config: Config, tmp_path: Path) -> None:

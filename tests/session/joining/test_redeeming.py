@@ -15,7 +15,6 @@ from tests.helpers.recorders import HandClock
 
 from promptster.config import Config
 from promptster.errors import CollectorError, PromptsterError, SessionError
-from promptster.paths import Paths
 from promptster.protocol.consent import Consent, Redeem
 from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.errors import SignatureError
@@ -32,24 +31,7 @@ from promptster.session_folder.collector_keys import trusted_keys
 from promptster.session_folder.folder import BRIEF, SessionFacts, SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from promptster.session.joining.offer import Offer
-
-
-@pytest.fixture
-def server() -> Iterator[Answering]:
-    """The collector's address."""
-    with Answering() as made:
-        yield made
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    """One candidate's settings."""
-    paths = Paths(config=tmp_path / "config", data=tmp_path / "data", state=tmp_path / "state")
-    return Config.load(paths, {})
 
 
 @pytest.fixture
