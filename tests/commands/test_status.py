@@ -108,7 +108,7 @@ def test_what_is_shown_before_submitting_is_what_inspect_shows(invited: Invited)
     assert "  Not in full  data.bin (binary): only name, size and hash are sent\n" in shown
     assert "  Recording    1 prompt, 1 tool call, " in shown
     assert "  Not covered  paused for less than 1 min\n" in shown
-    assert "  Not sent     .env (ignored by git; name, size and hash are sent)\n" in shown
+    assert "  Not sent     content of .env (ignored by git; name, size and hash are sent)\n" in shown
     assert "warning: claude was active just now; what it does after this is not recorded\n" in shown
     assert all(len(line) <= 80 for line in shown.splitlines())
 
