@@ -89,12 +89,12 @@ TRIES = """(async (tries) => {
     for (const each of acts[act](what)) {
       await each();
       await frames(3);
-      between.push(seen());
+      between.push(seen(0));
     }
     between.pop();
-    /* What was just enough to be read, or just in view at the end, may now be less by half a pixel. */
-    const now = { ...seen(), rows: seen(0).rows };
-    results.push({ was, between, now });
+    /* What was just enough to be read, or just in view at the end, may now be less by half a pixel, and what was just
+       too little may now be enough: only where an entry is can be told exactly, not which is the first that is read. */
+    results.push({ was, between, now: seen(0) });
   }
   return results;
 })(""".replace("AS_READ", str(AS_READ)).replace("EXACT", str(EXACT))
@@ -157,10 +157,11 @@ def test_no_filter_ever_moves_the_place(browser: Browser, tmp_path: Path, width:
         if between["end"] or not near:
             continue
         filtered += 1
-        kept = between["first"]
-        assert near.get(kept) == min(near.values()), (tried, result)
-        assert kept != read or abs(dict(between["rows"])[kept] - was[kept]) <= EXACT, (tried, result)
-        assert kept == read or abs(dict(between["rows"])[kept] - 8) <= EXACT, (tried, result)
+        shown: dict[int, float] = dict(between["rows"])
+        nearest = [number for number in near if near[number] == min(near.values())]
+        wanted = {number: was[number] if number == read else 8 for number in nearest}
+        off = [abs(shown.get(number, 1e6) - top) for number, top in wanted.items()]
+        assert min(off) <= EXACT, (tried, result)
     assert filtered > 10
     assert page.problems == []
 
@@ -243,7 +244,6 @@ def test_open_all_and_back_keeps_what_is_read(browser: Browser, tmp_path: Path) 
     for result in _results(page, tries):
         number = result["was"]["first"]
         for later in (*result["between"], result["now"]):
-            assert later["first"] == number
             assert abs(dict(later["rows"])[number] - dict(result["was"]["rows"])[number]) <= EXACT, result
 
 
