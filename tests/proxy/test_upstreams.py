@@ -5,16 +5,22 @@ from __future__ import annotations
 import pytest
 
 from promptster.errors import ConfigurationError
+from promptster.protocol.providers import USUAL_ADDRESSES
 from promptster.proxy.upstreams import DEFAULT_UPSTREAMS, Upstream
 
 
 def test_the_default_table() -> None:
-    """There are three providers, all with TLS, each under its own name."""
-    assert {name: upstream.base_url for name, upstream in DEFAULT_UPSTREAMS.items()} == {
-        "anthropic": "https://api.anthropic.com",
-        "openai": "https://api.openai.com/v1",
-        "chatgpt": "https://chatgpt.com/backend-api/codex",
-    }
+    """It is the table of usual addresses, all with TLS, each under its own name; those of the first release stay."""
+    table = {name: upstream.base_url for name, upstream in DEFAULT_UPSTREAMS.items()}
+    assert table == USUAL_ADDRESSES
+    assert (
+        table.items()
+        >= {
+            "anthropic": "https://api.anthropic.com",
+            "openai": "https://api.openai.com/v1",
+            "chatgpt": "https://chatgpt.com/backend-api/codex",
+        }.items()
+    )
     assert all(upstream.tls and upstream.name == name for name, upstream in DEFAULT_UPSTREAMS.items())
 
 
