@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import site
 import subprocess
 import sys
 import sysconfig
@@ -62,7 +61,8 @@ class Tree:
         programs = Path(paths["scripts"])
         if not base.is_dir():
             venv.EnvBuilder(symlinks=True).create(base)
-            places = [*(self.root / name for name in PACKAGES), *site.getsitepackages()]
+            libraries = [place for place in sys.path if Path(place).name in {"site-packages", "dist-packages"}]
+            places = [*(self.root / name for name in PACKAGES), *libraries]
             (Path(paths["purelib"]) / "tree.pth").write_text("".join(f"{place}\n" for place in places))
             for name, module in PROGRAMS.items():
                 program = programs / name
