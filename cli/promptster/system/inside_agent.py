@@ -64,7 +64,7 @@ def agent_around(pid: int, state: Path, environ: Mapping[str, str] | None = None
         own = environ if place == 0 and environ is not None else process.environ
         if _state_folder(own or {}) != _real(state):
             continue
-        agent = _marked(own or {}) or next(iter(sorted(process.names & _NAMES)), None)
+        agent = _named_by_variables(own or {}) or next(iter(sorted(process.names & _NAMES)), None)
         if agent is not None:
             return agent
     return None
@@ -100,7 +100,7 @@ def _entry(path: Path) -> tuple[str, str]:
     return began, agent
 
 
-def _marked(environ: Mapping[str, str]) -> str | None:
+def _named_by_variables(environ: Mapping[str, str]) -> str | None:
     for name, agent in MARKS.items():
         value = environ.get(name, "")
         if value and value != "0":

@@ -83,7 +83,7 @@ def _data(timeline: Timeline, found: Sequence[rows.Row]) -> Iterator[str]:
         "start": timeline.started_ms or 0,
         "span": max((timeline.ended_ms or 0) - (timeline.started_ms or 0), 1),
         "per": rows.ROWS_PER_ISLAND,
-        "unseen": for_script(),
+        "invisible": for_script(),
         "rows": [
             [row.mask, row.lane, row.role, row.data["t"], list(row.seqs), row.data["k"] == "prompt"] for row in found
         ],
