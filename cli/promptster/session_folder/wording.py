@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, assert_never
 
 from promptster.paths import home_path
+from promptster.protocol.kind_names import Kind
 from promptster.session_folder.folder import SessionState
 
 if TYPE_CHECKING:
@@ -52,15 +53,15 @@ def shell_path(path: Path | str) -> str:
 MACHINE = "machine"
 """The subject of a prompt that no person wrote."""
 _DONE: Mapping[str, tuple[str, str]] = {
-    "model_request": ("asked the model", ""),
-    "model_response": ("got the model's answer", ""),
-    "tool_call": ("used", "a tool"),
-    "file_edit": ("edited", "a file"),
-    "command": ("ran", "a command"),
-    "subagent_started": ("started a subagent", ""),
-    "subagent_stopped": ("ended a subagent", ""),
-    "permission": ("asked your permission", ""),
-    "compaction": ("shortened its conversation", ""),
+    Kind.MODEL_REQUEST: ("asked the model", ""),
+    Kind.MODEL_RESPONSE: ("got the model's answer", ""),
+    Kind.TOOL_CALL: ("used", "a tool"),
+    Kind.FILE_EDIT: ("edited", "a file"),
+    Kind.COMMAND: ("ran", "a command"),
+    Kind.SUBAGENT_STARTED: ("started a subagent", ""),
+    Kind.SUBAGENT_STOPPED: ("ended a subagent", ""),
+    Kind.PERMISSION: ("asked your permission", ""),
+    Kind.COMPACTION: ("shortened its conversation", ""),
 }
 """By kind of event: what the agent did, and to what, if the event does not name it."""
 
@@ -68,11 +69,11 @@ _DONE: Mapping[str, tuple[str, str]] = {
 def last_thing(last: Mapping[str, Any]) -> str:
     """Return who did what last, such as ``claude edited errors.py``; ``last`` must not be empty."""
     agent, subject = str(last.get("agent") or "") or "an agent", str(last.get("subject") or "")
-    kind = last.get("kind")
-    if kind == "prompt":
+    kind = str(last.get("kind"))
+    if kind == Kind.PROMPT:
         return f"{agent} continued by itself" if subject == MACHINE else f"you asked {agent}"
-    if kind == "model_response" and subject:
+    if kind == Kind.MODEL_RESPONSE and subject:
         return f"{agent} got {'an error from the model' if subject == 'error' else 'part of an answer'}"
-    did, something = _DONE.get(str(kind), ("did something", ""))
+    did, something = _DONE.get(kind, ("did something", ""))
     what = subject or something
     return f"{agent} {did} {what}" if what else f"{agent} {did}"
