@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptster.durable import make_private_folder
+from promptster.durable import make_missing_folders
 from promptster.protocol.agents import CATALOGUE, PROGRAMS
 from promptster.system.agent_waiter import write_entry
 from promptster.system.processes import lineage, started
@@ -74,7 +74,7 @@ def register(state: Path, pid: int, agent: str) -> str:
     """Add a process to the list of agents; returns the path of its entry, which is written if the disk allows."""
     folder = state / "agents"
     with suppress(OSError):
-        make_private_folder(folder)
+        make_missing_folders(folder)
         for path in folder.iterdir():
             if path.name.isdigit() and started(int(path.name)) != _entry(path)[0]:
                 path.unlink()
