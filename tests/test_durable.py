@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from promptster.durable import make_private_folder, sync, sync_folder, write_private
+from promptster.durable import make_missing_folders, sync, sync_folder, write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,6 +108,6 @@ def test_on_macos_a_failing_drive_is_an_error(tmp_path: Path, monkeypatch: pytes
 def test_a_folder_is_made_with_all_that_is_missing_above_it(tmp_path: Path) -> None:
     """Existing folders keep their mode."""
     tmp_path.chmod(0o755)
-    make_private_folder(tmp_path / "a" / "b")
+    make_missing_folders(tmp_path / "a" / "b")
     modes = [stat.S_IMODE(folder.stat().st_mode) for folder in (tmp_path, tmp_path / "a", tmp_path / "a" / "b")]
     assert modes == [0o755, 0o700, 0o700]

@@ -319,7 +319,7 @@ def test_a_fault_before_an_agent_starts_is_125(
     assert shown.err.startswith("error: unexpected fault in Promptster (ZeroDivisionError")
 
 
-def test_json_behind_a_separator_is_not_ours(command: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_after_a_separator_is_not_ours(command: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     """Arguments after -- belong to an agent."""
 
     def run(_arguments: list[str]) -> int:

@@ -50,7 +50,7 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def make_private_folder(folder: Path) -> None:
+def make_missing_folders(folder: Path) -> None:
     """Make a folder and what is missing above it, each with mode 0700, as the XDG rules want it."""
     missing = [folder, *folder.parents]
     for each in reversed(missing[: next((n for n, place in enumerate(missing) if place.is_dir()), len(missing))]):
@@ -63,7 +63,7 @@ def write_private(path: Path, data: bytes, *, new: bool = False) -> None:
     Raises:
         FileExistsError: it was to be a new one, and something has that name.
     """
-    make_private_folder(path.parent)
+    make_missing_folders(path.parent)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

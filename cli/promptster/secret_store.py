@@ -14,6 +14,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
+from typing_extensions import override
+
 from promptster.config import is_object
 from promptster.durable import sync_folder, write_private
 from promptster.errors import ConfigurationError, SessionError
@@ -109,7 +111,7 @@ class SecretStore(Protocol):
         ...
 
 
-class KeyringStore:
+class KeyringStore(SecretStore):
     """The operating system's keyring."""
 
     kind: StoreKind = "keyring"
@@ -122,9 +124,8 @@ class KeyringStore:
         """
         self._backend: Any = in_time(_usable_backend)
 
+    @override
     def put(self, name: str, text: str) -> None:
-        """Store a text and read it back."""
-
         def write() -> str | None:
             self._backend.set_password(_SERVICE, name, text)
             back: str | None = self._backend.get_password(_SERVICE, name)
@@ -133,20 +134,20 @@ class KeyringStore:
         if in_time(write) != text:
             raise _keyring_error("the keyring did not return what was written to it")
 
+    @override
     def get(self, name: str) -> str | None:
-        """Return the text, or ``None``."""
         found: str | None = in_time(lambda: self._backend.get_password(_SERVICE, name))
         return found
 
+    @override
     def delete(self, name: str) -> None:
-        """Delete a text."""
         if self.get(name) is not None:
             in_time(lambda: self._backend.delete_password(_SERVICE, name))
             if self.get(name) is not None:
                 raise _keyring_error("the keyring did not delete an entry")
 
 
-class FileStore:
+class FileStore(SecretStore):
     """A file of mode 0600 with a JSON object of texts."""
 
     kind: StoreKind = "file"
@@ -166,17 +167,18 @@ class FileStore:
             ) from error
         return {name: str(text) for name, text in value.items()} if is_object(value) else {}
 
+    @override
     def put(self, name: str, text: str) -> None:
-        """Store a text durably."""
         table = {**self._read(), name: text}
         write_private(self.path, json.dumps(table, sort_keys=True).encode())
         if self._read() != table:
             raise ConfigurationError(f"{self.path} does not keep what is written", hint="Check the disk.")
 
+    @override
     def get(self, name: str) -> str | None:
-        """Return the text, or ``None``."""
         return self._read().get(name)
 
+    @override
     def delete(self, name: str) -> None:
         """Delete a text; the file is removed with the last one."""
         table = self._read()

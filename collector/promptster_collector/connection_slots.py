@@ -69,7 +69,7 @@ class ConnectionSlot:
         if doing is not self.doing:
             self.doing, self.since, self.received = doing, now, 0
 
-    def behind(self, now: float) -> float:
+    def lag_s(self, now: float) -> float:
         """How many seconds it lags behind a client that keeps the expected pace."""
         return now - self.since - (self.received / _PACE if self.doing is SlotState.SENDING else 0.0)
 
@@ -148,7 +148,7 @@ class ConnectionSlots:
             and not slot.leaving
             and (slot.sender == sender or (mine < self.share and self._held[slot.sender] > mine))
         )
-        found = max(waited_for, key=lambda slot: (self._held[slot.sender], slot.behind(now)), default=None)
+        found = max(waited_for, key=lambda slot: (self._held[slot.sender], slot.lag_s(now)), default=None)
         if found is None:
             return False
         found.give_way()

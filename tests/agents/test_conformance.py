@@ -329,7 +329,7 @@ def test_pausing_anywhere_drafts_nothing_until_resumed(recording: Recording) -> 
 
 @every_recording
 def test_a_restart_between_any_two_steps_doubles_nothing(recording: Recording) -> None:
-    """An engine that learned from the journal records the same as one that was never restarted.
+    """An engine that was restored from the journal records the same as one that was never restarted.
 
     Only what a hook reported and what waited for another hook may be missing: it was not recorded.
     """
@@ -388,14 +388,14 @@ def test_it_is_started_with_the_way_to_the_recorder(agent: AgentPlugin, tmp_path
     assert launch.converses
     assert launch.arguments[-2:] == ("-p", "do it")
     assert not any(TOKEN in word for word in launch.arguments)
-    learned = given_to(launch, tmp_path)
+    given = given_to(launch, tmp_path)
     if agent.requests is not None:
-        assert TICKET.base_urls[agent.id] in learned
-        assert TOKEN in learned
+        assert TICKET.base_urls[agent.id] in given
+        assert TOKEN in given
     if agent.id in http_hooked():
-        assert TICKET.hook_url(agent.id) in learned
+        assert TICKET.hook_url(agent.id) in given
     elif agent.hooks is not None:
-        assert TICKET.hook_socket in learned.replace("\\", "")
+        assert TICKET.hook_socket in given.replace("\\", "")
     assert {event.kind for event in launch.events} <= SESSION_KINDS
 
 

@@ -20,7 +20,7 @@ JSON = st.recursive(
 def knowing(*values: bytes) -> Credentials:
     """A filter that has seen these credentials."""
     credentials = Credentials()
-    credentials.learn(values)
+    credentials.add(values)
     return credentials
 
 
@@ -61,5 +61,5 @@ def test_only_the_latest_are_kept() -> None:
     """Tokens that change with every request do not accumulate, and one that is seen again is kept."""
     credentials = knowing(KEY.encode())
     for number in range(1000):
-        credentials.learn([b"token-of-a-request-%08d" % number, KEY.encode()])
+        credentials.add([b"token-of-a-request-%08d" % number, KEY.encode()])
     assert credentials.removed_from(f"{KEY} token-of-a-request-00000001") == f"{REMOVED} token-of-a-request-00000001"

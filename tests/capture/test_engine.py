@@ -88,7 +88,7 @@ def test_going_back_and_asking_the_same_is_a_new_prompt(bench: CaptureBench) -> 
     assert len(bench.kinds("model_request")) == 3
 
 
-def test_a_second_prompt_behind_an_unanswered_one(bench: CaptureBench) -> None:
+def test_a_second_prompt_after_an_unanswered_one(bench: CaptureBench) -> None:
     """If the earlier words were never answered, only the new ones are recorded."""
     failed = b'{"type":"error","error":{"type":"api_error"}}'
     exchange(bench, asks(("user", "one")), failed, status=400, headers=JSON, agent=CLAUDE)
@@ -96,7 +96,7 @@ def test_a_second_prompt_behind_an_unanswered_one(bench: CaptureBench) -> None:
     assert bench.texts("proxy") == ["one", "one"]
 
 
-def test_unanswered_words_behind_a_shortened_history_are_the_same(bench: CaptureBench) -> None:
+def test_unanswered_words_after_a_shortened_history_are_the_same(bench: CaptureBench) -> None:
     """An agent that shortens a history which was too long asks the same prompt again."""
     history = [("user", "one"), ("assistant", "a long answer"), ("user", "two")]
     exchange(bench, asks(("user", "one")), DONE, agent=CLAUDE)

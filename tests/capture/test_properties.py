@@ -178,14 +178,14 @@ KNOWN = [
     "Write",
     "apply_patch",
 ]
-SHAPES: st.SearchStrategy[Any] = st.recursive(
+JSON_VALUES: st.SearchStrategy[Any] = st.recursive(
     VALUES | st.sampled_from(KNOWN) | st.just("*** Begin Patch\n*** Add File: a\n+x\nno\n*** End Patch"),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=7),
     max_leaves=25,
 )
 TARGETS = st.sampled_from(["/v1/messages", "/responses", "/chat/completions", "/responses/compact", "/other"])
 CODINGS = st.sampled_from([b"", b"gzip", b"br", b"zstd", b"deflate", b"nonsense"])
-DUMPED = SHAPES.map(lambda value: json.dumps(value).encode())
+DUMPED = JSON_VALUES.map(lambda value: json.dumps(value).encode())
 EVENTS = st.lists(DUMPED.map(lambda data: b"data: " + data + b"\n\n"), max_size=6).map(b"".join)
 DEEP = st.just(b"[" * 100_000 + b"]" * 100_000) | st.just(b'{"messages":' * 900 + b"1" + b"}" * 900)
 

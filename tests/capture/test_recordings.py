@@ -110,7 +110,7 @@ def test_attempts_of_claude_code() -> None:
     assert bench.kinds("model_response")[1].fields["retry_after"] == "1"
 
 
-def test_an_error_behind_a_tool_call() -> None:
+def test_an_error_after_a_tool_call() -> None:
     """Claude Code runs a tool whose stream breaks off after it; the call is recorded and refers to that response."""
     bench = played("claude/2.1.330/errors_mid_stream")
     call = next(draft for draft in bench.kinds("tool_call", src="proxy") if draft.fields["tool_use_id"] == "toolu_1B")

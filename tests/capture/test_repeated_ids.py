@@ -133,7 +133,7 @@ def test_one_id_for_two_calls_at_once(sent: tuple[str, ...]) -> None:
     ]
 
 
-def test_a_result_behind_an_answer_that_the_provider_keeps() -> None:
+def test_a_result_after_an_answer_that_the_provider_keeps() -> None:
     """If the provider holds the history, a result answers the oldest call of its id that has none."""
     bench = CaptureBench()
     call = {"type": "function_call", "id": "i", "call_id": "c", "name": "shell", "arguments": '{"command":["ls"]}'}

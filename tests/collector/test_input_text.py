@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.helpers.site import Site
 
-UNSEEN = (
+INVISIBLE = (
     "two\nlines",
     "a\ttab",
     "bell\x07",
@@ -51,7 +51,7 @@ def assessment(site: Site) -> str:
     return str(answer.json()["id"])
 
 
-@pytest.mark.parametrize("text", UNSEEN)
+@pytest.mark.parametrize("text", INVISIBLE)
 def test_what_cannot_be_shown_is_refused_at_every_door(site: Site, text: str) -> None:
     """Titles, names and labels are checked; the refusal names the field and does not blame its length."""
     known = assessment(site)
@@ -82,7 +82,7 @@ def test_a_label_may_be_left_out(site: Site) -> None:
 
 def test_an_organisation_is_called_by_what_can_be_shown(tmp_path: Path) -> None:
     """It is refused before anything is created, and input with a line break cannot start a line."""
-    for text in UNSEEN:
+    for text in INVISIBLE:
         done = run_command("init", "--data", tmp_path / "data", "--org", text, "--owner-email", "o@example.com")
         assert (done.returncode, "one line" in done.stderr) == (2, True), done.stderr
     done = run_command("init", "--data", tmp_path / "data", "--org", "Acme", "--owner-email", "a\nerror: b")

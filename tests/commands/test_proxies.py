@@ -13,10 +13,10 @@ SOCKS = {"ALL_PROXY": "socks5://127.0.0.1:9"}
 
 def test_a_session_on_this_computer_needs_no_proxy(invited: Invited) -> None:
     """Every command works, from the policy to the submission: collector and practice provider are on this computer."""
-    behind = replace(invited, person=replace(invited.person, extra={**invited.person.extra, **SOCKS}))
-    assert behind.start()["session"]
-    assert behind.person.result("status")["running"] is True
-    assert behind.person.result("submit", "--yes")["received"] > 0
+    through_proxy = replace(invited, person=replace(invited.person, extra={**invited.person.extra, **SOCKS}))
+    assert through_proxy.start()["session"]
+    assert through_proxy.person.result("status")["running"] is True
+    assert through_proxy.person.result("submit", "--yes")["received"] > 0
 
 
 def test_what_would_need_it_is_refused_before_anything_is_agreed_to(invited: Invited) -> None:

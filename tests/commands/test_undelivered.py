@@ -190,7 +190,7 @@ def without_the_last_word(reply: Reply) -> Reply:
     return reply.with_members(checks=document["checks"][:-1], close=None)
 
 
-def test_a_submission_that_was_cut_off_behind_the_last_receipt_goes_on(acme: Hiring, invited: Invited) -> None:
+def test_a_submission_that_was_cut_off_after_the_last_receipt_goes_on(acme: Hiring, invited: Invited) -> None:
     """All arrived while no command waited: status says what is left to do, and another start does not replace it."""
     words = ("invite", acme.assessment(), "--name", "again", "--email", "again@example.com")
     second = replace(invited, link=acme.owner.result(*words)["link"]).start_words()

@@ -83,9 +83,9 @@ def test_the_day_of_the_last_backup_is_named_before_where_the_policy_states_one(
             days = [day(SystemClock().wall_ms() + 3 * DAY_MS)]
             shown, stone = _withdrawn_at_a_terminal(stated)
             days.append(day(SystemClock().wall_ms() + 3 * DAY_MS))
-        before, _, behind = shown.partition("to keep it: ")
+        before, _, after = shown.partition("to keep it: ")
         assert any(f"  Backups  the last copy of the keys is gone by {each}.\n" in before for each in days)
-        assert f"The last backup of the keys is gone by {day(stone.backups_until_ms)}.\n" in behind
+        assert f"The last backup of the keys is gone by {day(stone.backups_until_ms)}.\n" in after
         assert stone.backups_until_ms == stone.at_ms + 3 * DAY_MS
         assessment = acme.assessment("Older")
         make_older_in(acme.running.data, assessment)

@@ -21,7 +21,7 @@ def sealed(certified: Certified, disk: MemoryDisk, count: int) -> RecorderBench:
 
 
 def test_position_follows_from_the_files() -> None:
-    """A new outbox over the same files knows the same chain, without another ledger."""
+    """A new outbox over the same files knows the same chain, without any other record."""
     certified, disk = Certified(), MemoryDisk()
     bench = sealed(certified, disk, 3)
     memory_collector = MemoryCollector(certified)
@@ -58,7 +58,7 @@ def test_a_receipt_is_believed_only_from_the_pinned_collector() -> None:
     assert bench.outbox.receipt(1) is None
 
 
-def test_a_damaged_batch_and_all_behind_it_are_kept_aside() -> None:
+def test_a_damaged_batch_and_all_after_it_are_kept_aside() -> None:
     """A flipped bit ends the chain there; the bytes are kept, and the journal's events are sealed again."""
     certified, disk = Certified(), MemoryDisk()
     recorded = sealed(certified, disk, 4).public()

@@ -54,7 +54,7 @@ def test_a_key_file_without_the_pinned_key_is_refused() -> None:
         Kept(succession(OLD, NEXT))
 
 
-def test_what_is_added_behind_is_kept_before_it_is_believed() -> None:
+def test_what_is_added_after_is_kept_before_it_is_believed() -> None:
     """If the disk refuses, the trusted keys are unchanged."""
     made = Kept(succession(PINNED))
     assert made.keys.take_over(succession(PINNED, NEXT))
@@ -108,10 +108,10 @@ class _Collector:
 
 
 @pytest.mark.parametrize(
-    ("answer", "learned"),
+    ("answer", "is_new"),
     [(succession(PINNED, NEXT), True), (succession(PINNED), False), (succession(OLD, NEXT), False), (None, False)],
 )
-async def test_learning_says_whether_there_is_a_new_key(*, answer: bytes | None, learned: bool) -> None:
+async def test_fetching_says_whether_there_is_a_new_key(*, answer: bytes | None, is_new: bool) -> None:
     """Only then is it worth reading the same document again."""
     made = Kept(succession(PINNED))
-    assert await made.keys.learn(_Collector(answer)) is learned
+    assert await made.keys.fetch_new(_Collector(answer)) is is_new

@@ -251,8 +251,8 @@ def _head(head: bytes) -> tuple[str, list[tuple[str, str]]]:
     method, _, target = first.partition(" ")
     if not method.startswith("HTTP/"):
         for prefix in ("/anthropic/", "/openai/"):
-            _, found, behind = target.partition(prefix)
-            target = "/" + behind if found else target
+            _, found, rest = target.partition(prefix)
+            target = "/" + rest if found else target
         target = target.replace("/v1/responses", "/responses")
     return f"{method} {target}", normal.headers(pairs, keep_values=True)
 

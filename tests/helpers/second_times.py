@@ -150,7 +150,7 @@ def _absent(events: list[_Event], close: dict[str, Any] | None) -> set[str]:
     return set(due.values()) - {due.get(event.word, "") for event in events}
 
 
-def _jump_behind(piece: list[_Event], place: int) -> bool:
+def _jump_after(piece: list[_Event], place: int) -> bool:
     """Whether a jump is recorded after this place, before the next heartbeat."""
     for event in piece[place + 1 :]:
         if event.word in {"capture_clock_jump", "capture_heartbeat"}:
@@ -165,7 +165,7 @@ def _runs_backwards(piece: list[_Event]) -> bool:
             continue
         if event.word == "capture_clock_jump" or highest is None:
             highest = event.ms
-        elif event.ms < highest - 5000 and not _jump_behind(piece, place):
+        elif event.ms < highest - 5000 and not _jump_after(piece, place):
             return True
         highest = max(highest, event.ms)
     return False
@@ -204,13 +204,13 @@ def _silent(pieces: list[list[_Event]]) -> list[tuple[int, int]]:
             resting = event.word in ends or (resting and event.word != "resumed")
             if event.word not in signs or resting:
                 continue
-            behind = range(place + 1, len(piece))
-            until = next((at for at in behind if piece[at].word in ends | signs), None)
+            later = range(place + 1, len(piece))
+            until = next((at for at in later if piece[at].word in ends | signs), None)
             if until is None or piece[until].word in signs - {"capture_heartbeat"}:
                 continue
             other = piece[until]
             told = any(each.word == "capture_clock_jump" for each in piece[place:until])
-            told = told or (other.word in ends and _jump_behind(piece, until))
+            told = told or (other.word in ends and _jump_after(piece, until))
             if other.mono_ms - event.mono_ms > 120_000 or (other.ms - event.ms > 120_000 and not told):
                 found.append((event.seq, other.seq))
     return found

@@ -26,11 +26,11 @@ def told(bench: RecorderBench) -> list[tuple[str, dict[str, object]]]:
 def test_a_heartbeat_every_minute() -> None:
     """Ten minutes are ten heartbeats, each with the counts of its moment."""
     clock = HandClock()
-    bench, pulse = beating(clock)
+    bench, heartbeat = beating(clock)
     bench.record(note("a"))
     for _ in range(1200):
         clock.pass_by(500)
-        pulse.beat()
+        heartbeat.beat()
     assert Kind.CAPTURE_GAP not in {kind for kind, _ in told(bench)}
     beats = [fields["counts"] for kind, fields in told(bench) if kind == Kind.CAPTURE_HEARTBEAT]
     assert len(beats) == 10
@@ -41,21 +41,21 @@ def test_a_heartbeat_every_minute() -> None:
 def test_a_clock_that_was_set_is_noted(jump: int) -> None:
     """A day's difference, a step back, or a sleep that the monotonic clock did not count is recorded once."""
     clock = HandClock()
-    bench, pulse = beating(clock)
+    bench, heartbeat = beating(clock)
     clock.wall += jump
-    pulse.beat()
-    pulse.beat()
+    heartbeat.beat()
+    heartbeat.beat()
     assert told(bench) == [(Kind.CAPTURE_CLOCK_JUMP, {"delta_ms": jump})]
 
 
 def test_a_clock_that_drifts_is_left_alone() -> None:
     """Slow corrections of the clock are not jumps, however far they lead in the end."""
     clock = HandClock()
-    bench, pulse = beating(clock)
+    bench, heartbeat = beating(clock)
     for _ in range(100):
         clock.pass_by(500)
         clock.wall += 100
-        pulse.beat()
+        heartbeat.beat()
     assert told(bench) == []
 
 
@@ -63,13 +63,13 @@ def test_a_clock_that_drifts_is_left_alone() -> None:
 def test_a_recorder_that_stood_still_says_so_when_it_wakes(still: int, *, is_told: bool) -> None:
     """If it was stopped or got no processor time, both clocks moved on, and the span is recorded once."""
     clock = HandClock()
-    bench, pulse = beating(clock)
-    pulse.beat()
+    bench, heartbeat = beating(clock)
+    heartbeat.beat()
     stopped = clock.wall
     clock.pass_by(still)
-    pulse.beat()
+    heartbeat.beat()
     clock.pass_by(500)
-    pulse.beat()
+    heartbeat.beat()
     gap = {
         "source": "recorder",
         "detail": "the recorder was stopped",
@@ -83,10 +83,10 @@ def test_a_recorder_that_stood_still_says_so_when_it_wakes(still: int, *, is_tol
 def test_a_computer_that_slept_is_a_jump_of_its_clock_and_no_stillness() -> None:
     """The monotonic clock does not count a sleep: the recorder missed nothing that it could have seen."""
     clock = HandClock()
-    bench, pulse = beating(clock)
+    bench, heartbeat = beating(clock)
     clock.wall += 8 * 3_600_000
     clock.pass_by(500)
-    pulse.beat()
+    heartbeat.beat()
     assert [kind for kind, _ in told(bench)] == [Kind.CAPTURE_CLOCK_JUMP]
 
 

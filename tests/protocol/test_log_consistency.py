@@ -143,9 +143,9 @@ def test_verification_gives_the_view() -> None:
         assert len(hashed) == 32
     newer = SigningKey.generate(world.random)
     records = [*world.key_records, next_key(world.collector, newer.public_key, created_ms=START)]
-    behind = world.parts(keys=write_keyfile(records), key=newer)
+    appended = world.parts(keys=write_keyfile(records), key=newer)
     strange = verify_parts(
-        dataclasses.replace(behind, certificate=newer.sign(world.certificate_document(kid=newer.kid))),
+        dataclasses.replace(appended, certificate=newer.sign(world.certificate_document(kid=newer.kid))),
         trusted=[fingerprint(newer.public_key)],
     )
     assert strange.log is not None

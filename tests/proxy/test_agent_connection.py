@@ -184,7 +184,7 @@ async def test_connections_are_gone_when_everybody_left() -> None:
         assert here.proxy.stats.complete == 3
 
 
-async def test_broken_chunks_behind_the_beginning_of_an_answer_cut_it() -> None:
+async def test_broken_chunks_after_the_beginning_of_an_answer_cut_it() -> None:
     """Once an answer has begun, nothing of the proxy's own is written into it."""
 
     async def script(talk: Talk) -> None:
@@ -245,7 +245,7 @@ def _read_to_the_end(sock: socket.socket) -> tuple[bytes, bool]:
 
 
 @pytest.mark.parametrize("fields", [b"", b"Content-Length: 300000\r\n"], ids=["open", "sized"])
-async def test_a_reset_is_passed_on_behind_the_bytes_before_it(fields: bytes) -> None:
+async def test_a_reset_is_passed_on_after_the_bytes_before_it(fields: bytes) -> None:
     """An agent that reads slowly gets all bytes, as without the proxy, and then an end that shows the reset."""
     head, size = b"HTTP/1.1 200 OK\r\n%s\r\n" % fields, 200_000
 

@@ -96,7 +96,7 @@ def test_foreign_bytes_are_corrupt(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["deflate", "br"])
-def test_bytes_behind_the_end_are_corrupt(name: str) -> None:
+def test_bytes_after_the_end_are_corrupt(name: str) -> None:
     """Data after the end of a stream is a fault."""
     encoding, pack = CODINGS[name]
     decoder = ContentDecoder(encoding)

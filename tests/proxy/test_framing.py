@@ -27,8 +27,8 @@ def _run(body: Body, pieces: list[bytes]) -> tuple[bytes, bytes, bytes]:
         if body.done:
             rest += piece
             continue
-        forward, content, behind = body.feed(piece)
-        wire, payload, rest = wire + forward, payload + content, rest + behind
+        forward, content, extra = body.feed(piece)
+        wire, payload, rest = wire + forward, payload + content, rest + extra
     return wire, payload, rest
 
 
@@ -44,20 +44,20 @@ def test_chunked_bytes_pass_unchanged_at_any_cut(
     """Sizes, extensions and data are forwarded as they are; the payload is the data; trailers are left out."""
     body = b"".join(b"%X%s\r\n%s\r\n" % (len(data), ext, data) for data, ext in chunks) + b"0\r\n"
     tracker = ChunkedBody()
-    wire, payload, behind = _run(tracker, _cut(body + trailer + b"\r\n" + rest, cuts))
+    wire, payload, extra = _run(tracker, _cut(body + trailer + b"\r\n" + rest, cuts))
     assert tracker.done
     assert tracker.ends_at_eof()
     assert wire == body + b"\r\n"
     assert payload == b"".join(data for data, _ in chunks)
-    assert behind == rest
+    assert extra == rest
 
 
 @given(data=st.binary(max_size=60), rest=st.binary(max_size=9), cuts=CUTS)
 def test_a_sized_body_ends_at_its_length(data: bytes, rest: bytes, cuts: list[int]) -> None:
     """Exactly that many bytes are the body's."""
     tracker = SizedBody(len(data))
-    wire, payload, behind = _run(tracker, _cut(data + rest, cuts))
-    assert (wire, payload, behind) == (data, data, rest)
+    wire, payload, extra = _run(tracker, _cut(data + rest, cuts))
+    assert (wire, payload, extra) == (data, data, rest)
     assert tracker.done
 
 

@@ -112,7 +112,7 @@ async def test_a_provider_that_says_close_is_not_asked_again_on_the_same_connect
             assert there.connections == number
 
 
-async def test_extra_bytes_behind_an_answer_end_the_connection() -> None:
+async def test_extra_bytes_after_an_answer_end_the_connection() -> None:
     """A provider that sends more than was asked for cannot answer the next request in advance."""
 
     async def script(talk: Talk) -> None:

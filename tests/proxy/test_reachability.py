@@ -36,7 +36,7 @@ async def test_a_path_that_is_not_there_says_why() -> None:
     async def hang_up(talk: Talk) -> None:
         await talk.head()
 
-    async def silence(talk: Talk) -> None:
+    async def no_answer(talk: Talk) -> None:
         await talk.reader.read()
 
     async with provider(_serve) as there:
@@ -46,5 +46,5 @@ async def test_a_path_that_is_not_there_says_why() -> None:
     assert check.reason == "anthropic could not be reached: 127.0.0.1 refused the connection"
     async with provider(hang_up) as there:
         assert (await check_reachability(there.upstream())).reason == "the provider closed the connection"
-    async with provider(silence) as there:
+    async with provider(no_answer) as there:
         assert "did not answer in time" in (await check_reachability(there.upstream(), timeout_s=0.1)).reason

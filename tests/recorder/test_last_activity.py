@@ -9,7 +9,7 @@ import pytest
 from promptster.protocol.events import kinds
 from promptster.protocol.events.kinds import Event
 from promptster.recorder.last_activity import LastActivity
-from promptster.session_folder.wording import last_thing
+from promptster.session_folder.last_action import last_thing
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,9 @@ GOES_ON = [SessionState.PREPARING, SessionState.RECORDING, SessionState.PAUSED, 
 def test_a_session_that_goes_on_keeps_its_recorder(state: SessionState) -> None:
     """It stays however long no request comes: a candidate may think for hours."""
     clock = HandClock()
-    linger = Lifetime(clock, upload_until=0)
+    lifetime = Lifetime(clock, upload_until=0)
     for _ in range(3):
-        assert not linger.may_go(state, None)
+        assert not lifetime.may_go(state, None)
         clock.pass_by(10 * QUIET_MS)
 
 
@@ -27,57 +27,57 @@ def test_a_session_that_goes_on_keeps_its_recorder(state: SessionState) -> None:
 def test_after_the_end_it_answers_a_little_longer(state: SessionState) -> None:
     """A command that asks just then still learns how the session ended."""
     clock = HandClock()
-    linger = Lifetime(clock, upload_until=0)
-    assert not linger.may_go(state, None)
+    lifetime = Lifetime(clock, upload_until=0)
+    assert not lifetime.may_go(state, None)
     clock.pass_by(GRACE_MS - 1)
-    assert not linger.may_go(state, None)
+    assert not lifetime.may_go(state, None)
     clock.pass_by(1)
-    assert linger.may_go(state, None)
+    assert lifetime.may_go(state, None)
 
 
 def test_an_agent_at_work_is_not_cut_off() -> None:
     """Its calls continue unrecorded; the recorder waits until there was none for ten minutes."""
     clock = HandClock()
-    linger = Lifetime(clock, upload_until=0)
+    lifetime = Lifetime(clock, upload_until=0)
     last_call = clock.mono
     for _ in range(5):
         last_call = clock.mono
         clock.pass_by(QUIET_MS - 1)
-        assert not linger.may_go(SessionState.LAPSED, last_call)
+        assert not lifetime.may_go(SessionState.LAPSED, last_call)
     clock.pass_by(1)
-    assert linger.may_go(SessionState.LAPSED, last_call)
+    assert lifetime.may_go(SessionState.LAPSED, last_call)
 
 
 def test_submit_has_time_to_end_it_itself() -> None:
     """A complete submission is usually concluded by the command that waits for it."""
     clock = HandClock()
-    linger = Lifetime(clock, upload_until=0)
-    assert not linger.may_go(SessionState.CLOSED, None)
+    lifetime = Lifetime(clock, upload_until=0)
+    assert not lifetime.may_go(SessionState.CLOSED, None)
     clock.pass_by(SUBMITTED_GRACE_MS - 1)
-    assert not linger.may_go(SessionState.CLOSED, None)
+    assert not lifetime.may_go(SessionState.CLOSED, None)
     clock.pass_by(1)
-    assert linger.may_go(SessionState.CLOSED, None)
+    assert lifetime.may_go(SessionState.CLOSED, None)
 
 
 def test_a_collector_that_never_says_the_end_is_not_waited_for() -> None:
     """A day after the time for upload nothing is accepted any longer; a clock that is a day wrong is no reason."""
     clock = HandClock()
-    linger = Lifetime(clock, upload_until=NOW_MS)
+    lifetime = Lifetime(clock, upload_until=NOW_MS)
     clock.pass_by(UPLOAD_OVERDUE_MS)
-    assert not linger.may_go(SessionState.RECORDING, None)
+    assert not lifetime.may_go(SessionState.RECORDING, None)
     clock.pass_by(1)
-    assert not linger.may_go(SessionState.RECORDING, None)
+    assert not lifetime.may_go(SessionState.RECORDING, None)
     clock.pass_by(GRACE_MS)
-    assert linger.may_go(SessionState.RECORDING, None)
+    assert lifetime.may_go(SessionState.RECORDING, None)
 
 
 def test_an_end_that_was_none_starts_anew() -> None:
     """If the clock was set back and the session continues, the countdown starts again."""
     clock = HandClock(wall=NOW_MS + UPLOAD_OVERDUE_MS + 1)
-    linger = Lifetime(clock, upload_until=NOW_MS)
-    assert not linger.may_go(SessionState.RECORDING, None)
+    lifetime = Lifetime(clock, upload_until=NOW_MS)
+    assert not lifetime.may_go(SessionState.RECORDING, None)
     clock.wall = NOW_MS
     clock.mono += GRACE_MS
-    assert not linger.may_go(SessionState.RECORDING, None)
+    assert not lifetime.may_go(SessionState.RECORDING, None)
     clock.wall = NOW_MS + UPLOAD_OVERDUE_MS + 1
-    assert not linger.may_go(SessionState.RECORDING, None)
+    assert not lifetime.may_go(SessionState.RECORDING, None)

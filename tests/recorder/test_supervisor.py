@@ -149,7 +149,7 @@ def test_a_taken_port_is_not_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_nobody_else_can_bind_the_port_while_it_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The listener only overrides lingering connections: another program with the same option gets no share."""
+    """The listener only overrides connections that still close: another program with the same option gets no share."""
     with prepared(tmp_path, monkeypatch) as running:
         port = running.spawn()
         with socket.socket() as other:

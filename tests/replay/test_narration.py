@@ -11,7 +11,7 @@ from tests.helpers.sessions import Script
 
 from promptster.protocol.events.kinds import FIELD_TYPES, KINDS
 from promptster.protocol.events.sources import OWN_SOURCES
-from promptster.replay.formatting import counted, one_line
+from promptster.replay.formatting import counted, excerpt
 from promptster.replay.model import Entry
 from promptster.replay.narration import Narration, narrate, pretty
 from promptster.replay.timeline import build
@@ -139,8 +139,8 @@ def test_structures_are_written_for_people() -> None:
 
 def test_a_long_subject_ends_with_an_ellipsis() -> None:
     """A headline stays one line, whatever the text's length."""
-    assert one_line("x" * 5000) == "x" * 239 + "…"
-    assert one_line(" a\n\tb ") == "a b"
+    assert excerpt("x" * 5000) == "x" * 239 + "…"
+    assert excerpt(" a\n\tb ") == "a b"
 
 
 def test_lengths_and_moments_in_words() -> None:

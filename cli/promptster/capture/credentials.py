@@ -27,7 +27,7 @@ class Credentials:
     def __init__(self) -> None:
         self._known: OrderedDict[str, None] = OrderedDict()
 
-    def learn(self, values: Iterable[bytes]) -> None:
+    def add(self, values: Iterable[bytes]) -> None:
         """Remove these from now on, except values of fewer than 16 characters, which could be ordinary words."""
         for value in values:
             if len(value) >= _SHORTEST:

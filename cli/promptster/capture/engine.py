@@ -98,13 +98,13 @@ class Capture:
 
     def absorb(self, event: OpenedEvent) -> None:
         """Restore state from an event that an earlier process recorded; call in order, before anything else."""
-        self._journal_replay.learn(event)
+        self._journal_replay.restore(event)
         self._has_orphans = True
 
     def open_observer(self, info: RequestInfo) -> Observer:
         """Observe one exchange of the proxy."""
         self._end_orphans()
-        self._writer.credentials.learn(info.credentials)
+        self._writer.credentials.add(info.credentials)
         exchange = ObservedCall(self, self._writer, info, self._agents, self._limits)
         self._open[exchange] = None
         return exchange

@@ -52,12 +52,12 @@ class JournalReplay:
         self._prompts: dict[Identity, list[str]] = {}
         """Prompts whose request is not in the journal."""
 
-    def learn(self, event: OpenedEvent) -> None:
+    def restore(self, event: OpenedEvent) -> None:
         """Restore state from one event."""
         said = event.event
         identity = identity_of(said)
         if event.lane:
-            self._lanes.learn(identity, event.lane)
+            self._lanes.restore(identity, event.lane)
         if isinstance(said, (kinds.ToolCall, kinds.ToolResult)):
             self._tool(event, said, identity)
         elif event.src == Source.PROXY:
@@ -74,9 +74,9 @@ class JournalReplay:
             case kinds.Prompt(text=text):
                 self._prompts.setdefault(identity, []).append(text or "")
             case kinds.SubagentStarted(tool_use_id=tool_use_id):
-                self._subagents.learn_begun(identity, tool_use_id or "")
+                self._subagents.restore_start(identity, tool_use_id or "")
             case kinds.SubagentStopped(text=text):
-                self._subagents.learn_ended(identity, text or "")
+                self._subagents.restore_end(identity, text or "")
             case kinds.Command() | kinds.FileEdit() | kinds.Permission() as done:
                 known = self._tool_calls.entry(identity, done.tool_use_id or "")
                 if call := known.with_seq(event.refs):
@@ -87,9 +87,9 @@ class JournalReplay:
     def _by_hook(self, event: OpenedEvent, identity: Identity) -> None:
         match event.event:
             case kinds.Prompt(prompt_id=prompt_id, text=text):
-                self._hooks.learn_key(identity, ("prompt", prompt_id or "", text or ""), event.ms)
+                self._hooks.restore_key(identity, ("prompt", prompt_id or "", text or ""), event.ms)
             case kinds.Command() | kinds.FileEdit() as done:
-                self._hooks.learn_end(identity, done.tool_use_id or "")
+                self._hooks.restore_end(identity, done.tool_use_id or "")
             case kinds.Permission(decision="asked", name=name, input=given):
                 if known := self._tool_calls.in_question(identity, canonical([name, given])):
                     known.is_asked = True
@@ -175,13 +175,13 @@ class JournalReplay:
                 known.add(Source.HOOK, use, event.seq)
                 known.identity = identity
                 known.permission_key = canonical([name, use.input])
-                self._hooks.learn_call(identity, use)
+                self._hooks.restore_call(identity, use)
             case _:
                 named = known.with_seq(event.refs)
                 own = named if named in known.by_hook else known.waiting(Source.HOOK)
                 (own or known.add(Source.HOOK, use, None)).is_answered = True
                 known.permission_key, known.is_asked = "", False
-                self._hooks.learn_end(identity, tool_use_id)
+                self._hooks.restore_end(identity, tool_use_id)
 
 
 def identity_of(event: Event) -> Identity:

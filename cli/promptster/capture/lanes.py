@@ -33,7 +33,7 @@ class Lanes:
         """Whether the conversation already has a lane."""
         return identity in self._numbers
 
-    def learn(self, identity: Identity, number: int) -> None:
+    def restore(self, identity: Identity, number: int) -> None:
         """Restore a number from the journal."""
         if number > 0:
             self._numbers.setdefault(identity, number)

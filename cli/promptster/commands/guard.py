@@ -48,8 +48,8 @@ def _asks_for_help(name: str, arguments: Sequence[str]) -> bool:
     """Whether the first word, or the second after a sub-command, asks for help; later words may be option values."""
     if _HELP.intersection(arguments[:1]):
         return True
-    behind_word = name not in _OTHERS_ARGUMENTS and not "".join(arguments[:1]).startswith("-")
-    return behind_word and bool(_HELP.intersection(arguments[1:2]))
+    after_name = name not in _OTHERS_ARGUMENTS and not "".join(arguments[:1]).startswith("-")
+    return after_name and bool(_HELP.intersection(arguments[1:2]))
 
 
 def _record(name: str, agent: str, paths: Paths) -> bool:

@@ -12,7 +12,7 @@ from promptster.commands.options import JsonOption, TeamCollector
 
 if TYPE_CHECKING or needed.work:
     from promptster.client import CollectorClient, SignInRejectedError
-    from promptster.commands.options import ask_unseen, store_kind
+    from promptster.commands.options import ask_hidden, store_kind
     from promptster.commands.signed_in import keep_token
     from promptster.config import Config, PinnedKeys, collector_url
     from promptster.errors import NotSignedInError, UsageError
@@ -88,7 +88,7 @@ def _not_this_one(error: SignInRejectedError) -> NotSignedInError:
 
 def _read_token(*, from_stdin: bool) -> str:
     if sys.stdin.isatty():
-        token = ask_unseen("Token (it is not shown): ").strip()
+        token = ask_hidden("Token (it is not shown): ").strip()
     elif from_stdin:
         token = sys.stdin.readline().strip()
     else:

@@ -71,7 +71,7 @@ def read_code(argument: str | None, command: str) -> str:
         UsageError: there is none.
     """
     if argument is None and sys.stdin.isatty():
-        text = ask_unseen("Paste the link from your invitation (it is not shown): ")
+        text = ask_hidden("Paste the link from your invitation (it is not shown): ")
     elif argument is None or argument == "-":
         text = sys.stdin.readline()
         if not text and argument is None:
@@ -83,7 +83,7 @@ def read_code(argument: str | None, command: str) -> str:
     return text.strip()
 
 
-def ask_unseen(question: str) -> str:
+def ask_hidden(question: str) -> str:
     """Read one line without echo, because it is a secret."""
     import getpass  # noqa: PLC0415 - only a terminal needs it
 

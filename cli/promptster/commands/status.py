@@ -11,7 +11,7 @@ from promptster.replay.formatting import counted
 from promptster.session.current import CERTIFICATE, TOMBSTONE, Current, finished_bundle
 from promptster.session.delivery_messages import undelivered
 from promptster.session_folder.folder import SessionState
-from promptster.session_folder.wording import last_thing, one_line, shell_path
+from promptster.session_folder.wording import one_line, shell_path
 from promptster.times import soon, span, until, utc
 from promptster.ui.labels import labelled, sentence_lines
 from promptster.ui.output import Output
@@ -142,6 +142,8 @@ def _tell_running(facts: SessionFacts, status: RecorderStatus, arrived: int | No
     if status.state.records and facts.record_until:
         rows.append(("Time", _time(facts, status.state, now)))
     if status.last:
+        from promptster.session_folder.last_action import last_thing  # noqa: PLC0415 - without a recorder there is none
+
         rows.append(("Last", f"{soon(status.last['ms'], now)}  {one_line(last_thing(status.last))}"))
     rows.append(("Received", f"{status.received:,} of {status.events:,} events"))
     if facts.code:

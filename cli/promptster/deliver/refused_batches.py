@@ -81,7 +81,7 @@ class Refusals:
             try:
                 return await self._act(error, n)
             except UnknownSignerError:
-                if not await self._keys.learn(self._collector):
+                if not await self._keys.fetch_new(self._collector):
                     raise
                 return await self._act(error, n)
         except (PromptsterError, OSError):  # an answer that cannot be believed changes nothing

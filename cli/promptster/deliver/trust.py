@@ -84,7 +84,7 @@ class TrustedKeys:
             self._keys, self.keyfile = offered, keyfile
         return True
 
-    async def learn(self, collector: KeySource) -> bool:
+    async def fetch_new(self, collector: KeySource) -> bool:
         """Fetch the collector's keys; returns whether there is a new one to trust.
 
         Raises:

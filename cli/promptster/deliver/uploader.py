@@ -219,7 +219,7 @@ class Uploader:
         try:
             await asyncio.to_thread(self._outbox.accept, n, receipt)
         except UnknownSignerError:
-            if not await self._keys.learn(self._collector):
+            if not await self._keys.fetch_new(self._collector):
                 raise
             await asyncio.to_thread(self._outbox.accept, n, receipt)
 

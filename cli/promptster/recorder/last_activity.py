@@ -13,7 +13,7 @@ from promptster.protocol.events import kinds
 from promptster.protocol.events.base import OfAgent
 from promptster.protocol.events.choices import ResponseOutcome
 from promptster.protocol.events.kinds import AgentEvent, Event
-from promptster.session_folder.wording import MACHINE
+from promptster.session_folder.last_action import MACHINE
 
 _SUBJECT = 60
 """Characters of a subject that are kept."""

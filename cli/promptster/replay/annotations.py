@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import AgentOther, Command, ModelResponse, ToolCall, ToolResult
-from promptster.replay.formatting import one_line
+from promptster.replay.formatting import excerpt
 from promptster.replay.json_values import as_list, as_object
 from promptster.replay.model import OUTPUT_CUT
 
@@ -97,5 +97,5 @@ def _words(facts: Sequence[Mapping[str, Any]]) -> str:
 
 def _worded(value: object) -> str:
     if isinstance(value, str):
-        return one_line(value)
+        return excerpt(value)
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else ""

@@ -6,8 +6,8 @@ _LINE = 240
 """Characters of captured text that a line shows."""
 
 
-def one_line(text: str, limit: int = _LINE) -> str:
-    """The beginning of a text on one line."""
+def excerpt(text: str, limit: int = _LINE) -> str:
+    """The beginning of a text, on one line."""
     line = " ".join(text[: limit * 4].split())
     return line if len(line) <= limit and len(text) <= limit * 4 else line[: limit - 1] + "…"
 

@@ -112,7 +112,7 @@ def is_encodable(text: str) -> bool:
 
 
 def replace_invisible(text: str, code: Callable[[int], str]) -> str:
-    """The text with every unseen character written as ``code`` says for its number."""
+    """The text with every invisible character written as ``code`` says for its number."""
     if text.isascii():
         # Most of what agents print is: one fast pass shows that there is nothing to do.
         data = text.encode()

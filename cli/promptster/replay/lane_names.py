@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from promptster.protocol.agents import CATALOGUE
 from promptster.protocol.events.base import OfAgent
 from promptster.protocol.events.kinds import SubagentStarted, SubagentStopped, agent_of
-from promptster.replay.formatting import one_line
+from promptster.replay.formatting import excerpt
 from promptster.replay.model import Entry, Lane
 
 if TYPE_CHECKING:
@@ -83,11 +83,11 @@ def _name(number: int, entries: Sequence[Entry], types: dict[str, str]) -> str:
     if number == SESSION_LANE:
         return "Session"
     agent = _first(agent_of(entry.event) for entry in entries)
-    name = AGENT_NAMES.get(agent or "") or one_line(agent or "Agent", _NAME_LIMIT)
+    name = AGENT_NAMES.get(agent or "") or excerpt(agent or "Agent", _NAME_LIMIT)
     subagent = _subagent(entries)
     if subagent is None:
         return name
-    return f"{name}, subagent {one_line(types[subagent], _NAME_LIMIT)}" if subagent in types else f"{name}, subagent"
+    return f"{name}, subagent {excerpt(types[subagent], _NAME_LIMIT)}" if subagent in types else f"{name}, subagent"
 
 
 def _main_lanes(by_lane: dict[int, list[Entry]]) -> dict[str, int]:

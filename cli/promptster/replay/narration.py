@@ -36,7 +36,7 @@ from promptster.protocol.gaps import jumped_by
 from promptster.replay.agent_narration import narrate_agent, with_patch
 from promptster.replay.differences import unplaced
 from promptster.replay.edits import TEXTS, shown_diff
-from promptster.replay.formatting import counted, one_line
+from promptster.replay.formatting import counted, excerpt
 from promptster.replay.json_values import as_list
 from promptster.replay.model import Extent
 from promptster.replay.narration_parts import (
@@ -68,9 +68,9 @@ def narrate(entry: Entry) -> Narration:
     )
     return replace(
         told,
-        label=one_line(told.label),
-        subject=one_line(told.subject),
-        note=one_line(told.note),
+        label=excerpt(told.label),
+        subject=excerpt(told.subject),
+        note=excerpt(told.note),
         passages=told.passages + views,
     )
 

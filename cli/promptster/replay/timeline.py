@@ -52,7 +52,7 @@ def build(
     taken = frozenset(redacted).union(_redacted_inside(events))
     calls = calls_of(events)
     there = run_by_provider(events)
-    merged = [_marked(merge(cluster, calls), taken, there) for cluster in clusters(events)]
+    merged = [_with_marks(merge(cluster, calls), taken, there) for cluster in clusters(events)]
     entries = _with_what_was_left_out(_with_actions(_with_refs(fold_attempts(merged))))
     return Timeline(
         entries=tuple(entries),
@@ -74,7 +74,7 @@ def _redacted_inside(events: Iterable[OpenedEvent]) -> Iterator[tuple[int, str]]
                 continue
 
 
-def _marked(entry: Entry, taken: Collection[tuple[int, str]], there: frozenset[int]) -> Entry:
+def _with_marks(entry: Entry, taken: Collection[tuple[int, str]], there: frozenset[int]) -> Entry:
     marks = [*entry.marks, *([RUN_BY_PROVIDER] if not there.isdisjoint(entry.seqs) else ())]
     if entry.is_machine:
         marks.append("not typed by the candidate")

@@ -56,15 +56,17 @@ class LaunchCall(_Call):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordCall(_Call):
-    """Record these events. Answered by ``RecordReply`` once they are durable."""
-
-    op = "record"
+class _CallWithEvents(_Call):
     drafts: Sequence[SentEvent]
 
     def document(self) -> dict[str, Any]:
-        """Return the request as JSON values."""
         return {"op": self.op, "drafts": [sent.document() for sent in self.drafts]}
+
+
+class RecordCall(_CallWithEvents):
+    """Record these events. Answered by ``RecordReply`` once they are durable."""
+
+    op = "record"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,15 +87,11 @@ class ResumeCall(_CallWithReason):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CloseCall(_Call):
+class CloseCall(_CallWithEvents):
     """Record the last events, end the recording and seal everything. Answered by ``CloseReply``."""
 
     op = "close"
     drafts: Sequence[SentEvent] = ()
-
-    def document(self) -> dict[str, Any]:
-        """Return the request as JSON values."""
-        return {"op": self.op, "drafts": [sent.document() for sent in self.drafts]}
 
 
 @dataclass(frozen=True, kw_only=True)

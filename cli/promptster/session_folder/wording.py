@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from promptster.paths import home_path
 from promptster.session_folder.folder import SessionState
@@ -47,32 +46,3 @@ def shell_path(path: Path | str) -> str:
     short = home_path(path)
     tail = short.removeprefix("~/")
     return short if shlex.quote(tail) == tail else shlex.quote(str(path))
-
-
-MACHINE = "machine"
-"""The subject of a prompt that no person wrote."""
-_DONE: Mapping[str, tuple[str, str]] = {
-    "model_request": ("asked the model", ""),
-    "model_response": ("got the model's answer", ""),
-    "tool_call": ("used", "a tool"),
-    "file_edit": ("edited", "a file"),
-    "command": ("ran", "a command"),
-    "subagent_started": ("started a subagent", ""),
-    "subagent_stopped": ("ended a subagent", ""),
-    "permission": ("asked for your permission", ""),
-    "compaction": ("shortened its conversation", ""),
-}
-"""By kind of event: what the agent did, and to what, if the event does not name it."""
-
-
-def last_thing(last: Mapping[str, Any]) -> str:
-    """Return who did what last, such as ``claude edited errors.py``; ``last`` must not be empty."""
-    agent, subject = str(last.get("agent") or "") or "an agent", str(last.get("subject") or "")
-    kind = last.get("kind")
-    if kind == "prompt":
-        return f"{agent} continued on its own" if subject == MACHINE else f"you asked {agent}"
-    if kind == "model_response" and subject:
-        return f"{agent} got {'an error from the model' if subject == 'error' else 'part of an answer'}"
-    did, something = _DONE.get(str(kind), ("did something", ""))
-    what = subject or something
-    return f"{agent} {did} {what}" if what else f"{agent} {did}"

@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptster.durable import make_private_folder
+from promptster.durable import make_missing_folders
 from promptster.protocol.agents import CATALOGUE, NOT_RECORDED, PROGRAMS
 from promptster.system.agent_waiter import write_entry
 from promptster.system.processes import lineage, started
@@ -64,7 +64,7 @@ def agent_around(pid: int, state: Path, environ: Mapping[str, str] | None = None
         own = environ if place == 0 and environ is not None else process.environ
         if _state_folder(own or {}) != _real(state):
             continue
-        agent = _marked(own or {}) or next(iter(sorted(process.names & _NAMES)), None)
+        agent = _named_by_variables(own or {}) or next(iter(sorted(process.names & _NAMES)), None)
         if agent is not None:
             return agent
     return None
@@ -74,7 +74,7 @@ def register(state: Path, pid: int, agent: str) -> str:
     """Add a process to the list of agents; returns the path of its entry, which is written if the disk allows."""
     folder = state / "agents"
     with suppress(OSError):
-        make_private_folder(folder)
+        make_missing_folders(folder)
         for path in folder.iterdir():
             if path.name.isdigit() and started(int(path.name)) != _entry(path)[0]:
                 path.unlink()
@@ -100,7 +100,7 @@ def _entry(path: Path) -> tuple[str, str]:
     return began, agent
 
 
-def _marked(environ: Mapping[str, str]) -> str | None:
+def _named_by_variables(environ: Mapping[str, str]) -> str | None:
     for name, agent in MARKS.items():
         value = environ.get(name, "")
         if value and value != "0":

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from promptster.durable import make_private_folder, sync_folder, write_private
+from promptster.durable import make_missing_folders, sync_folder, write_private
 from promptster.protocol.errors import LogError
 from promptster.protocol.log_consistency import View
 from promptster.protocol.signing import kid
@@ -47,7 +47,7 @@ _MOST_ORIGINS = 256
 @contextmanager
 def _alone(folder: Path) -> Generator[None]:
     """Lock a folder against other commands of ours; it is created if needed."""
-    make_private_folder(folder)
+    make_missing_folders(folder)
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -225,7 +225,7 @@ class Redemption:
 
     def _mark(self, connection: Connection, facts: InviteFacts, request: Request, values: dict[str, object]) -> None:
         unused = (Invite.id == facts.id) & Invite.used_ms.is_(None)
-        marked = connection.execute(
+        updated = connection.execute(
             update(Invite)
             .where(unused)
             .values(
@@ -235,7 +235,7 @@ class Redemption:
                 session=values["id"],
             )
         )
-        if marked.rowcount != 1:
+        if updated.rowcount != 1:
             raise _LostRaceError("this invite was already used")
         never_shown = (Invite.id == facts.id) & Invite.opened_ms.is_(None)
         connection.execute(update(Invite).where(never_shown).values(opened_ms=values["started_ms"]))

@@ -35,7 +35,7 @@ def reapply_endings(store: Store, clock: Clock) -> None:
     store.endings.adopt(store.tombstones.old_erased_sessions(), at_ms=now)
     store.endings.add(store.database.read_now(lambda connection: list(_unwritten(connection, store, now))))
     tokens, invites = store.endings.all(EndingKind.TOKEN), store.endings.all(EndingKind.INVITE)
-    if store.database.read_now(lambda connection: _is_behind(connection, tokens, invites)):
+    if store.database.read_now(lambda connection: _lacks_any(connection, tokens, invites)):
         store.database.write_now(lambda connection: _end(connection, tokens, invites), priority=WritePriority.ENDING)
     _bury_again(store)
 
@@ -58,7 +58,7 @@ def _unwritten(connection: Connection, store: Store, now_ms: int) -> Iterator[En
             yield Ending.of_erased_session(found, now_ms)
 
 
-def _is_behind(connection: Connection, tokens: Sequence[EndingLine], invites: Sequence[EndingLine]) -> bool:
+def _lacks_any(connection: Connection, tokens: Sequence[EndingLine], invites: Sequence[EndingLine]) -> bool:
     """Whether anything that ended is still valid in the database."""
     valid = set(connection.execute(select(Token.id).where(Token.revoked_ms.is_(None))).scalars())
     unused = set(connection.execute(select(Invite.id).where(Invite.used_ms.is_(None))).scalars())

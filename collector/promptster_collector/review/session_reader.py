@@ -208,7 +208,7 @@ class SessionReader:
     def _rows(self, organisation: str, session: str, *, after: int = -1) -> Generator[AnyRow]:
         """Batches with events after ``after``, a few in memory at a time."""
         while rows := self._store.database.read_now(
-            partial(_batches_behind, organisation=organisation, session=session, after=after, limit=self._group)
+            partial(_batches_after, organisation=organisation, session=session, after=after, limit=self._group)
         ):
             yield from rows
             after = rows[-1].first + rows[-1].count - 1
@@ -257,8 +257,6 @@ def _batches(organisation: str, session: str, *, with_bodies: bool) -> Select[*t
     return select(*columns, *body).where(mine).order_by(Batch.n)
 
 
-def _batches_behind(
-    connection: Connection, organisation: str, session: str, after: int, limit: int
-) -> Sequence[AnyRow]:
-    behind = _batches(organisation, session, with_bodies=True).where(Batch.first + Batch.count > after + 1)
-    return connection.execute(behind.limit(limit)).all()
+def _batches_after(connection: Connection, organisation: str, session: str, after: int, limit: int) -> Sequence[AnyRow]:
+    following = _batches(organisation, session, with_bodies=True).where(Batch.first + Batch.count > after + 1)
+    return connection.execute(following.limit(limit)).all()

@@ -176,8 +176,8 @@ class Endings:
             raise OSError("it was cut")
         elif self._copied == self._head.count:
             return
-        behind = fresh if self._copied + len(fresh) == self._head.count else read_lines(self._path)[0][self._copied :]
-        self._copied_size = append_lines(copy, behind, size=self._copied_size)
+        missing = fresh if self._copied + len(fresh) == self._head.count else read_lines(self._path)[0][self._copied :]
+        self._copied_size = append_lines(copy, missing, size=self._copied_size)
         self._copied = self._head.count
 
     async def look_after_copy(self) -> None:

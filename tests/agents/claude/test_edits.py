@@ -151,7 +151,7 @@ def test_the_patch_knows_how_the_file_ends(before: str, old: str, new: str, line
     assert edit == ("modify", before, after, "\n".join([f"{HEAD}@@ -1,1 +1,1 @@", *lines, ""]))
 
 
-def test_tabs_behind_what_javascript_takes_for_a_lines_end_are_spaces_in_a_patch_too() -> None:
+def test_tabs_after_what_javascript_takes_for_a_lines_end_are_spaces_in_a_patch_too() -> None:
     """A separator of Unicode or a lone carriage return does not keep the text after from being reported."""
     before = "\u2028\tb\n\u2029\tb\nx\r\t\ty\td\n"
     hunk = {"oldStart": 1, "oldLines": 3, "newStart": 1, "newLines": 2}
@@ -161,7 +161,7 @@ def test_tabs_behind_what_javascript_takes_for_a_lines_end_are_spaces_in_a_patch
     assert edit[:3] == ("modify", before, "\u2028\tb\n\u2029\tcx\r\t\ty\td\n")
 
 
-def test_a_file_of_nothing_but_a_byte_order_mark_is_filled_behind_it() -> None:
+def test_a_file_of_nothing_but_a_byte_order_mark_is_filled_after_it() -> None:
     """The patch has two spaces for each tab; the text after has the tabs."""
     hunk = {"oldStart": 1, "oldLines": 1, "newStart": 1, "newLines": 1}
     lines = ["-\ufeff", "\\ No newline at end of file", "+\ufeffa", "+  b"]

@@ -205,7 +205,7 @@ def test_only_the_last_settings_count() -> None:
     assert take_settings(("--settings", "a", "x", "--settings=b")) == (("x",), "b")
 
 
-def test_behind_the_separator_nothing_is_ours(tmp_path: Path) -> None:
+def test_after_the_separator_nothing_is_ours(tmp_path: Path) -> None:
     """Arguments after ``--`` reach the agent unchanged."""
     launch = ClaudeLaunch().prepare(request_for(tmp_path, "-p", "--", "--settings", "x", "--cloud"))
     assert launch.arguments[2:] == ("-p", "--", "--settings", "x", "--cloud")

@@ -143,7 +143,7 @@ def test_an_edit(bench: CaptureBench) -> None:
     assert "+d" in patch
 
 
-def test_an_edit_behind_a_failed_one_keeps_its_own_call(bench: CaptureBench) -> None:
+def test_an_edit_after_a_failed_one_keeps_its_own_call(bench: CaptureBench) -> None:
     """The next edit of a file does not count as the result of an earlier call without effect."""
     tool = {"tool_name": "Write", "tool_input": {"file_path": "/workspace/x.py", "content": "…"}}
     hook(bench, "preToolUse", **tool, tool_use_id="t-1")
@@ -305,7 +305,7 @@ def test_what_the_real_runtime_sent(bench: CaptureBench) -> None:
 
 @pytest.mark.parametrize("place", range(1, 35))
 def test_a_restart_anywhere_doubles_nothing(place: int) -> None:
-    """An engine that learned from the journal knows which call each event belongs to.
+    """An engine that was restored from the journal knows which call each event belongs to.
 
     Only a command whose output was reported, but not its end, may be missing: it was not recorded.
     """

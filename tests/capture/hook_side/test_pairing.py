@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from promptster.capture.hook_side import pairing as twins_module
 from promptster.capture.hook_side.pairing import KEPT, HookPairing
 
 PLACE, OTHER_PLACE = ("cursor", "c-1", ""), ("cursor", "c-2", "")
@@ -50,7 +49,7 @@ def test_ends_of_unknown_calls_change_nothing() -> None:
 def test_only_so_many_wait() -> None:
     """The oldest are forgotten, so the memory is bounded."""
     pairing = HookPairing()
-    limit = twins_module.KEPT
+    limit = KEPT
     for number in range(limit + 1):
         pairing.begin(PLACE, ("shell", str(number)), f"t-{number}")
     assert pairing.take(PLACE, ("shell", "0")) == ""

@@ -144,7 +144,7 @@ def test_without_the_closing_mark(outcome: Any) -> None:
     assert values(bench.kinds("tool_call"), "tool_use_id") == [("t1",)]
 
 
-def test_a_message_behind_a_cut_one() -> None:
+def test_a_message_after_a_cut_one() -> None:
     """The second message is the answer; the first one's content is kept next to it, but not among its words."""
     bench = CaptureBench()
     first = [

@@ -117,7 +117,7 @@ def test_calls_in_every_manner(calls: list[tuple[str, dict[str, Any]]], manner: 
     assert got.calls == [ToolUse(id=name, name=call[0], input=call[1]) for name, call in zip(ids, calls, strict=True)]
 
 
-def test_an_id_behind_its_call() -> None:
+def test_an_id_after_its_call() -> None:
     """An entry without a name, or an empty one, is not a call, whether or not an index says so."""
     entries: list[dict[str, Any]] = [
         {"function": {"name": "read", "arguments": '{"pa'}},

@@ -195,7 +195,7 @@ def test_an_invite_to_an_older_assessment_is_offered_to_every_program(site: Site
     assert (entry["policy_version"], entry["agents"], entry["contact"]) == (1, None, None)
 
 
-def test_an_invite_that_was_opened_before_an_upgrade_is_redeemed_behind_it(template: Template, data: Path) -> None:
+def test_an_invite_that_was_opened_before_an_upgrade_is_redeemed_after_it(template: Template, data: Path) -> None:
     """What was shown is what is certified; the session's bundle has the form that older readers know."""
     with running_site(data, template.token) as site:
         candidate = candidate_of(site, older=True)

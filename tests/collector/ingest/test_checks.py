@@ -163,15 +163,15 @@ def test_nobody_but_the_recorder_closes(site: Site, src: str) -> None:
 
 def test_nothing_may_follow_the_closing_event(site: Site) -> None:
     """A closing event that is followed by another event, in its batch or a later one, does not close."""
-    inside, behind = started(site.client, site.token), started(site.client, site.token, email="b@example.com")
+    inside, after = started(site.client, site.token), started(site.client, site.token, email="b@example.com")
     inside.batch([inside.event("closed", src="recorder", totals={}, batches=0), inside.event("note", text="and")])
-    behind.close()
-    behind.say("and")
+    after.close()
+    after.say("and")
     inside.put(site.client, 0)
-    behind.put(site.client, 0)
-    behind.put(site.client, 1)
+    after.put(site.client, 0)
+    after.put(site.client, 1)
     site.drain()
-    for candidate in (inside, behind):
+    for candidate in (inside, after):
         assert head(site, candidate)["state"] == "open"
         assert checks_of(site, candidate)[0].code == "closed_not_last"
 

@@ -109,16 +109,16 @@ class HookQueue:
         for report, at in ran.values():
             self._write(report, at)
 
-    def learn_key(self, identity: Identity, key: tuple[str, ...], wall_ms: int) -> None:
+    def restore_key(self, identity: Identity, key: tuple[str, ...], wall_ms: int) -> None:
         """Restore from the journal that a report with this key was recorded."""
         self._remember((*_place(identity), *key), wall_ms)
 
-    def learn_call(self, identity: Identity, call: ToolUse) -> None:
+    def restore_call(self, identity: Identity, call: ToolUse) -> None:
         """Restore from the journal that a hook reported a call."""
         if pairing_key := self._agents.hooks(identity.agent).pairing_key(call):
             self._pairing.begin(_place(identity), pairing_key, call.id)
 
-    def learn_end(self, identity: Identity, tool_use_id: str) -> None:
+    def restore_end(self, identity: Identity, tool_use_id: str) -> None:
         """Restore from the journal that a hook reported what a call did."""
         self._pairing.end(_place(identity), tool_use_id)
 

@@ -49,13 +49,13 @@ class Subagents:
         if len(self._expected) > _EXPECTED_KEPT:
             self._expected.popitem(last=False)
 
-    def learn_begun(self, identity: Identity, tool_use_id: str) -> None:
+    def restore_start(self, identity: Identity, tool_use_id: str) -> None:
         """Restore from the journal that a subagent has begun, started by this call."""
         self._begun.add(identity)
         for expected in (expected for same in self._expected.values() for expected in same):
             expected.begun = expected.begun or expected.tool_use_id == tool_use_id
 
-    def learn_ended(self, identity: Identity, text: str) -> None:
+    def restore_end(self, identity: Identity, text: str) -> None:
         """Restore from the journal that a subagent has ended with this text."""
         self._ended.add((identity, text))
 

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from promptster.protocol.events import Source
-from promptster.replay.formatting import one_line
+from promptster.replay.formatting import excerpt
 from promptster.replay.invisible_characters import for_script
 from promptster.replay.page import rows, summary
 from promptster.replay.page.markup import Html, element
@@ -51,7 +51,7 @@ def document(replay: Replay) -> Iterator[str]:
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
         element("meta", name="referrer", content="no-referrer"),
-        element("title", f"{one_line(replay.facts.title) or 'Session'}, a replay"),
+        element("title", f"{excerpt(replay.facts.title) or 'Session'}, a replay"),
         element("style", Html(style)),
     )
     yield "\n<body>\n"
@@ -83,7 +83,7 @@ def _data(timeline: Timeline, found: Sequence[rows.Row]) -> Iterator[str]:
         "start": timeline.started_ms or 0,
         "span": max((timeline.ended_ms or 0) - (timeline.started_ms or 0), 1),
         "per": rows.ROWS_PER_ISLAND,
-        "unseen": for_script(),
+        "invisible": for_script(),
         "rows": [
             [row.mask, row.lane, row.role, row.data["t"], list(row.seqs), row.data["k"] == "prompt"] for row in found
         ],

@@ -17,7 +17,7 @@ class Html(str):
 
 
 def visible(text: str) -> str:
-    """Text with its unseen characters written as codes."""
+    """Text with its invisible characters written as codes."""
     return replace_invisible(text.replace("\r\n", "\n"), lambda code: f"\\u{{{code:x}}}")
 
 

@@ -8,7 +8,7 @@ from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import Kind
 from promptster.protocol.gaps import is_outage
 from promptster.replay.differences import count_changes
-from promptster.replay.formatting import counted, one_line
+from promptster.replay.formatting import counted, excerpt
 from promptster.replay.model import EntryRole, GapKind
 from promptster.replay.page.instants import instant
 from promptster.replay.page.markup import Html, element, join
@@ -42,15 +42,15 @@ def heading(replay: Replay) -> Html:
     """Title and facts of the session."""
     facts_ = replay.facts
     timeline = replay.timeline
-    line: list[str] = [one_line(text) for text in (facts_.organisation, facts_.candidate) if text]
+    line: list[str] = [excerpt(text) for text in (facts_.organisation, facts_.candidate) if text]
     if timeline.started_ms is not None and timeline.ended_ms is not None:
         line += [instant(timeline.started_ms, zoned=True), duration(max(timeline.ended_ms - timeline.started_ms, 0))]
     return element(
         "header",
         element("p", "Promptster replay", class_="brand"),
-        element("h1", one_line(facts_.title) or "Session"),
+        element("h1", excerpt(facts_.title) or "Session"),
         element("p", *_dotted(line), class_="facts"),
-        element("p", "Session ", element("code", one_line(facts_.session)), class_="facts small")
+        element("p", "Session ", element("code", excerpt(facts_.session)), class_="facts small")
         if facts_.session
         else Html(),
         class_="top",
@@ -77,7 +77,7 @@ def verdict(replay: Replay) -> Html:
     ]
     found = [*findings(replay.verification), *doubts(replay.verification)]
     listed = [
-        element("li", one_line(finding.text), " ", element("code", finding.code)) for finding in found[:_MOST_LISTED]
+        element("li", excerpt(finding.text), " ", element("code", finding.code)) for finding in found[:_MOST_LISTED]
     ]
     if replay.verification is None:
         said = "When it was made, nothing was checked: it shows the recording itself, not a signed bundle."
@@ -283,5 +283,5 @@ def _file(file: SubmittedFile) -> Html:
     why = f", {file.reason}" if file.reason and file.reason != file.status else ""
     reason = "" if file.shown else f", hash only{why}"
     return element(
-        "li", element("code", one_line(file.path)), " ", element("small", one_line(f"{file.status}{change}{reason}"))
+        "li", element("code", excerpt(file.path)), " ", element("small", excerpt(f"{file.status}{change}{reason}"))
     )

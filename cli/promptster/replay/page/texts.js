@@ -5,7 +5,7 @@ const shownText = (() => {
   /** @type {Index} */
   const index = JSON.parse(document.getElementById("index")?.textContent ?? "");
   /* The one rule of replay/invisible_characters.py, for texts that are shown by this script. */
-  const UNSEEN = new RegExp(index.unseen, "gu");
+  const INVISIBLE = new RegExp(index.invisible, "gu");
   /** @type {State} */
   const state = { all: false, groups: 0, lane: -1, words: "", open: false };
 
@@ -23,13 +23,13 @@ const shownText = (() => {
   };
 
   /**
-   * Text with its unseen characters shown by code and the searched words marked.
+   * Text with its invisible characters shown by code and the searched words marked.
    * @type {(node: Element, text: string) => void}
    */
   const put = (node, text) => {
     let from = 0;
     const plain = text.includes("\r\n") ? text.replaceAll("\r\n", "\n") : text;
-    for (const match of plain.matchAll(UNSEEN)) {
+    for (const match of plain.matchAll(INVISIBLE)) {
       putMarked(node, plain.slice(from, match.index));
       const code = document.createElement("span");
       code.className = "ctl";

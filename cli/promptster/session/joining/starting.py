@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptster.config import is_loopback
-from promptster.durable import make_private_folder
+from promptster.durable import make_missing_folders
 from promptster.errors import ConfigurationError, SessionError, UsageError
 from promptster.private import require_our_folder
 from promptster.protocol.events import Source
@@ -107,7 +107,7 @@ def exclusive_start(paths: Paths) -> Generator[None]:
     Raises:
         SessionError: another one is running.
     """
-    make_private_folder(paths.state)
+    make_missing_folders(paths.state)
     require_our_folder(paths.state)
     handle = os.open(paths.state / "start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptster.client import CollectorClient, CollectorRefusedError
 from promptster.clock import SystemClock
-from promptster.durable import make_private_folder, sync
+from promptster.durable import make_missing_folders, sync
 from promptster.errors import CollectorError, PromptsterError, SessionError
 from promptster.paths import slug
 from promptster.protocol.privacy import Tombstone, Withdrawal
@@ -162,7 +162,7 @@ def save_certificate(paths: Paths, facts: SessionFacts, envelope: Envelope) -> P
     Raises:
         OSError: it cannot be written; the session's folder contains the same bytes.
     """
-    make_private_folder(paths.data)
+    make_missing_folders(paths.data)
     title = slug(facts.title) or "assessment"
     name = f"withdrawn-{file_day(SystemClock().wall_ms())}-{title}"
     for number in count(1):

@@ -13,7 +13,7 @@ import zlib
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from promptster.durable import make_private_folder, sync, sync_folder, write_private
+from promptster.durable import make_missing_folders, sync, sync_folder, write_private
 from promptster.errors import WorkspaceError, reason_of
 from promptster.system.git import git
 
@@ -42,7 +42,7 @@ class ObjectStore:
         """Create the repository with this object format unless it exists; returns whether it is new."""
         if (self.folder / "HEAD").is_file():
             return False
-        make_private_folder(self.folder)
+        make_missing_folders(self.folder)
         arguments = ["init", "--quiet", "--bare", "--template=", f"--object-format={form}", "."]
         git(arguments, cwd=self.folder, private=True)
         return True
@@ -174,7 +174,7 @@ class _Pack:
     """One pack that is being written, and its index."""
 
     def __init__(self, folder: Path, form: str) -> None:
-        make_private_folder(folder)
+        make_missing_folders(folder)
         self._folder, self._form = folder, form
         self._place = folder / f".new-{os.getpid()}.pack"
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
