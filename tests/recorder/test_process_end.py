@@ -106,4 +106,4 @@ def test_a_collector_that_went_on_to_a_new_key_is_believed_across_starts(
     assert running.control.status().received >= received
     running.control.flush()
     assert len(memory_collector.stored) > stored
-    assert running.control.status().collector["last_error"] is None
+    assert running.control.status().collector.last_error is None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.session.leaving.withdrawing import tidy
     from promptster.session.resuming import prepare_editors
     from promptster.session.workspace.preparing import prepare
+    from promptster.session_folder.choices import Choices
     from promptster.session_folder.collector_keys import KEYS
     from promptster.session_folder.wording import one_line, shell_path
     from promptster.times import soon, until, utc
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from promptster.protocol.policy import Policy
     from promptster.session.joining.offer import Offer
     from promptster.session.workspace.preparing import Preparation
+    from promptster.session_folder.choices import PathCheck
 
 _STORES: dict[str, StoreKind] = {"keyring": "keyring", "file": "file"}
 _OFTEN = frozenset(agent.program for agent in CATALOGUE if agent.upstreams)
@@ -162,22 +164,20 @@ def _agree_and_open(
     except KeyboardInterrupt:
         raise interrupted(offer) from None
     decided_ms = clock.wall_ms()
-    choices: dict[str, bool | int | str] = {}
-    if hooks_only:
-        choices["hooks_only"] = ",".join(hooks_only)
-    if options.ide:
-        choices["ide"] = ",".join(options.ide)
-    if plan.unusual:
-        choices["accept_provider"] = ",".join(address.name for address in plan.unusual)
+    choices = Choices(
+        ide=options.ide,
+        hooks_only=tuple(hooks_only),
+        accept_provider=tuple(address.name for address in plan.unusual),
+    )
     with starting.exclusive_start(config.paths):
         made = prepare(plan.workspace)
         try:
             _check_editors(plan, options)  # the clone may contain a file that cannot be changed
-            checks = starting.checks_document(starting.check_paths(plan.upstreams, config.network))
+            checks = starting.check_paths(plan.upstreams, config.network)
             _tell_checks(checks, out)
             session = attempts.new_session_id()
             store = choose_store(options.store, config.paths.sessions / session / "secrets.json", _wrapped(out))
-            kept = {**choices, "path_check": checks}
+            kept = replace(choices, path_check=checks)
             facts = starting.facts_for(session, offer, plan, created_ms=decided_ms, secrets=store.kind, choices=kept)
             agreement = attempts.Agreement(offer=offer, choices=choices, shown_ms=shown_ms, decided_ms=decided_ms)
             return attempts.open_attempt(agreement, facts, store, config), made
@@ -233,7 +233,7 @@ def _go_on(begun: attempts.Attempt, code: InviteCode, made: Preparation | None, 
     _pin(facts.collector_url, folder.read_document(KEYS), code, config, out)
     tidy(config.paths, SystemClock().wall_ms())
     ide_files = _prepare_editors(started, out)
-    checks = facts.choices.get("path_check", {})
+    checks = facts.choices.checks()
     out.result(
         {
             "session": facts.session,
@@ -266,7 +266,7 @@ def _prepare_editors(started: starting.Started, out: Output) -> list[str]:
 
 def _warn_of_tracked(started: starting.Started, out: Output) -> None:
     """Warn about files that git already tracks, because they cannot be kept out of commits."""
-    if not started.current.facts.choices.get("ide"):
+    if not started.current.facts.choices.ide:
         return
     from promptster.session.launch.editor_files import tracked_files  # noqa: PLC0415 - needed for start --ide only
 
@@ -320,12 +320,12 @@ def _consent(offer: Offer, plan: starting.StartPlan, options: Options, out: Outp
         raise declined(offer)
 
 
-def _tell_checks(checks: Mapping[str, Mapping[str, Any]], out: Output) -> None:
+def _tell_checks(checks: Mapping[str, PathCheck], out: Output) -> None:
     """Print which providers cannot be reached, grouped by reason."""
     found: dict[str, list[str]] = {}
     for name, check in checks.items():
-        if not check["ok"]:
-            reason = str(check["reason"]).removeprefix(f"{name} could not be reached: ")
+        if not check.ok:
+            reason = check.reason.removeprefix(f"{name} could not be reached: ")
             found.setdefault(reason, []).append(name)
     for reason, names in found.items():
         it = "it" if len(names) == 1 else "one of them"

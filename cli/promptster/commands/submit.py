@@ -140,8 +140,8 @@ def _tell_summary(
     if not prepared.repository:
         out.note(f"warning: {home_path(current.workspace)} is no longer a git repository")
         out.note("Its files are compared with those that Promptster kept at the start.")
-    if status.last and now - status.last["ms"] < _JUST_NOW_MS:
-        agent = one_line(str(status.last.get("agent") or "")) or "an agent"
+    if status.last and now - status.last.ms < _JUST_NOW_MS:
+        agent = one_line(status.last.agent) or "an agent"
         out.note(f"warning: {agent} was active just now; what it does after this is not recorded")
     out.note()
 
@@ -211,7 +211,7 @@ class _Telling:
     def __call__(self, status: RecorderStatus) -> None:
         if not self._out.json:
             self._out.progress(f"{status.received:,} of {status.events:,} events received")
-        if status.collector.get("reachable") is False and not self._told:
+        if status.collector.reachable is False and not self._told:
             self._told = True
             self._out.progress_end()
             self._out.note(f"Cannot reach {self._url}; trying again.")

@@ -19,6 +19,7 @@ from promptster.errors import SessionError
 from promptster.journal.disk import SystemFiles, write_whole
 from promptster.paths import RUN_NAMED, as_here, socket_folder
 from promptster.private import OWN_FOLDER_HINT, SHARED_FOLDER_HINT, require_our_folder, require_private_folder
+from promptster.session_folder.choices import Choices
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -78,8 +79,8 @@ class SessionFacts:
     """Provider name to base URL, as the proxy forwards."""
     overrides: tuple[str, ...] = ()
     """Names in ``upstreams`` that the candidate's command line set."""
-    choices: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What the candidate chose at the start, such as editors whose files were prepared."""
+    choices: Choices = field(default_factory=Choices)
+    """What the candidate chose at the start."""
     port: int = 0
     """The proxy's port when it last listened; asked for again after a restart."""
     record_until: int = 0
@@ -108,7 +109,7 @@ class SessionFacts:
         """Read what ``to_json`` wrote; keys of a newer version are ignored.
 
         Raises:
-            SessionError: a required key is missing or the state is unknown.
+            SessionError: a required key is missing, or a value is not known.
         """
         known = {entry.name for entry in fields(cls)}
         values = {name: value for name, value in data.items() if name in known}
@@ -116,6 +117,7 @@ class SessionFacts:
             values["workspace"] = as_here(values["workspace"])
             for name in ("overrides", "agents"):
                 values[name] = tuple(values.get(name, ()))
+            values["choices"] = Choices.from_json(values.get("choices", {}))
             values["state"] = SessionState(values.get("state", SessionState.PREPARING))
             return cls(**values)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -123,7 +125,7 @@ class SessionFacts:
 
     def to_json(self) -> dict[str, Any]:
         """Return the facts as plain JSON values."""
-        return asdict(self)
+        return {**asdict(self), "choices": self.choices.to_json()}
 
 
 class SessionFolder:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from promptster.paths import home_path
 from promptster.session_folder.folder import SessionState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from promptster.session_folder.control_messages import LastAction
 
 
 def doing(state: SessionState) -> str:
@@ -65,14 +67,13 @@ _DONE: Mapping[str, tuple[str, str]] = {
 """By kind of event: what the agent did, and to what, if the event does not name it."""
 
 
-def last_thing(last: Mapping[str, Any]) -> str:
-    """Return who did what last, such as ``claude edited errors.py``; ``last`` must not be empty."""
-    agent, subject = str(last.get("agent") or "") or "an agent", str(last.get("subject") or "")
-    kind = last.get("kind")
+def last_thing(last: LastAction) -> str:
+    """Return who did what last, such as ``claude edited errors.py``."""
+    agent, subject, kind = last.agent or "an agent", last.subject, last.kind
     if kind == "prompt":
         return f"{agent} continued by itself" if subject == MACHINE else f"you asked {agent}"
     if kind == "model_response" and subject:
         return f"{agent} got {'an error from the model' if subject == 'error' else 'part of an answer'}"
-    did, something = _DONE.get(str(kind), ("did something", ""))
+    did, something = _DONE.get(kind, ("did something", ""))
     what = subject or something
     return f"{agent} {did} {what}" if what else f"{agent} {did}"

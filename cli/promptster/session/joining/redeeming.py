@@ -31,7 +31,6 @@ from promptster.session_folder.collector_keys import INVITE, KEYS, trusted_keys
 from promptster.session_folder.folder import BRIEF, SessionFacts, SessionFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from promptster.clock import Clock
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from promptster.protocol.invite import InviteCode
     from promptster.secret_store import SecretStore
     from promptster.session.joining.offer import Offer
+    from promptster.session_folder.choices import Choices
 
 POLICY = "policy.json"
 CONSENT = "consent.json"
@@ -74,7 +74,7 @@ class Agreement:
     """What the candidate agreed to, and how."""
 
     offer: Offer
-    choices: Mapping[str, bool | int | str]
+    choices: Choices
     shown_ms: int
     decided_ms: int
 
