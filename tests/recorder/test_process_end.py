@@ -14,7 +14,7 @@ from tests.helpers.running import FAR, alive, kill_and_wait, prepared
 
 from promptster.errors import SessionError
 from promptster.protocol.key_succession import first_key, next_key, write_keyfile
-from promptster.protocol.privacy import Tombstone
+from promptster.protocol.privacy import Tombstone, TombstoneOutcome
 from promptster.protocol.signing import SigningKey
 from promptster.session_folder.folder import SessionState
 from promptster.session_folder.touched_files import TouchedFiles
@@ -32,7 +32,7 @@ def erased(running: Running) -> dict[str, Any]:
     tombstone = Tombstone(
         kid=key.kid,
         session=running.certified.session,
-        outcome="erased",
+        outcome=TombstoneOutcome.ERASED,
         at_ms=1,
         backups_until_ms=1,
         batches=1,

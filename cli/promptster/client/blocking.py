@@ -30,8 +30,8 @@ from promptster.client.calls import (
     too_long,
     unreachable,
 )
-from promptster.client.refusals import CollectorRefusedError
-from promptster.errors import CollectorError, NotSignedInError
+from promptster.client.refusals import CollectorAnswerError, CollectorRefusedError
+from promptster.errors import NotSignedInError
 from promptster.network import Network
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_decode, b64u_encode
@@ -146,7 +146,7 @@ class CollectorClient:
         try:
             return body.decode()
         except UnicodeDecodeError:
-            raise CollectorError("the collector's checkpoint is not text", code="collector_answer") from None
+            raise CollectorAnswerError("the collector's checkpoint is not text") from None
 
     def hand_in_checkpoint(self, note: str) -> None:
         """Send the collector a checkpoint that it signed and no longer seems to know."""
@@ -165,7 +165,7 @@ class CollectorClient:
         try:
             return origin, [b64u_decode(item) for item in listed]
         except (ProtocolError, TypeError, AttributeError):
-            raise CollectorError("the collector's proof is not a list of hashes", code="collector_answer") from None
+            raise CollectorAnswerError("the collector's proof is not a list of hashes") from None
 
     def get_invite(self, invite_id: str, secret: bytes) -> ReceivedInvite:
         """The invite, its policy and the keys that signed it."""

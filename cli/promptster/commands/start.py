@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Code, Collector, Json, read_code
+from promptster.commands.options import Code, Collector, Json, read_code, store_kind
 from promptster.protocol.agents import CATALOGUE, EDITORS, one_of
 
 if TYPE_CHECKING or needed.work:
@@ -22,7 +22,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.paths import Paths, home_path
     from promptster.protocol.confirmation import confirmation_code
     from promptster.protocol.invite import InviteCode
-    from promptster.secret_store import StoreKind, choose_store
+    from promptster.secret_store import choose_store
     from promptster.session.allowed_agents import allowed_names, may_be_used
     from promptster.session.joining import redeeming as attempts
     from promptster.session.joining import starting
@@ -45,11 +45,11 @@ if TYPE_CHECKING:
 
     from promptster.protocol.consent import Certificate
     from promptster.protocol.policy import Policy
+    from promptster.secret_store import StoreKind
     from promptster.session.joining.offer import Offer
     from promptster.session.workspace.preparing import Preparation
     from promptster.session_folder.choices import PathCheck
 
-_STORES: dict[str, StoreKind] = {"keyring": "keyring", "file": "file"}
 _OFTEN = frozenset(agent.program for agent in CATALOGUE if agent.upstreams)
 """Agents that are named after a start; the others need an explanation."""
 
@@ -118,7 +118,7 @@ def command(
     options = Options(
         workspace=workspace or Path.cwd(),
         accept_policy=accept_policy,
-        store=_store(secrets),
+        store=store_kind(secrets),
         overrides=_overrides(upstream or []),
         ide=_ides(ide or []),
         hooks_only=hooks_only,
@@ -364,12 +364,6 @@ def agents_line(programs: Sequence[str]) -> str:
         if name in _OFTEN and len(longer + end) <= USUAL_WIDTH:
             line = longer
     return line + end
-
-
-def _store(text: str | None) -> StoreKind | None:
-    if text is not None and text not in _STORES:
-        raise UsageError(f"--secrets takes keyring or file, not {text!r}")
-    return _STORES[text] if text is not None else None
 
 
 def _ides(words: list[str]) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.session.current import Current, finished_bundle
     from promptster.session.joining.redeeming import POLICY
     from promptster.session.leaving import submitting
+    from promptster.session.workspace.snapshot import ChangeStatus
     from promptster.session_folder.folder import SessionState
     from promptster.session_folder.touched_files import describe
     from promptster.session_folder.wording import one_line
@@ -114,7 +115,7 @@ def _deliver(current: Current, out: Output, *, yes: bool) -> int | None:
             code="not_submitted",
         )
         submitting.close(current, prepared)
-        files = sum(change.status != "ignored" for change in prepared.changes)
+        files = sum(change.status is not ChangeStatus.IGNORED for change in prepared.changes)
     submitting.wait(current, _Telling(current.facts.collector_url, out))
     out.progress_end()
     return files

@@ -18,7 +18,7 @@ from promptster.protocol.key_succession import KeySuccession, parse_keyfile
 from promptster.protocol.log_consistency import Shown, View
 from promptster.protocol.policy import Policy, policy_sha256
 from promptster.protocol.privacy import RedactionRecord, Tombstone
-from promptster.protocol.receipt import LAPSED, Check, Close, Receipt
+from promptster.protocol.receipt import Check, Close, CloseOutcome, Receipt
 from promptster.protocol.signing import Envelope, open_envelope, verify
 from promptster.protocol.transparency_log import Checkpoint, LogProof, log_leaf
 from promptster.protocol.verdict import LogFacts, Report, Span, in_words, joined, spans
@@ -243,7 +243,7 @@ def read_end(report: Report, evidence: Evidence, parts: BundleParts, chain: Chai
 
 
 def _check_close(report: Report, close: Close, chain: Chain, genesis: bytes) -> None:
-    if close.outcome == LAPSED:
+    if close.outcome == CloseOutcome.LAPSED:
         report.incomplete("lapsed", "the session was never closed by the candidate")
     batches = max(chain.links, default=-1) + 1
     if batches < close.n:
@@ -254,7 +254,11 @@ def _check_close(report: Report, close: Close, chain: Chain, genesis: bytes) -> 
     events = 0 if last is None else last.header.first + last.header.count
     if (batches, head, events) != (close.n, close.head, close.events):
         report.altered("close_mismatch", "the session that was closed is not the one here")
-    elif close.outcome != LAPSED and events - 1 in chain.proven and not _ends(chain.proven[events - 1].event):
+    elif (
+        close.outcome != CloseOutcome.LAPSED
+        and events - 1 in chain.proven
+        and not _ends(chain.proven[events - 1].event)
+    ):
         report.incomplete("close_missing", "the session was submitted, but its last event does not say so")
 
 

@@ -16,7 +16,7 @@ from promptster.protocol.events.kinds import CaptureHeartbeat, Kind
 from promptster.protocol.events.sources import Source, ends_session, is_own
 from promptster.protocol.evidence import Evidence
 from promptster.protocol.heartbeats import jumps_follow
-from promptster.protocol.receipt import SUBMITTED
+from promptster.protocol.receipt import CloseOutcome
 from promptster.protocol.verdict import BatchFacts, Report, in_words, lasting, spans
 
 SLACK_MS: Final = 5 * 60 * 1000
@@ -76,7 +76,7 @@ def read_presence(report: Report, evidence: Evidence, events: Sequence[OpenedEve
     closed = last is not None and ends_session(last.kind, last.src)
     if not closed and (close is None or close.events != len(events)):
         return
-    submitted = closed or (close is not None and close.outcome == SUBMITTED)
+    submitted = closed or (close is not None and close.outcome == CloseOutcome.SUBMITTED)
     here = {event.kind for event in events if is_own(event.kind, event.src)}
     due = _MISSING if submitted else (Kind.CONSENT, Kind.OPENED)
     for kind in due:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from promptster.errors import SessionError
 from promptster.journal.disk import SystemFiles, write_whole
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from promptster.paths import Paths
+    from promptster.secret_store import StoreKind
 
 _FILES = SystemFiles()
 
@@ -73,8 +74,8 @@ class SessionFacts:
     workspace: str
     """Absolute path of the candidate's work tree."""
     created_ms: int
-    secrets: str
-    """Where the session's secrets are kept: ``keyring`` or ``file``."""
+    secrets: StoreKind
+    """Where the session's secrets are kept."""
     upstreams: Mapping[str, str]
     """Provider name to base URL, as the proxy forwards."""
     overrides: tuple[str, ...] = ()
@@ -95,11 +96,6 @@ class SessionFacts:
     refused: str = ""
     """The code for why the collector accepts nothing more, such as ``session_full``; empty while delivery continues."""
 
-    @property
-    def secret_store(self) -> Literal["keyring", "file"]:
-        """The kind of store that holds the session's secrets."""
-        return "keyring" if self.secrets == "keyring" else "file"
-
     def time_is_over(self, now_ms: int) -> bool:
         """Whether agents are no longer recorded because the time for that is over."""
         return bool(self.record_until) and now_ms >= self.record_until
@@ -117,6 +113,7 @@ class SessionFacts:
             values["workspace"] = as_here(values["workspace"])
             for name in ("overrides", "agents"):
                 values[name] = tuple(values.get(name, ()))
+            values["secrets"] = "keyring" if values["secrets"] == "keyring" else "file"
             values["choices"] = Choices.from_json(values.get("choices", {}))
             values["state"] = SessionState(values.get("state", SessionState.PREPARING))
             return cls(**values)

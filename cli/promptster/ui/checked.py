@@ -10,7 +10,7 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from promptster.protocol.gaps import PAUSE_LEAD, PAUSED, is_outage
-from promptster.protocol.receipt import LAPSED
+from promptster.protocol.receipt import CloseOutcome
 from promptster.protocol.verdict import UNTIMED, in_words
 from promptster.protocol.verdict_words import VerdictWord
 from promptster.replay.verdict_text import SHORT_CLAIM, findings, log, notes, words
@@ -102,7 +102,7 @@ def _session(verification: Verification) -> str:
     by = f", for {certificate.organisation}" if certificate is not None else ""
     if close is None:
         return f"{title}{by}; nothing shows that it ended"
-    end = "never submitted; ended" if close.outcome == LAPSED else "submitted"
+    end = "never submitted; ended" if close.outcome == CloseOutcome.LAPSED else "submitted"
     return f"{title}{by}; {end} {moment(close.at_ms)}"
 
 

@@ -93,7 +93,7 @@ def find_attempt(code: InviteCode, config: Config) -> Attempt | None:
         return None
     if facts.state.ended or not folder.has_document(REQUEST):
         return None
-    store = open_store(facts.secret_store, folder.secrets_file)
+    store = open_store(facts.secrets, folder.secrets_file)
     return Attempt(folder=folder, secrets=load_secrets(store, facts.session))
 
 
@@ -209,7 +209,7 @@ def discard(folder: SessionFolder, invite_id: str, paths: Paths) -> None:
     """Delete an attempt: its keys first, then its folder."""
     with contextlib.suppress(SessionError):
         facts = folder.facts()
-        open_store(facts.secret_store, folder.secrets_file).delete(facts.session)
+        open_store(facts.secrets, folder.secrets_file).delete(facts.session)
     with contextlib.suppress(FileNotFoundError):
         _pointer(paths, invite_id).unlink()
     shutil.rmtree(folder.path, ignore_errors=True)

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from promptster.paths import Paths
     from promptster.protocol.consent import Certificate
     from promptster.proxy.reachability import Reachability
+    from promptster.secret_store import StoreKind
     from promptster.session.joining.offer import Offer
     from promptster.session.joining.redeeming import Attempt
     from promptster.session_folder.choices import Choices
@@ -225,7 +226,7 @@ def baseline_event(baseline: Snapshot, repository: str | None) -> SentEvent:
 
 
 def facts_for(
-    session: str, offer: Offer, plan: StartPlan, *, created_ms: int, secrets: str, choices: Choices
+    session: str, offer: Offer, plan: StartPlan, *, created_ms: int, secrets: StoreKind, choices: Choices
 ) -> SessionFacts:
     """Return the content of ``session.json`` at the time of consent."""
     return SessionFacts(
