@@ -41,7 +41,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.ui.wrapping import USUAL_WIDTH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from promptster.protocol.consent import Certificate
     from promptster.protocol.policy import Policy
@@ -355,13 +355,16 @@ def _tell_next_step(started: starting.Started, certificate: Certificate, ide_fil
     out.say("  promptster submit         submit your work")
 
 
-def agents_line(programs: Sequence[str]) -> str:
-    """How to start an agent: the first program, others as far as they fit into a line, and a shell for any of them."""
+def agents_line(programs: Sequence[str], *, often: Collection[str] = _OFTEN) -> str:
+    """How to start an agent: the first program, others as far as they fit into a line, and a shell for any of them.
+
+    Of the others only those in ``often`` are named.
+    """
     first, *others = programs
     line, end = f"  {f'promptster run {first}':<25} or: ", "promptster shell"
     for name in others:
         longer = f"{line}promptster run {name}, "
-        if name in _OFTEN and len(longer + end) <= USUAL_WIDTH:
+        if name in often and len(longer + end) <= USUAL_WIDTH:
             line = longer
     return line + end
 

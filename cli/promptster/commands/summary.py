@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from promptster.errors import PromptsterError
 from promptster.protocol.events.kinds import Kind
 from promptster.protocol.gaps import is_outage
+from promptster.protocol.verdict import GapKind
 from promptster.replay.formatting import counted
-from promptster.replay.model import GapKind
 from promptster.session.inspection import read_session
 from promptster.session.workspace.snapshot import ChangeStatus
 from promptster.session_folder.wording import one_line

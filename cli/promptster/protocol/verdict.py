@@ -79,12 +79,30 @@ class Signer:
     """Whether a pinned key is in the succession at or before every key that signed."""
 
 
+class GapKind(enum.StrEnum):
+    """Why a span of the session is not, or not fully, on record; the words that ``promptster verify`` uses too."""
+
+    PAUSED = "paused"
+    CAPTURE_GAP = "capture_gap"
+    RECOVERED = "capture_recovered"
+    HOOK_SILENT = "capture_hook_silent"
+    DEGRADED = "capture_degraded"
+    CONFIG_CHANGED = "capture_config_changed"
+    CLOCK_JUMP = "capture_clock_jump"
+    BYPASS_SUSPECTED = "capture_bypass_suspected"
+    UPSTREAM_OVERRIDDEN = "capture_upstream_overridden"
+    SOURCE_LOSS = "source_loss"
+    SILENCE = "silence"
+    ABSENT = "absent"
+    UNTIMED = "untimed"
+    MISSING = "missing"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Gap:
     """A span in which capture did not see everything, by its own word or by its silence."""
 
-    kind: str
-    """``paused``, a ``capture_*`` kind, ``source_loss`` or ``silence``."""
+    kind: GapKind
     seq: int
     """The event that reports it."""
     from_ms: int

@@ -9,9 +9,9 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from promptster.protocol.gaps import PAUSE_LEAD, PAUSED, is_outage
+from promptster.protocol.gaps import PAUSE_LEAD, is_outage
 from promptster.protocol.receipt import CloseOutcome
-from promptster.protocol.verdict import UNTIMED, in_words
+from promptster.protocol.verdict import UNTIMED, GapKind, in_words
 from promptster.protocol.verdict_words import VerdictWord
 from promptster.replay.verdict_text import SHORT_CLAIM, findings, log, notes, words
 from promptster.times import moment, soon, span
@@ -41,14 +41,13 @@ def checked(verification: Verification, *, completable: str | None = None, keyfi
     """
     told = words(verification)
     grave = findings(verification)
-    match verification.verdict:
-        case "consistent":
-            key = verification.signer.fingerprint[:_DIGITS] if verification.signer else "unknown"
-            headline = f"{told.headline}: this computer does not know the key {key}"
-            yield from _wrapped(f"CONSISTENT, SIGNER UNKNOWN: {headline}")
-            grave = [finding for finding in grave if finding.code != "signer_unknown"]
-        case _:
-            yield from _wrapped(f"{told.word.upper()}: {told.headline}")
+    if verification.verdict is VerdictWord.CONSISTENT:
+        key = verification.signer.fingerprint[:_DIGITS] if verification.signer else "unknown"
+        headline = f"{told.headline}: this computer does not know the key {key}"
+        yield from _wrapped(f"CONSISTENT, SIGNER UNKNOWN: {headline}")
+        grave = [finding for finding in grave if finding.code != "signer_unknown"]
+    else:
+        yield from _wrapped(f"{told.word.upper()}: {told.headline}")
     yield from _listed([*grave, *notes(verification)])
     if verification.verdict is VerdictWord.CONSISTENT:
         yield "Get the keys from someone you trust, then add --trust KEYFILE."
@@ -141,7 +140,7 @@ def _gaps(verification: Verification) -> list[str]:
 
 def _gap(gap: Gap) -> str:
     length = span(gap.to_ms - gap.from_ms) if gap.to_ms is not None and gap.to_ms > gap.from_ms else ""
-    if gap.kind != PAUSED:
+    if gap.kind is not GapKind.PAUSED:
         return f"{gap.text} ({length})" if length else gap.text
     if is_outage(gap.kind, gap.text):
         return f"the recorder was not running{f' for {length}' if length else ''}"
