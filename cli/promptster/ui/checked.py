@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
+from promptster.protocol.finding_codes import FindingCode
 from promptster.protocol.gaps import PAUSE_LEAD, is_outage
 from promptster.protocol.receipt import CloseOutcome
 from promptster.protocol.verdict import UNTIMED, GapKind, in_words
@@ -45,7 +46,7 @@ def checked(verification: Verification, *, completable: str | None = None, keyfi
         key = verification.signer.fingerprint[:_DIGITS] if verification.signer else "unknown"
         headline = f"{told.headline}: this computer does not know the key {key}"
         yield from _wrapped(f"CONSISTENT, SIGNER UNKNOWN: {headline}")
-        grave = [finding for finding in grave if finding.code != "signer_unknown"]
+        grave = [finding for finding in grave if finding.code != FindingCode.SIGNER_UNKNOWN]
     else:
         yield from _wrapped(f"{told.word.upper()}: {told.headline}")
     yield from _listed([*grave, *notes(verification)])
