@@ -223,7 +223,7 @@ def text(limit: int = 200, *, lines: bool = False, null: bool = False) -> Any:
 def choice(words: type[enum.StrEnum]) -> Any:
     """A field that is one of ``words``."""
     form = _same(lambda value: _refuse(value not in list(words), f"is not one of {', '.join(words)}"))
-    return _declare(dataclasses.replace(form, read=lambda value: words(form.read(value))))
+    return _declare(Form(write=form.write, read=lambda value: words(form.read(value))))
 
 
 def _is_integer(value: Any, minimum: int, maximum: int) -> None:
