@@ -24,6 +24,8 @@ from promptster.client import (
     CollectorRefusedError,
     CollectorUnreachableError,
     SignInRejectedError,
+    TokenExpiredError,
+    TokenRevokedError,
 )
 from promptster.errors import CollectorError, ConfigurationError, NotSignedInError
 from promptster.network import Network
@@ -150,22 +152,22 @@ def test_who_may_not_is_told_who_may(server: Answering, client: CollectorClient)
 
 
 @pytest.mark.parametrize(
-    ("code", "words"),
+    ("code", "words", "kind"),
     [
-        ("token_expired", "your sign-in has expired"),
-        ("token_revoked", "your sign-in was revoked"),
-        ("token_invalid", "the collector does not know your sign-in"),
+        ("token_expired", "your sign-in has expired", TokenExpiredError),
+        ("token_revoked", "your sign-in was revoked", TokenRevokedError),
+        ("token_invalid", "the collector does not know your sign-in", SignInRejectedError),
     ],
 )
 def test_a_refused_sign_in_says_why_and_whom_to_ask(
-    server: Answering, client: CollectorClient, code: str, words: str
+    server: Answering, client: CollectorClient, code: str, words: str, kind: type[SignInRejectedError]
 ) -> None:
     """Signing in again with the same token would not help, so the message does not suggest it."""
     server.answer = problem(401, detail="no", code=code)
     with pytest.raises(SignInRejectedError) as caught:
         client.me()
     assert (caught.value.message, caught.value.hint) == (words, "Ask an owner for a new token.")
-    assert (caught.value.exit_code, caught.value.code, caught.value.reason) == (4, "not_signed_in", code)
+    assert (caught.value.exit_code, caught.value.code, type(caught.value)) == (4, "not_signed_in", kind)
 
 
 def _not_ready(after: str | None) -> Answer:

@@ -1,6 +1,6 @@
 """Files that survive a crash or a power failure. All syncing on the candidate's side happens here.
 
-The programs inside agents (``promptster_hooks``) import nothing else, so they sync their spool themselves.
+The programs inside agents (``promptster_hooks``) sync nothing: the agent is waiting for them.
 """
 
 from __future__ import annotations

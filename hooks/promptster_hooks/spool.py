@@ -1,6 +1,6 @@
 """The folder where hook processes leave calls that the recorder could not take, one encrypted file for each call.
 
-Layout of a session's spool folder (0700): ``key`` (32 bytes, 0600, written at the session's start) and ``*.hook``
+Layout of a session's spool folder (0700): ``key`` (32 bytes, 0600, written by the recorder) and ``*.hook``
 files whose names sort by time. A file is written under another name and then renamed, so that a reader never sees
 half a file.
 
@@ -89,44 +89,6 @@ def unseal(key: bytes, data: bytes) -> Spooled:
     )
 
 
-def write_key(folder: str, key: bytes) -> None:
-    """Write the session's spool key into its folder, readable by this user only, unless it already holds that key.
-
-    Anything else in its place is replaced, because half a key, left by a full disk or a power loss, must not stop the
-    session for ever. ``read`` then refuses files that were encrypted under another key.
-
-    Raises:
-        OSError: the file cannot be written, or the folder is not private to this user.
-    """
-    _require_own(folder)
-    path = os.path.join(folder, KEY_NAME)  # noqa: PTH118 - pathlib costs a hook more than its whole work
-    try:
-        if read_key(folder) == key:
-            return
-    except (OSError, SpoolError):
-        pass  # no key yet, or none that can be used
-    new = f"{path}.{os.getpid()}.new"
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - see above
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(new, path)  # noqa: PTH104 - see above
-    except OSError:
-        os.unlink(new)  # noqa: PTH108 - see above
-        raise
-    _sync(folder)
-
-
-def _sync(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def read_key(folder: str) -> bytes:
     """Read the key of a spool folder.
 
@@ -134,7 +96,7 @@ def read_key(folder: str) -> bytes:
         OSError: the folder has no key.
         SpoolError: the key has the wrong length.
     """
-    with open(os.path.join(folder, KEY_NAME), "rb") as file:  # noqa: PTH118, PTH123 - see write_key
+    with open(os.path.join(folder, KEY_NAME), "rb") as file:  # noqa: PTH118, PTH123 - pathlib costs a hook more than all its work
         key = file.read(KEY_BYTES + 1)
     if len(key) != KEY_BYTES:
         raise SpoolError("the spool's key has the wrong length")
@@ -160,10 +122,10 @@ def write(folder: str, key: bytes, agent: str, payload: bytes, times: tuple[int,
     Raises:
         OSError: the folder cannot be written, or is not private to this user.
     """
-    _require_own(folder)
+    require_own(folder)
     nonce = os.urandom(_NONCE)
     data = seal(key, agent, payload, nonce=nonce, wall_ms=times[0], mono_ms=times[1])
-    final = os.path.join(folder, f"{time.time_ns():020d}-{nonce.hex()}{mark}{SUFFIX}")  # noqa: PTH118 - see write_key
+    final = os.path.join(folder, f"{time.time_ns():020d}-{nonce.hex()}{mark}{SUFFIX}")  # noqa: PTH118 - see read_key
     partial = final + ".part"
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
@@ -173,15 +135,19 @@ def write(folder: str, key: bytes, agent: str, payload: bytes, times: tuple[int,
                 view = view[os.write(descriptor, view) :]
         finally:
             os.close(descriptor)
-        os.rename(partial, final)  # noqa: PTH104 - see write_key
+        os.rename(partial, final)  # noqa: PTH104 - see read_key
     except OSError:
-        os.unlink(partial)  # noqa: PTH108 - see write_key
+        os.unlink(partial)  # noqa: PTH108 - see read_key
         raise
     return final
 
 
-def _require_own(folder: str) -> None:
-    """Return if a folder is a real folder of this user that no other user may enter."""
+def require_own(folder: str) -> None:
+    """Return if a folder is a real folder of this user that no other user may enter.
+
+    Raises:
+        OSError: it is not, or it does not exist.
+    """
     facts = os.lstat(folder)
     if stat.S_IFMT(facts.st_mode) != stat.S_IFDIR or facts.st_mode & _OTHERS or facts.st_uid != os.geteuid():
         raise PermissionError(errno.EPERM, "not a folder of this user alone", folder)
@@ -190,7 +156,7 @@ def _require_own(folder: str) -> None:
 def waiting(folder: str) -> list[str]:
     """Return the paths of the spool files, oldest first; empty if there is no folder."""
     try:
-        names = os.listdir(folder)  # noqa: PTH208 - see write_key
+        names = os.listdir(folder)  # noqa: PTH208 - see read_key
     except FileNotFoundError:
         return []
     return [os.path.join(folder, name) for name in sorted(names) if name.endswith(SUFFIX)]  # noqa: PTH118
@@ -198,7 +164,7 @@ def waiting(folder: str) -> list[str]:
 
 def claimed(path: str) -> int | None:
     """Return by how many milliseconds a claimed call counts as later; ``None`` if it is not claimed."""
-    number = os.path.basename(path).removesuffix(SUFFIX).partition(CLAIM)[2]  # noqa: PTH119 - see write_key
+    number = os.path.basename(path).removesuffix(SUFFIX).partition(CLAIM)[2]  # noqa: PTH119 - see read_key
     return int(number) if number.isdecimal() else None
 
 
@@ -209,7 +175,7 @@ def claim(path: str, later_ms: int) -> str:
         OSError: the file could not be renamed and is unchanged.
     """
     new = f"{path.removesuffix(SUFFIX)}{CLAIM}{later_ms}{SUFFIX}"
-    os.rename(path, new)  # noqa: PTH104 - see write_key
+    os.rename(path, new)  # noqa: PTH104 - see read_key
     return new
 
 
@@ -220,7 +186,7 @@ def read(path: str, key: bytes) -> Spooled:
         OSError: the file cannot be read.
         SpoolError: the file is not what was written.
     """
-    with open(path, "rb") as file:  # noqa: PTH123 - see write_key
+    with open(path, "rb") as file:  # noqa: PTH123 - see read_key
         return unseal(key, file.read())
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from tests.helpers.candidate import Candidate, bearer, new_assessment, new_invite, started
 from tests.helpers.site import Site, copy_data, running_site
 
-from promptster.protocol.privacy import WITHDRAWN, Tombstone, Withdrawal
+from promptster.protocol.privacy import Tombstone, TombstoneOutcome, Withdrawal
 from promptster.protocol.signing import Envelope, open_envelope
 from promptster_collector.errors import SetupError
 from promptster_collector.settings import DAY_MS
@@ -222,7 +222,7 @@ def test_a_crash_after_the_tombstone_is_finished_at_the_next_start(site: Site, t
     candidate = ended(site)
     organisation = site.rows(select(Session.organisation))[0].organisation
     found = site.store.database.read_now(
-        lambda c: site.services.erasure.to_be_erased(c, organisation, candidate.session, WITHDRAWN)
+        lambda c: site.services.erasure.to_be_erased(c, organisation, candidate.session, TombstoneOutcome.WITHDRAWN)
     )
     target = tmp_path / "crashed"
     copy_data(site.data, target)
@@ -240,7 +240,7 @@ def test_an_erasure_that_was_cut_off_keeps_its_tombstone(site: Site) -> None:
     candidate = ended(site, seal=False)
     organisation = site.rows(select(Session.organisation))[0].organisation
     found = site.store.database.read_now(
-        lambda c: site.services.erasure.to_be_erased(c, organisation, candidate.session, WITHDRAWN)
+        lambda c: site.services.erasure.to_be_erased(c, organisation, candidate.session, TombstoneOutcome.WITHDRAWN)
     )
     site.store.endings.add_erased(found, at_ms=site.clock.ms)
     site.clock.pass_ms(1000)

@@ -22,7 +22,7 @@ from tests.helpers.candidate import (
 )
 from tests.helpers.site import Site, copy_data, running_site
 
-from promptster.protocol.privacy import Tombstone
+from promptster.protocol.privacy import Tombstone, TombstoneOutcome
 from promptster.protocol.signing import SigningKey
 from promptster.protocol.transparency_log import Checkpoint
 from promptster.protocol.verification import verify_bundle
@@ -124,7 +124,7 @@ def test_a_stranger_s_tombstone_file_is_not_taken(site: Site) -> None:
         Tombstone(
             kid=stranger.kid,
             session=candidate.session,
-            outcome="erased",
+            outcome=TombstoneOutcome.ERASED,
             at_ms=1,
             backups_until_ms=0,
             batches=0,

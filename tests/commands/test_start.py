@@ -507,13 +507,18 @@ def test_a_session_runs_also_where_nothing_can_be_pinned(acme: Hiring) -> None:
         assert invited.person.result("status")["state"] == "recording"
 
 
-def test_the_agents_fit_into_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_agents_fit_into_a_line() -> None:
     """Of many agents those that fit are named, and always the shell, which records any of them."""
     assert start.agents_line(("claude", "codex", "cursor-agent")) == (
         "  promptster run claude     or: promptster run codex, promptster shell"
     )
     names = ("claude", "codex", "another-agent", "gem")
-    monkeypatch.setattr(start, "_OFTEN", frozenset(names))
-    assert start.agents_line(names) == "  promptster run claude     or: promptster run codex, promptster shell"
-    assert start.agents_line(("codex", "gem")) == "  promptster run codex      or: promptster run gem, promptster shell"
-    assert start.agents_line(("claude",)) == "  promptster run claude     or: promptster shell"
+    assert (
+        start.agents_line(names, often=names)
+        == "  promptster run claude     or: promptster run codex, promptster shell"
+    )
+    assert (
+        start.agents_line(("codex", "gem"), often=names)
+        == "  promptster run codex      or: promptster run gem, promptster shell"
+    )
+    assert start.agents_line(("claude",), often=names) == "  promptster run claude     or: promptster shell"

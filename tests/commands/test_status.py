@@ -21,7 +21,7 @@ from promptster.clock import SystemClock
 from promptster.commands import status
 from promptster.session.leaving.submitting import changed_lines
 from promptster.session_folder.control_client import ControlClient
-from promptster.session_folder.control_messages import RecorderStatus
+from promptster.session_folder.control_messages import BatchCounts, CollectorStatus, RecorderStatus
 from promptster.session_folder.folder import SessionFacts, SessionState
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.helpers.hiring import Hiring, Invited
 
 
-AWAY: dict[str, Any] = {"reachable": False}
+AWAY = CollectorStatus(reachable=False, last_error=None, refused=None)
 """What a recorder says of a collector that it cannot reach."""
 
 
@@ -214,7 +214,7 @@ def test_a_receipt_that_is_gone_makes_no_moment_up(acme: Hiring) -> None:
     ("collector", "received", "state", "told"),
     [
         (
-            {"reachable": True, "last_error": "storage_full"},
+            CollectorStatus(reachable=True, last_error="storage_full", refused=None),
             30,
             SessionState.RECORDING,
             [
@@ -222,8 +222,8 @@ def test_a_receipt_that_is_gone_makes_no_moment_up(acme: Hiring) -> None:
                 "1 event is waiting. Keep working. Everything is kept here and sent later.",
             ],
         ),
-        ({"reachable": True, "last_error": "storage_full"}, 31, SessionState.RECORDING, []),
-        ({"reachable": True, "last_error": None}, 0, SessionState.RECORDING, []),
+        (CollectorStatus(reachable=True, last_error="storage_full", refused=None), 31, SessionState.RECORDING, []),
+        (CollectorStatus(reachable=True, last_error=None, refused=None), 0, SessionState.RECORDING, []),
         (
             AWAY,
             0,
@@ -254,7 +254,7 @@ def test_a_receipt_that_is_gone_makes_no_moment_up(acme: Hiring) -> None:
     ],
 )
 def test_what_waits_is_told_in_whole_words(
-    collector: dict[str, Any], received: int, state: SessionState, told: list[str]
+    collector: CollectorStatus, received: int, state: SessionState, told: list[str]
 ) -> None:
     """Each state has its sentence, and after submitting there is no advice to keep working."""
     facts = SessionFacts(
@@ -274,7 +274,7 @@ def test_what_waits_is_told_in_whole_words(
         durable=31,
         received=received,
         checked=0,
-        batches={"sealed": 1, "received": min(received, 1)},
+        batches=BatchCounts(sealed=1, received=min(received, 1)),
         sources={},
         dropped={},
         collector=collector,

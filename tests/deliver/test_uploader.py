@@ -12,11 +12,12 @@ from tests.helpers.recorders import BATCHES, MemoryCollector, RecorderBench, not
 
 from promptster.client import CollectorRefusedError, CollectorUnreachableError
 from promptster.deliver.limits import SealingLimits, UploadTiming
+from promptster.deliver.receipts import SessionEnding
 from promptster.deliver.refused_batches import Refusals
 from promptster.deliver.uploader import Ended, Halt, Pace, Uploader
 from promptster.protocol.key_succession import first_key, next_key, write_keyfile
-from promptster.protocol.privacy import Tombstone
-from promptster.protocol.receipt import LAPSED, Close
+from promptster.protocol.privacy import Tombstone, TombstoneOutcome
+from promptster.protocol.receipt import Close, CloseOutcome
 from promptster.protocol.signing import SigningKey
 
 SEALING_AT_ONCE = SealingLimits(gather_s=0.0)
@@ -94,7 +95,7 @@ class Delivery:
             await task
         task.cancel()
 
-    def ended(self, outcome: str, *, key: SigningKey | None = None) -> dict[str, Any]:
+    def ended(self, outcome: TombstoneOutcome, *, key: SigningKey | None = None) -> dict[str, Any]:
         """A signed tombstone's problem document."""
         key = key or self.certified.collector_key
         tombstone = Tombstone(
@@ -106,7 +107,7 @@ class Delivery:
             batches=0,
             exports=0,
         )
-        return {"code": outcome, "tombstone": key.sign(tombstone).to_json()}
+        return {"code": outcome.value, "tombstone": key.sign(tombstone).to_json()}
 
 
 async def test_everything_is_sent_in_order() -> None:
@@ -255,14 +256,14 @@ async def test_a_batch_that_is_too_large_is_made_smaller() -> None:
     task.cancel()
 
 
-@pytest.mark.parametrize("outcome", ["withdrawn", "erased", "expired"])
-async def test_a_signed_tombstone_ends_the_upload(outcome: str) -> None:
+@pytest.mark.parametrize("outcome", TombstoneOutcome)
+async def test_a_signed_tombstone_ends_the_upload(outcome: TombstoneOutcome) -> None:
     """What the collector signed ends the session; an unsigned answer does not."""
     delivery = Delivery(batches=1)
     delivery.memory_collector.ended = delivery.ended(outcome)
     with pytest.raises(Ended) as ended:
         await delivery.send()
-    assert ended.value.ending == outcome
+    assert ended.value.ending.value == outcome.value
 
 
 async def test_a_lapsed_session_is_told_by_its_close() -> None:
@@ -270,19 +271,25 @@ async def test_a_lapsed_session_is_told_by_its_close() -> None:
     delivery = Delivery(batches=1)
     key = delivery.certified.collector_key
     close = Close(
-        kid=key.kid, session=delivery.certified.session, outcome=LAPSED, n=0, events=0, head=bytes(32), at_ms=NOW_MS
+        kid=key.kid,
+        session=delivery.certified.session,
+        outcome=CloseOutcome.LAPSED,
+        n=0,
+        events=0,
+        head=bytes(32),
+        at_ms=NOW_MS,
     )
     delivery.memory_collector.ended = {"code": "closed", "close": key.sign(close).to_json()}
     with pytest.raises(Ended) as ended:
         await delivery.send()
-    assert ended.value.ending == LAPSED
+    assert ended.value.ending is SessionEnding.LAPSED
 
 
 @pytest.mark.parametrize("signed", [True, False])
 async def test_a_stranger_s_tombstone_ends_nothing(*, signed: bool) -> None:
     """With another key's tombstone, or none, the session continues, and what was refused is sent on request."""
     delivery, stranger = Delivery(batches=1), Delivery(batches=0, seed=8)
-    problem = stranger.ended("withdrawn") if signed else {"code": "withdrawn", "tombstone": None}
+    problem = stranger.ended(TombstoneOutcome.WITHDRAWN) if signed else {"code": "withdrawn", "tombstone": None}
     delivery.memory_collector.faults.append(CollectorRefusedError(status=410, problem=problem))
     await delivery.send()
     assert delivery.halt() is not None
@@ -349,7 +356,7 @@ async def test_a_successor_may_also_sign_the_end() -> None:
     records = [first_key(delivery.certified.collector_key, created_ms=NOW_MS)]
     records.append(next_key(delivery.certified.collector_key, fresh.public_key, created_ms=NOW_MS))
     delivery.memory_collector.keyfile = write_keyfile(records)
-    delivery.memory_collector.ended = delivery.ended("erased", key=fresh)
+    delivery.memory_collector.ended = delivery.ended(TombstoneOutcome.ERASED, key=fresh)
     with pytest.raises(Ended):
         await delivery.send()
 

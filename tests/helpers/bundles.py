@@ -10,7 +10,7 @@ from tests.helpers.certified import Certified
 from promptster.protocol.batch import header_sha256, open_body, parse_batch, seal_batch
 from promptster.protocol.bundle import BundleBatch, parts_from_batches, write_bundle
 from promptster.protocol.events import Draft, RecordedEvent, compose
-from promptster.protocol.receipt import SUBMITTED, Check, Close, Receipt
+from promptster.protocol.receipt import Check, Close, CloseOutcome, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +96,7 @@ class Bundler:
         close = Close(
             kid=certified.collector_key.kid,
             session=certified.session,
-            outcome=SUBMITTED,
+            outcome=CloseOutcome.SUBMITTED,
             n=len(batches),
             events=len(recorded),
             head=receipts[-1].header_sha256,

@@ -21,6 +21,7 @@ from promptster.protocol.providers import USUAL_ADDRESSES
 from promptster.recorder.control_server import ControlServer
 from promptster.recorder.process_log import Log
 from promptster.secret_store import FileStore, SessionSecrets, save_secrets
+from promptster.session_folder.choices import Choices
 from promptster.session_folder.control_calls import ControlCall, LaunchCall, RecordCall, SentEvent
 from promptster.session_folder.control_messages import LaunchTicket, RecordReply, Reply
 from promptster.session_folder.folder import SessionFacts, SessionFolder, SessionState
@@ -89,7 +90,7 @@ def recording_session(
     root: Path,
     *,
     answering: bool = True,
-    choices: Mapping[str, Any] | None = None,
+    choices: Choices | None = None,
     policy: Policy | None = None,
     ticket: LaunchTicket = TICKET,
 ) -> Generator[RecordingSession]:
@@ -107,7 +108,7 @@ def recording_session(
         created_ms=1,
         secrets="file",
         upstreams={"anthropic": "https://api.anthropic.com", "openai": "https://api.openai.com/v1"},
-        choices=dict(choices or {}),
+        choices=choices or Choices(),
         state=SessionState.RECORDING,
     )
     folder = SessionFolder.create(paths, facts)

@@ -31,7 +31,7 @@ def folder() -> Iterator[Path]:
     """A folder with a short path, which unix socket addresses need, with a spool and its key."""
     with tempfile.TemporaryDirectory(prefix="ph-") as name:
         (Path(name) / "spool").mkdir(mode=0o700)
-        spool.write_key(str(Path(name) / "spool"), _KEY)
+        (Path(name) / "spool" / "key").write_bytes(_KEY)
         yield Path(name)
 
 

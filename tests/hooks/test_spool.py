@@ -46,51 +46,13 @@ def test_equal_calls_look_different() -> None:
 def test_the_folder_keeps_order_and_hides_half_files(tmp_path: Path) -> None:
     """Calls are returned oldest first; files still being written and other files are left alone; all are 0600."""
     folder = str(tmp_path)
-    spool.write_key(folder, _KEY)
+    (tmp_path / "key").write_bytes(_KEY)
     for number in range(5):
         spool.keep(folder, "claude", b"%d" % number)
     (tmp_path / "00.hook.part").write_bytes(b"half")
     found = [spool.read(path, spool.read_key(folder)) for path in spool.waiting(folder)]
     assert [item.payload for item in found] == [b"0", b"1", b"2", b"3", b"4"]
     assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*.hook")} == {0o600}
-    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
-
-
-def test_the_key_is_written_once(tmp_path: Path) -> None:
-    """Writing the same key again changes nothing: hooks may be reading the file."""
-    folder = str(tmp_path)
-    spool.write_key(folder, _KEY)
-    file = (tmp_path / "key").stat().st_ino
-    spool.write_key(folder, _KEY)
-    assert (tmp_path / "key").stat().st_ino == file
-    assert [path.name for path in tmp_path.iterdir()] == ["key"]
-
-
-@pytest.mark.parametrize("there", [b"", _KEY[:31], _KEY + b"x", bytes(32)])
-def test_a_key_that_is_not_the_sessions_is_replaced(tmp_path: Path, there: bytes) -> None:
-    """Half a key, as a crash leaves it, is replaced; a link in its place is not followed."""
-    (tmp_path / "elsewhere").write_bytes(there)
-    (tmp_path / "spool").mkdir(mode=0o700)
-    (tmp_path / "spool" / "key").write_bytes(there)
-    spool.write_key(str(tmp_path / "spool"), _KEY)
-    assert spool.read_key(str(tmp_path / "spool")) == _KEY
-    (tmp_path / "spool" / "key").unlink()
-    (tmp_path / "spool" / "key").symlink_to(tmp_path / "elsewhere")
-    spool.write_key(str(tmp_path / "spool"), _KEY)
-    assert (tmp_path / "elsewhere").read_bytes() == there
-    assert (tmp_path / "spool" / "key").stat().st_mode & 0o777 == 0o600
-
-
-def test_a_key_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the disk refuses, there is no key rather than half a key."""
-
-    def refuse(*_: object) -> None:
-        raise OSError(28, "no space left on device")
-
-    monkeypatch.setattr(os, "fsync", refuse)
-    with pytest.raises(OSError, match="no space"):
-        spool.write_key(str(tmp_path), _KEY)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_folder_is_empty_and_a_short_key_is_refused(tmp_path: Path) -> None:
@@ -103,7 +65,7 @@ def test_a_missing_folder_is_empty_and_a_short_key_is_refused(tmp_path: Path) ->
 
 def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the disk refuses, no half file is left."""
-    spool.write_key(str(tmp_path), _KEY)
+    (tmp_path / "key").write_bytes(_KEY)
 
     def refuse(*_: object) -> None:
         raise OSError(28, "no space left on device")

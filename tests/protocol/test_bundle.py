@@ -16,7 +16,7 @@ from promptster.protocol.events import RecordedEvent, Source
 from promptster.protocol.events.fields import Secret
 from promptster.protocol.events.kinds import Redaction
 from promptster.protocol.policy import Policy
-from promptster.protocol.privacy import Tombstone
+from promptster.protocol.privacy import Tombstone, TombstoneOutcome
 
 
 def test_the_bundles_of_the_first_release_stay_as_they_were() -> None:
@@ -44,7 +44,7 @@ def test_every_optional_part_may_be_missing() -> None:
         Tombstone(
             kid=world.collector.kid,
             session=world.session,
-            outcome="erased",
+            outcome=TombstoneOutcome.ERASED,
             at_ms=START,
             backups_until_ms=START,
             batches=0,

@@ -17,6 +17,7 @@ from promptster.protocol.documents import DocumentType
 from promptster.protocol.events.base import OfAgent
 from promptster.protocol.events.kinds import FIELD_TYPES, KINDS, Kind
 from promptster.protocol.events.sources import Source
+from promptster.protocol.finding_codes import FindingCode
 from promptster.protocol.verdict import CLAIM
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "protocol.md").read_text()
@@ -25,11 +26,10 @@ LETTER = {"text": "T", "json": "J", "int": "I", "bool": "B", "bytes": "Y"}
 
 
 def _codes() -> set[str]:
-    calls = r'(?:code=|(?:altered|incomplete|unreadable|note)\(\s*|Effect\.\w+, |(?<!default_)code = )"([a-z_]+)"'
+    calls = r'(?:code=|(?<!default_)code = )"([a-z_]+)"'
     codes = {code for source in SOURCES.values() for code in re.findall(calls, source)}
     points = {f"{what}_{how}" for what in ("public_key", "signature_point") for how in ("not_canonical", "small_order")}
-    signed = {"certificate", "receipt", "check", "close", "redaction", "tombstone"}
-    return codes | points | {f"{what}_{how}" for what in signed for how in ("signature", "malformed")} | {"gap"}
+    return codes | points | set(FindingCode)
 
 
 @pytest.mark.parametrize("code", sorted(_codes()))

@@ -11,7 +11,7 @@ from tests.vectors.world import START, World
 
 from promptster.protocol.bundle import read_bundle, write_bundle
 from promptster.protocol.plausibility import ABSENCES, TIMES
-from promptster.protocol.receipt import LAPSED, Close
+from promptster.protocol.receipt import Close, CloseOutcome
 from promptster.protocol.verification import verify_bundle, verify_parts
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def test_a_session_that_lapsed_handed_nothing_in() -> None:
     """It lacks consent and opening, but no submission; an open session lacks nothing yet."""
     world, data = session([at(0, "proxy prompt"), at(1, "proxy prompt")])
     parts = read_bundle(data)
-    lapsed = verify_parts(_closed_otherwise(parts, world, outcome=LAPSED), trusted=world.trusted)
+    lapsed = verify_parts(_closed_otherwise(parts, world, outcome=CloseOutcome.LAPSED), trusted=world.trusted)
     assert {code for code, _ in lapsed.findings} == {"lapsed", "consent_missing", "opened_missing"}
     going_on = verify_parts(replace(parts, close=None), trusted=world.trusted)
     assert {code for code, _ in going_on.findings} == {"open_ended"}
@@ -80,7 +80,7 @@ def test_a_session_without_one_event_is_told_what_it_lacks() -> None:
     submitted = verify_bundle(data, trusted=world.trusted)
     assert submitted.verdict == "verified"
     assert _notes(submitted).keys() == ABSENCES
-    world, data = nothing_at_all(LAPSED)
+    world, data = nothing_at_all(CloseOutcome.LAPSED)
     lapsed = verify_bundle(data, trusted=world.trusted)
     assert {code for code, _ in lapsed.findings} == {"lapsed", "consent_missing", "opened_missing"}
     going_on = verify_parts(replace(read_bundle(data), close=None), trusted=world.trusted)

@@ -21,8 +21,8 @@ from promptster.protocol.policy import (
     NEWEST_TEXT,
     NOT_YET_RECORDED,
     RECORDED_KINDS,
-    SUBMIT,
     TOPICS,
+    AtLimit,
     Policy,
     make_policy,
     policy_sha256,
@@ -325,7 +325,7 @@ def test_a_kind_that_a_text_knows_no_line_for_is_refused(name: str) -> None:
     "changes",
     [
         {"text_version": NEWEST_TEXT + 1},
-        {"at_limit": SUBMIT},
+        {"at_limit": AtLimit.SUBMIT},
         {"models": ("claude-opus-4-1",)},
         {"reader_scopes": ("sessions:read",)},
         {"reader_systems": ("ats",)},

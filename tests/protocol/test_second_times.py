@@ -17,8 +17,8 @@ from tests.vectors.good_times import MINUTE, at, session
 
 from promptster.protocol.bundle import read_bundle, write_bundle
 from promptster.protocol.encoding import b64u_decode
-from promptster.protocol.heartbeats import SILENCE
 from promptster.protocol.plausibility import ABSENCES, TIMES
+from promptster.protocol.verdict import GapKind
 from promptster.protocol.verification import verify_bundle
 
 FOLDER = Path(__file__).resolve().parents[1] / "vectors"
@@ -36,7 +36,7 @@ def _of_package(data: bytes, trusted: list[str]) -> TimesReading:
     verification = verify_bundle(data, trusted=trusted)
     return TimesReading(
         notes=frozenset({finding.code for finding in verification.findings} & (ABSENCES | TIMES)),
-        silences=tuple((gap.seq, gap.to_seq or 0) for gap in verification.gaps if gap.kind == SILENCE),
+        silences=tuple((gap.seq, gap.to_seq or 0) for gap in verification.gaps if gap.kind is GapKind.SILENCE),
     )
 
 

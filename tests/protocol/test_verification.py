@@ -23,6 +23,7 @@ from promptster.protocol.documents import DocumentType, decode, encode
 from promptster.protocol.events import Draft, PublicEvent, RecordedEvent, Source
 from promptster.protocol.events.fields import BLOCK, MAX_BLOCK, Block, Secret
 from promptster.protocol.events.kinds import Closed, event_of
+from promptster.protocol.finding_codes import FindingCode
 from promptster.protocol.plausibility import ABSENCES
 from promptster.protocol.signing import Envelope, SigningKey, kid
 from promptster.protocol.transparency_log import cosign
@@ -585,8 +586,8 @@ def test_many_findings_of_a_kind_are_counted() -> None:
     """The first ones are listed, the last one counts the rest, and the verdict is the strongest of all."""
     report = Report()
     for i in range(MAX_FINDINGS_OF_A_CODE + 7):
-        report.incomplete("gap", str(i))
-    report.add(Effect.ALTERED, "gap", "the worst")
+        report.incomplete(FindingCode.GAP, str(i))
+    report.add(Effect.ALTERED, FindingCode.GAP, "the worst")
     found = report.findings()
     assert len(found) == MAX_FINDINGS_OF_A_CODE + 1
     assert found[-1].text == "and 8 more of this kind"

@@ -13,6 +13,7 @@ import pytest
 from promptster.clock import SystemClock
 from promptster.recorder.hook_intake import HookIntake, HookSocket
 from promptster.recorder.process_log import Log
+from promptster.recorder.spool_key import write_spool_key
 from promptster_hooks import frame, spool
 
 if TYPE_CHECKING:
@@ -276,7 +277,7 @@ def test_a_damaged_key_is_replaced_and_what_it_sealed_is_told(tmp_path: Path) ->
     """A recorder with an empty or another key starts, reports what cannot be read, and takes what comes then."""
     folder = tmp_path / "spool"
     folder.mkdir(mode=0o700)
-    spool.write_key(str(folder), bytes(32))
+    write_spool_key(folder, bytes(32))
     spool.keep(str(folder), "claude", b"under another key")
     (folder / "key").write_bytes(b"")
     drained = Drained(folder)

@@ -9,6 +9,7 @@ import pytest
 from promptster.protocol.events import kinds
 from promptster.protocol.events.kinds import Event
 from promptster.recorder.last_activity import LastActivity
+from promptster.session_folder.control_messages import LastAction
 from promptster.session_folder.last_action import last_thing
 
 
@@ -31,8 +32,9 @@ def test_what_was_done_is_told_in_a_few_words(event: Event, words: str) -> None:
     """It says who did what and on what; a prompt's text is not repeated."""
     latest = LastActivity()
     latest.see(event, 5)
-    assert latest.document()["ms"] == 5
-    assert last_thing(latest.document()) == words
+    assert latest.action is not None
+    assert latest.action.ms == 5
+    assert last_thing(latest.action) == words
 
 
 def test_every_kind_of_action_has_words_of_its_own() -> None:
@@ -41,8 +43,8 @@ def test_every_kind_of_action_has_words_of_its_own() -> None:
     for kind in get_args(kinds.AgentEvent):
         latest = LastActivity()
         latest.see(kind(), 1)
-        if latest.document():
-            told[kind().kind] = last_thing(latest.document())
+        if latest.action is not None:
+            told[kind().kind] = last_thing(latest.action)
     assert len(told) == len(get_args(kinds.AgentEvent)) - 2  # a result and what is not understood add nothing
     assert len(set(told.values())) == len(told)
     assert not [words for words in told.values() if "did something" in words]
@@ -52,13 +54,14 @@ def test_a_long_command_is_cut() -> None:
     """The answer stays short whatever an agent ran."""
     latest = LastActivity()
     latest.see(kinds.Command(command="x" * 1_000_000), 1)
-    assert len(latest.document()["subject"]) == 60
+    assert latest.action is not None
+    assert len(latest.action.subject) == 60
 
 
 def test_what_tells_nothing_does_not_hide_what_does() -> None:
     """A tool's result follows its call, and the session's own events are not activity."""
     latest = LastActivity()
-    assert latest.document() == {}
+    assert latest.action is None
     latest.see(kinds.ToolCall(name="Read"), 1)
     for event in (
         kinds.ToolResult(agent="claude"),
@@ -68,7 +71,7 @@ def test_what_tells_nothing_does_not_hide_what_does() -> None:
         kinds.Note(),
     ):
         latest.see(event, 2)
-    assert latest.document()["ms"] == 1
+    assert latest.action == LastAction(kind="tool_call", ms=1, agent="", subject="Read")
 
 
 def test_a_pause_lasts_from_its_first_word_to_the_resumption() -> None:

@@ -21,7 +21,9 @@ from promptster.errors import SessionError
 from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import CaptureDegraded, SubmissionBaseline, SubmissionFinal
+from promptster.session_folder.choices import Choices, PathCheck
 from promptster.session_folder.control_calls import SentEvent
+from promptster.session_folder.control_messages import CollectorStatus
 from promptster.session_folder.folder import SessionState
 
 if TYPE_CHECKING:
@@ -51,12 +53,13 @@ def test_the_first_events_tell_what_was_agreed_to(tmp_path: Path, monkeypatch: p
         overrides=("anthropic",),
     )
     with prepared(tmp_path, monkeypatch, certified=certified) as running:
-        running.folder.update(choices={"ide": "claude", "path_check": {"anthropic": {"ok": True}}})
+        check = PathCheck(ok=False, status=None, reason="no route")
+        running.folder.update(choices=Choices(ide=("claude",), path_check={"anthropic": check}))
         running.spawn()
         consent, opened, overridden = running.events()
         assert (consent.kind, consent.src, consent.fields["locale"]) == ("consent", "candidate", "en")
         assert opened.fields["choices"] == {"ide": "claude"}
-        assert opened.fields["path_check"] == {"anthropic": {"ok": True}}
+        assert opened.fields["path_check"] == {"anthropic": {"ok": False, "status": None, "reason": "no route"}}
         assert overridden.fields == {"upstream": "anthropic", "url": "http://127.0.0.1:9"}
 
 
@@ -224,15 +227,13 @@ def test_flush_sends_what_there_is(delivering: tuple[Running, MemoryCollector]) 
     running.record("x")
     received, events = running.control.flush()
     assert received == events == memory_collector.events == 3
-    assert running.control.status().collector == {"reachable": True, "last_error": None, "refused": None}
+    assert running.control.status().collector == CollectorStatus(reachable=True, last_error=None, refused=None)
 
 
 def test_a_flush_without_a_collector_ends_in_time(running: Running) -> None:
     """A flush while offline takes the requested time at most."""
     assert running.control.flush(seconds=0.2) == (0, 2)
-    assert (
-        until(running, lambda s: s.collector["reachable"] is False).collector["last_error"] == "collector_unreachable"
-    )
+    assert until(running, lambda s: s.collector.reachable is False).collector.last_error == "collector_unreachable"
 
 
 def test_a_withdrawn_session_writes_nothing_more(running: Running) -> None:

@@ -14,7 +14,7 @@ from tests.helpers.running import FAR, alive, kill_and_wait, prepared
 
 from promptster.errors import SessionError
 from promptster.protocol.key_succession import first_key, next_key, write_keyfile
-from promptster.protocol.privacy import Tombstone
+from promptster.protocol.privacy import Tombstone, TombstoneOutcome
 from promptster.protocol.signing import SigningKey
 from promptster.session_folder.folder import SessionState
 from promptster.session_folder.touched_files import TouchedFiles
@@ -32,7 +32,7 @@ def erased(running: Running) -> dict[str, Any]:
     tombstone = Tombstone(
         kid=key.kid,
         session=running.certified.session,
-        outcome="erased",
+        outcome=TombstoneOutcome.ERASED,
         at_ms=1,
         backups_until_ms=1,
         batches=1,
@@ -106,4 +106,4 @@ def test_a_collector_that_went_on_to_a_new_key_is_believed_across_starts(
     assert running.control.status().received >= received
     running.control.flush()
     assert len(memory_collector.stored) > stored
-    assert running.control.status().collector["last_error"] is None
+    assert running.control.status().collector.last_error is None

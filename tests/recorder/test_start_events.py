@@ -12,6 +12,7 @@ from promptster.journal.journal import Recovery
 from promptster.protocol.events.kinds import CaptureUpstreamOverridden, Consented, Opened
 from promptster.recorder.journal_repair import Repair
 from promptster.recorder.start_events import losses, opening
+from promptster.session_folder.choices import Choices, PathCheck
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,13 +26,13 @@ def test_an_opening_tells_consent_choices_and_other_addresses(tmp_path: Path) ->
         upstreams={"anthropic": "http://127.0.0.1:1", "openai": "https://api.openai.com/v1"}, overrides=("anthropic",)
     )
     folder = certified.folder(paths_below(tmp_path))
-    folder.update(choices={"ide": "claude", "path_check": {"openai": {"ok": True}}})
+    folder.update(choices=Choices(ide=("claude",), path_check={"openai": PathCheck(ok=True, status=401, reason="")}))
     consent, opened, overridden = opening(folder, consented=False)
     assert isinstance(consent.event, Consented)
     assert (consent.src, consent.event.locale) == ("candidate", "en")
     assert isinstance(opened.event, Opened)
     assert (opened.src, opened.event.choices) == ("recorder", {"ide": "claude"})
-    assert opened.event.path_check == {"openai": {"ok": True}}
+    assert opened.event.path_check == {"openai": {"ok": True, "status": 401, "reason": ""}}
     assert opened.event.continues is None
     assert overridden.event == CaptureUpstreamOverridden(upstream="anthropic", url="http://127.0.0.1:1")
 

@@ -9,10 +9,9 @@ from tests.helpers.certified import Certified
 from tests.helpers.plausible import plausible
 from tests.helpers.sessions import Script, frozen
 
-from promptster.protocol.verdict import CLAIM
+from promptster.protocol.verdict import CLAIM, GapKind
 from promptster.replay.exporters import find
 from promptster.replay.loading import ReplayHeading, from_bundle, from_opened
-from promptster.replay.model import GapKind
 from promptster.replay.verdict_text import Tone, facts, findings, words
 
 

@@ -8,7 +8,8 @@ from tests.helpers.plausible import plausible
 from tests.helpers.sessions import CLAUDE, START_MS, Script
 
 from promptster.protocol.events.kinds import Kind
-from promptster.replay.model import EntryRole, GapKind
+from promptster.protocol.verdict import GapKind
+from promptster.replay.model import EntryRole
 from promptster.replay.timeline import build
 
 

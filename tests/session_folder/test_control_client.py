@@ -18,9 +18,10 @@ from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import Note
 from promptster.recorder.control_server import ControlServer
 from promptster.recorder.process_log import Log
+from promptster.session_folder.answer_fields import AnswerError, AnswerFields
 from promptster.session_folder.control_calls import ControlCall, PauseCall, RecordCall, SentEvent, read_call
 from promptster.session_folder.control_client import ControlClient
-from promptster.session_folder.control_messages import RecordReply, Reply
+from promptster.session_folder.control_messages import RecorderStatus, RecordReply, Reply
 from promptster.session_folder.folder import SessionFolder
 
 if TYPE_CHECKING:
@@ -199,6 +200,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "batches": {"sealed": 0, "received": 0}, "sources": {"recorder": 1}, "dropped": {}, "port": 1,
         "collector": {"reachable": None, "last_error": None, "refused": None}, "record_until": 0, "upload_until": 0,
         "restarts": 0, "last": {"kind": "prompt", "ms": 1, "agent": "claude", "subject": ""},
+        "path_check": {"anthropic": {"ok": True, "status": 401, "reason": ""}},
     },
     "launch": {
         "port": 1, "token": "t", "base_urls": {"claude": "http://127.0.0.1:1/t"}, "usual_addresses": ["anthropic"],
@@ -237,7 +239,7 @@ def _broken(answer: dict[str, Any]) -> Iterator[bytes]:
         values: list[Any] = [7.5, {"x": []}, [{}], 1 if name == "recorded" else True]
         for value in values:
             yield json.dumps({"ok": True, **answer, name: value}).encode() + b"\n"
-        if name != "last":
+        if name not in {"last", "path_check"}:
             yield json.dumps({"ok": True, **{key: one for key, one in answer.items() if key != name}}).encode() + b"\n"
 
 
@@ -266,3 +268,40 @@ def test_recording_is_not_repeated_blindly(tmp_path: Path) -> None:
     assert error.value.code == "recorder_unreachable"
     thread.join()
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("collector", {"reachable": "no", "last_error": None, "refused": None}),
+        ("collector", {"reachable": None, "last_error": 7, "refused": None}),
+        ("collector", {"reachable": None, "last_error": None}),
+        ("collector", {"reachable": None, "last_error": None, "refused": {"code": "session_full"}}),
+        ("batches", {"sealed": 1}),
+        ("batches", {"sealed": -1, "received": 0}),
+        ("last", {"kind": "prompt", "ms": 1, "agent": "claude"}),
+        ("last", {"kind": "prompt", "ms": "1", "agent": "claude", "subject": ""}),
+        ("path_check", {"anthropic": {"ok": 1, "status": None, "reason": ""}}),
+        ("path_check", {"anthropic": {"ok": True, "status": True, "reason": ""}}),
+        ("path_check", {"anthropic": "401"}),
+    ],
+)
+def test_a_misread_part_of_a_status_is_an_error(field: str, value: object) -> None:
+    """Each part of a status is read as strictly as the whole."""
+    with pytest.raises(AnswerError):
+        RecorderStatus.read(AnswerFields({**GOOD["status"], field: value}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"last": {}, "path_check": {}},
+        {"collector": {"reachable": False, "last_error": "x", "refused": {"code": "session_full", "message": "m"}}},
+    ],
+)
+def test_a_status_is_written_as_it_was_read(changes: dict[str, Any]) -> None:
+    """What the recorder answers has the same names and values as before it was typed."""
+    answer = {**GOOD["status"], **changes}
+    document = RecorderStatus.read(AnswerFields(answer)).document()
+    assert {name: document[name] for name in answer} == answer

@@ -24,7 +24,7 @@ from promptster.protocol.events import RecordedEvent
 from promptster.protocol.events.fields import block_id, commitment
 from promptster.protocol.invite import Invite
 from promptster.protocol.policy import policy_sha256
-from promptster.protocol.privacy import Tombstone, Withdrawal
+from promptster.protocol.privacy import Tombstone, TombstoneOutcome, Withdrawal
 from promptster.protocol.signing import Envelope, SigningKey, fingerprint, kid
 from promptster.protocol.transparency_log import cosign
 
@@ -73,7 +73,7 @@ def documents(world: World) -> dict[str, Document]:
     tombstone = Tombstone(
         kid=world.collector.kid,
         session=world.session,
-        outcome="withdrawn",
+        outcome=TombstoneOutcome.WITHDRAWN,
         at_ms=START + 60_000,
         backups_until_ms=START + 60_000 + 7 * 86_400_000,
         batches=3,

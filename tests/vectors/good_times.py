@@ -14,7 +14,7 @@ from promptster.protocol.bundle import read_bundle, write_bundle
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.events import Draft, Source
 from promptster.protocol.events.kinds import event_of
-from promptster.protocol.receipt import SUBMITTED, Close, Receipt
+from promptster.protocol.receipt import Close, CloseOutcome, Receipt
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
@@ -75,7 +75,7 @@ def session(told: Sequence[Draft], sizes: Sequence[int] = (), received: Sequence
     return world, write_bundle(parts)
 
 
-def nothing_at_all(outcome: str = SUBMITTED) -> tuple[World, bytes]:
+def nothing_at_all(outcome: CloseOutcome = CloseOutcome.SUBMITTED) -> tuple[World, bytes]:
     """A bundle without any batch, whose end the collector signed."""
     world, data = session([*begun(), *ended(2)])
     parts = read_bundle(data)

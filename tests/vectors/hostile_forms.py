@@ -282,14 +282,18 @@ def _succession() -> Iterator[Named]:
     foreign = key_succession.next_key(stranger, stranger.public_key, created_ms=START)
     yield _keyfile("foreign-successor", "a successor signed by itself", [records[0], foreign], "key_order")
     record = key_succession.KeyRecord(
-        kid=world.collector.kid, purpose="collector", public_key=stranger.public_key, created_ms=START,
-        previous=world.collector.kid,
+        kid=world.collector.kid, purpose=key_succession.KeyPurpose.COLLECTOR, public_key=stranger.public_key,
+        created_ms=START, previous=world.collector.kid,
     )  # fmt: skip
     yield _keyfile(
         "forged-successor", "a stranger signs in the key's name", [records[0], stranger.sign(record)], "key_signature"
     )
     no_previous = key_succession.KeyRecord(
-        kid=world.collector.kid, purpose="collector", public_key=stranger.public_key, created_ms=START, previous=None
+        kid=world.collector.kid,
+        purpose=key_succession.KeyPurpose.COLLECTOR,
+        public_key=stranger.public_key,
+        created_ms=START,
+        previous=None,
     )
     signed = world.collector.sign(no_previous)
     yield _keyfile("second-first", "a second key that says it is the first", [records[0], signed], "key_order")

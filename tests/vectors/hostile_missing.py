@@ -13,8 +13,8 @@ from promptster.protocol.batch import BatchHeader, WireBatch
 from promptster.protocol.bundle import BundleParts
 from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import Closed
-from promptster.protocol.privacy import Tombstone
-from promptster.protocol.receipt import LAPSED
+from promptster.protocol.privacy import Tombstone, TombstoneOutcome
+from promptster.protocol.receipt import CloseOutcome
 from promptster.protocol.signing import Envelope, SigningKey
 
 
@@ -271,7 +271,7 @@ def _ends(world: World, plain: BundleParts, last: WireBatch) -> Iterator[Named]:
         ("events", "another number of events", {"events": 16}, "close_mismatch", ALTERED),
         ("fewer", "fewer batches than are here", {"n": 2}, "close_mismatch", ALTERED),
         ("more", "more batches than are here", {"n": 4}, "truncated", INCOMPLETE),
-        ("lapsed", "a session that was never closed", {"outcome": LAPSED}, "lapsed", INCOMPLETE),
+        ("lapsed", "a session that was never closed", {"outcome": CloseOutcome.LAPSED}, "lapsed", INCOMPLETE),
         ("session", "another session", {"session": World("stranger").session}, "foreign_session", ALTERED),
     )
     for name, what, changes, finding, verdict in cases:
@@ -291,7 +291,7 @@ def _ends(world: World, plain: BundleParts, last: WireBatch) -> Iterator[Named]:
         Tombstone(
             kid=world.collector.kid,
             session=world.session,
-            outcome="erased",
+            outcome=TombstoneOutcome.ERASED,
             at_ms=START,
             backups_until_ms=START,
             batches=3,

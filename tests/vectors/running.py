@@ -15,7 +15,6 @@ from promptster.protocol.errors import ProtocolError
 from promptster.protocol.events import PublicEvent
 from promptster.protocol.events.fields import block_id, commitment
 from promptster.protocol.events.values import decode_value
-from promptster.protocol.heartbeats import SILENCE
 from promptster.protocol.invite import Invite, InviteCode
 from promptster.protocol.log_consistency import Shown, View, compare
 from promptster.protocol.policy import Policy, policy_sha256
@@ -23,7 +22,7 @@ from promptster.protocol.privacy import RedactionRecord, Tombstone, Withdrawal
 from promptster.protocol.receipt import Check, Close, Receipt
 from promptster.protocol.signing import fingerprint, kid, verify
 from promptster.protocol.transparency_log import Checkpoint
-from promptster.protocol.verdict import Effect
+from promptster.protocol.verdict import Effect, GapKind
 from promptster.protocol.verification import verify_bundle
 
 DOCUMENTS: Mapping[str, type[Document]] = {
@@ -122,7 +121,7 @@ def _told(given: Facts) -> Facts:
     return {
         "exit_code": result.exit_code,
         "notes": sorted({finding.code for finding in result.findings if finding.effect is Effect.NOTE}),
-        "silences": [[gap.seq, gap.to_seq] for gap in result.gaps if gap.kind == SILENCE],
+        "silences": [[gap.seq, gap.to_seq] for gap in result.gaps if gap.kind is GapKind.SILENCE],
     }
 
 

@@ -25,7 +25,7 @@ from promptster.protocol.invite import InviteCode, new_invite_code
 from promptster.protocol.key_succession import first_key, log_key, write_keyfile
 from promptster.protocol.policy import Policy, PolicyV2, make_policy, policy_sha256, render_text
 from promptster.protocol.privacy import RedactionRecord
-from promptster.protocol.receipt import Check, Close, Receipt
+from promptster.protocol.receipt import Check, Close, CloseOutcome, Receipt
 from promptster.protocol.signing import Envelope, SigningKey, fingerprint
 from promptster.protocol.transparency_log import LogProof, log_leaf, sign_checkpoint
 
@@ -292,7 +292,7 @@ class World:
         close = Close(
             kid=signer.kid,
             session=self.session,
-            outcome="submitted",
+            outcome=CloseOutcome.SUBMITTED,
             n=batch.header.n + 1,
             events=batch.header.first + batch.header.count,
             head=batch.header_sha256,

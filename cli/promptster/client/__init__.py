@@ -10,11 +10,19 @@ from __future__ import annotations
 from promptster.client.asynchronous import AsyncCollectorClient
 from promptster.client.blocking import CollectorClient
 from promptster.client.calls import Assessment, PutAnswer, ReceivedInvite, RedeemAnswer
-from promptster.client.refusals import CollectorRefusedError, CollectorUnreachableError, SignInRejectedError
+from promptster.client.refusals import (
+    CollectorAnswerError,
+    CollectorRefusedError,
+    CollectorUnreachableError,
+    SignInRejectedError,
+    TokenExpiredError,
+    TokenRevokedError,
+)
 
 __all__ = [
     "Assessment",
     "AsyncCollectorClient",
+    "CollectorAnswerError",
     "CollectorClient",
     "CollectorRefusedError",
     "CollectorUnreachableError",
@@ -22,4 +30,6 @@ __all__ = [
     "ReceivedInvite",
     "RedeemAnswer",
     "SignInRejectedError",
+    "TokenExpiredError",
+    "TokenRevokedError",
 ]

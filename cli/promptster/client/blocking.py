@@ -12,7 +12,6 @@ import httpx
 from promptster.client.calls import (
     ANSWER_LIMIT,
     BUNDLE_LIMIT,
-    CHECK_ADDRESS,
     EVIDENCE_LIMIT,
     NOTE_LIMIT,
     TIMEOUT,
@@ -31,8 +30,8 @@ from promptster.client.calls import (
     too_long,
     unreachable,
 )
-from promptster.client.refusals import CollectorRefusedError
-from promptster.errors import CollectorError, NotSignedInError
+from promptster.client.refusals import CollectorAnswerError, CollectorRefusedError
+from promptster.errors import NotSignedInError
 from promptster.network import Network
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_decode, b64u_encode
@@ -147,9 +146,7 @@ class CollectorClient:
         try:
             return body.decode()
         except UnicodeDecodeError:
-            raise CollectorError(
-                "the collector's checkpoint is not text", hint=CHECK_ADDRESS, code="collector_answer"
-            ) from None
+            raise CollectorAnswerError("the collector's checkpoint is not text") from None
 
     def hand_in_checkpoint(self, note: str) -> None:
         """Send the collector a checkpoint that it signed and no longer seems to know."""
@@ -168,9 +165,7 @@ class CollectorClient:
         try:
             return origin, [b64u_decode(item) for item in listed]
         except (ProtocolError, TypeError, AttributeError):
-            raise CollectorError(
-                "the collector's proof is not a list of hashes", hint=CHECK_ADDRESS, code="collector_answer"
-            ) from None
+            raise CollectorAnswerError("the collector's proof is not a list of hashes") from None
 
     def get_invite(self, invite_id: str, secret: bytes) -> ReceivedInvite:
         """The invite, its policy and the keys that signed it."""

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from promptster.client.reasons import why_unreachable
-from promptster.client.refusals import CollectorRefusedError, CollectorUnreachableError, SignInRejectedError
+from promptster.client.refusals import (
+    CollectorAnswerError,
+    CollectorRefusedError,
+    CollectorUnreachableError,
+    SignInRejectedError,
+)
 from promptster.config import collector_url, is_object
 from promptster.errors import CollectorError, NotSignedInError
 from promptster.network import Network
@@ -30,8 +35,6 @@ NOTE_LIMIT = _MIB
 """The size limit of a checkpoint or of a proof about the log, in bytes."""
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 _UNAUTHORISED = 401
-CHECK_ADDRESS = "Check the address: it may not be a Promptster collector."
-"""The hint if an answer is not one of a collector's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,11 +101,7 @@ class HttpAnswer:
         except (ValueError, RecursionError):  # not JSON, or nested too deeply
             value = None
         if not is_object(value):
-            raise CollectorError(
-                f"{self.url} is not a Promptster collector",
-                hint="Check the address.",
-                code="collector_answer",
-            )
+            raise CollectorAnswerError(f"{self.url} is not a Promptster collector", hint="Check the address.")
         return value
 
 
@@ -149,7 +148,7 @@ def refusal(answer: HttpAnswer, path: str, *, signed_in: bool) -> CollectorError
     except CollectorError:
         problem = {}
     if answer.status == _UNAUTHORISED and signed_in:
-        return SignInRejectedError(str(problem.get("code", "")))
+        return SignInRejectedError.from_code(problem.get("code"))
     after = answer.headers.get("retry-after", "")
     seconds = float(after) if after.isascii() and after.isdigit() else None
     return CollectorRefusedError(status=answer.status, problem=problem, path=path, retry_after_s=seconds)
@@ -161,9 +160,9 @@ def unreachable(url: str, error: Exception) -> CollectorUnreachableError:
     return CollectorUnreachableError(f"cannot reach {url}: {reason}", hint=hint)
 
 
-def too_long() -> CollectorError:
+def too_long() -> CollectorAnswerError:
     """The error for an answer that exceeds its limit."""
-    return CollectorError("the collector's answer is too long", hint=CHECK_ADDRESS, code="collector_answer")
+    return CollectorAnswerError("the collector's answer is too long")
 
 
 class Connection:
@@ -192,9 +191,7 @@ def optional_text(document: Mapping[str, Any], name: str) -> str | None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise CollectorError(
-            f"the {name} in the collector's answer is not valid text", hint=CHECK_ADDRESS, code="collector_answer"
-        ) from None
+        raise CollectorAnswerError(f"the {name} in the collector's answer is not valid text") from None
     return text
 
 
@@ -206,9 +203,5 @@ def member(document: Mapping[str, Any], name: str, kind: type[Any]) -> Any:
     """
     value = document.get(name)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise CollectorError(
-            f"the collector's answer has no {name}",
-            hint=CHECK_ADDRESS,
-            code="collector_answer",
-        )
+        raise CollectorAnswerError(f"the collector's answer has no {name}")
     return value

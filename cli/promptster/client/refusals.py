@@ -29,10 +29,6 @@ _ALLOWED: tuple[tuple[str, str], ...] = (
     ("/v1/assessments", "an owner or a recruiter"),
     ("/v1/sessions/", "an owner or a reviewer"),
 )
-_SIGN_INS: Mapping[str, str] = {
-    "token_expired": "your sign-in has expired",
-    "token_revoked": "your sign-in was revoked",
-}
 _NOT_FOUND = 404
 _FORBIDDEN = 403
 
@@ -48,15 +44,50 @@ class CollectorUnreachableError(CollectorError):
     default_code = "collector_unreachable"
 
 
-class SignInRejectedError(NotSignedInError):
-    """The collector no longer accepts the token of this sign-in; ``reason`` is its code for why."""
+_NOT_OURS = "Check the address: it may not be a Promptster collector."
 
-    def __init__(self, reason: str) -> None:
-        """Keep the reason, and say it in words."""
-        super().__init__(
-            _SIGN_INS.get(reason, "the collector does not know your sign-in"), hint="Ask an owner for a new token."
-        )
-        self.reason = reason
+
+class CollectorAnswerError(CollectorError):
+    """The collector's answer cannot be read: another program may have given it."""
+
+    default_code = "collector_answer"
+
+    def __init__(self, message: str, *, hint: str = _NOT_OURS) -> None:
+        """Take what cannot be read."""
+        super().__init__(message, hint=hint)
+
+
+class SignInRejectedError(NotSignedInError):
+    """The collector does not accept the token of this sign-in."""
+
+    text: ClassVar[str] = "the collector does not know your sign-in"
+
+    def __init__(self) -> None:
+        """Say why, and who can give another token."""
+        super().__init__(self.text, hint="Ask an owner for a new token.")
+
+    @staticmethod
+    def from_code(code: object) -> SignInRejectedError:
+        """Return the error for a collector's code."""
+        return _SIGN_INS.get(code, SignInRejectedError)() if isinstance(code, str) else SignInRejectedError()
+
+
+class TokenExpiredError(SignInRejectedError):
+    """The token's time is over."""
+
+    text = "your sign-in has expired"
+
+
+class TokenRevokedError(SignInRejectedError):
+    """An owner revoked the token."""
+
+    text = "your sign-in was revoked"
+
+
+_SIGN_INS: Mapping[str, type[SignInRejectedError]] = {
+    "token_expired": TokenExpiredError,
+    "token_revoked": TokenRevokedError,
+}
 
 
 class CollectorRefusedError(CollectorError):

@@ -11,7 +11,7 @@ from promptster.commands import needed
 from promptster.commands.options import JsonOption, TeamCollector
 
 if TYPE_CHECKING or needed.work:
-    from promptster.client import CollectorClient, SignInRejectedError
+    from promptster.client import CollectorClient, SignInRejectedError, TokenExpiredError, TokenRevokedError
     from promptster.commands.options import ask_hidden, store_kind
     from promptster.commands.signed_in import keep_token
     from promptster.config import Config, PinnedKeys, collector_url
@@ -78,9 +78,9 @@ def command(
 
 def _not_this_one(error: SignInRejectedError) -> NotSignedInError:
     """The error for a new token that is not accepted, for which signing in again would not help."""
-    if error.reason == "token_expired":
+    if isinstance(error, TokenExpiredError):
         return NotSignedInError("this token has expired", hint=error.hint)
-    if error.reason == "token_revoked":
+    if isinstance(error, TokenRevokedError):
         return NotSignedInError("this token has been revoked", hint=error.hint)
     hint = f"Copy all of it; it starts with {_PREFIX}. Also check the collector's address."
     return NotSignedInError("the collector does not know this token", hint=hint)

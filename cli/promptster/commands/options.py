@@ -58,7 +58,7 @@ def store_kind(text: str | None) -> StoreKind | None:
         UsageError: it is neither ``keyring`` nor ``file``.
     """
     if text is not None and text not in _STORES:
-        raise UsageError(f"--secrets takes keyring or file, not {text}")
+        raise UsageError(f"--secrets takes keyring or file, not {text!r}")
     return None if text is None else _STORES[text]
 
 

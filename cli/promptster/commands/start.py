@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from promptster.commands import needed
-from promptster.commands.options import Code, CollectorOption, JsonOption, read_code
+from promptster.commands.options import Code, CollectorOption, JsonOption, read_code, store_kind
 from promptster.protocol.agents import CATALOGUE, EDITORS, one_of
 
 if TYPE_CHECKING or needed.work:
@@ -22,7 +22,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.paths import Paths, home_path
     from promptster.protocol.confirmation import confirmation_code
     from promptster.protocol.invite import InviteCode
-    from promptster.secret_store import StoreKind, choose_store
+    from promptster.secret_store import choose_store
     from promptster.session.allowed_agents import allowed_names, may_be_used
     from promptster.session.joining import redeeming as attempts
     from promptster.session.joining import starting
@@ -31,6 +31,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.session.leaving.withdrawing import tidy
     from promptster.session.resuming import prepare_editors
     from promptster.session.workspace.preparing import prepare
+    from promptster.session_folder.choices import Choices
     from promptster.session_folder.collector_keys import KEYS
     from promptster.session_folder.wording import one_line, shell_path
     from promptster.times import soon, until, utc
@@ -40,14 +41,15 @@ if TYPE_CHECKING or needed.work:
     from promptster.ui.wrapping import USUAL_WIDTH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from promptster.protocol.consent import Certificate
     from promptster.protocol.policy import Policy
+    from promptster.secret_store import StoreKind
     from promptster.session.joining.offer import Offer
     from promptster.session.workspace.preparing import Preparation
+    from promptster.session_folder.choices import PathCheck
 
-_STORES: dict[str, StoreKind] = {"keyring": "keyring", "file": "file"}
 _OFTEN = frozenset(agent.program for agent in CATALOGUE if agent.upstreams)
 """Agents that are named after a start; the others need an explanation."""
 
@@ -116,7 +118,7 @@ def command(
     options = Options(
         workspace=workspace or Path.cwd(),
         accept_policy=accept_policy,
-        store=_store(secrets),
+        store=store_kind(secrets),
         overrides=_overrides(upstream or []),
         ide=_ides(ide or []),
         hooks_only=hooks_only,
@@ -162,22 +164,20 @@ def _agree_and_open(
     except KeyboardInterrupt:
         raise interrupted(offer) from None
     decided_ms = clock.wall_ms()
-    choices: dict[str, bool | int | str] = {}
-    if hooks_only:
-        choices["hooks_only"] = ",".join(hooks_only)
-    if options.ide:
-        choices["ide"] = ",".join(options.ide)
-    if plan.unusual:
-        choices["accept_provider"] = ",".join(address.name for address in plan.unusual)
+    choices = Choices(
+        ide=options.ide,
+        hooks_only=tuple(hooks_only),
+        accept_provider=tuple(address.name for address in plan.unusual),
+    )
     with starting.exclusive_start(config.paths):
         made = prepare(plan.workspace)
         try:
             _check_editors(plan, options)  # the clone may contain a file that cannot be changed
-            checks = starting.checks_document(starting.check_paths(plan.upstreams, config.network))
+            checks = starting.check_paths(plan.upstreams, config.network)
             _tell_checks(checks, out)
             session = attempts.new_session_id()
             store = choose_store(options.store, config.paths.sessions / session / "secrets.json", _wrapped(out))
-            kept = {**choices, "path_check": checks}
+            kept = replace(choices, path_check=checks)
             facts = starting.facts_for(session, offer, plan, created_ms=decided_ms, secrets=store.kind, choices=kept)
             agreement = attempts.Agreement(offer=offer, choices=choices, shown_ms=shown_ms, decided_ms=decided_ms)
             return attempts.open_attempt(agreement, facts, store, config), made
@@ -233,7 +233,7 @@ def _go_on(begun: attempts.Attempt, code: InviteCode, made: Preparation | None, 
     _pin(facts.collector_url, folder.read_document(KEYS), code, config, out)
     tidy(config.paths, SystemClock().wall_ms())
     ide_files = _prepare_editors(started, out)
-    checks = facts.choices.get("path_check", {})
+    checks = facts.choices.checks()
     out.result(
         {
             "session": facts.session,
@@ -266,7 +266,7 @@ def _prepare_editors(started: starting.Started, out: Output) -> list[str]:
 
 def _warn_of_tracked(started: starting.Started, out: Output) -> None:
     """Warn about files that git already tracks, because they cannot be kept out of commits."""
-    if not started.current.facts.choices.get("ide"):
+    if not started.current.facts.choices.ide:
         return
     from promptster.session.launch.editor_files import tracked_files  # noqa: PLC0415 - needed for start --ide only
 
@@ -320,12 +320,12 @@ def _consent(offer: Offer, plan: starting.StartPlan, options: Options, out: Outp
         raise declined(offer)
 
 
-def _tell_checks(checks: Mapping[str, Mapping[str, Any]], out: Output) -> None:
+def _tell_checks(checks: Mapping[str, PathCheck], out: Output) -> None:
     """Print which providers cannot be reached, grouped by reason."""
     found: dict[str, list[str]] = {}
     for name, check in checks.items():
-        if not check["ok"]:
-            reason = str(check["reason"]).removeprefix(f"{name} could not be reached: ")
+        if not check.ok:
+            reason = check.reason.removeprefix(f"{name} could not be reached: ")
             found.setdefault(reason, []).append(name)
     for reason, names in found.items():
         it = "it" if len(names) == 1 else "one of them"
@@ -355,21 +355,18 @@ def _tell_next_step(started: starting.Started, certificate: Certificate, ide_fil
     out.say("  promptster submit         submit your work")
 
 
-def agents_line(programs: Sequence[str]) -> str:
-    """How to start an agent: the first program, others as far as they fit into a line, and a shell for any of them."""
+def agents_line(programs: Sequence[str], *, often: Collection[str] = _OFTEN) -> str:
+    """How to start an agent: the first program, others as far as they fit into a line, and a shell for any of them.
+
+    Of the others only those in ``often`` are named.
+    """
     first, *others = programs
     line, end = f"  {f'promptster run {first}':<25} or: ", "promptster shell"
     for name in others:
         longer = f"{line}promptster run {name}, "
-        if name in _OFTEN and len(longer + end) <= USUAL_WIDTH:
+        if name in often and len(longer + end) <= USUAL_WIDTH:
             line = longer
     return line + end
-
-
-def _store(text: str | None) -> StoreKind | None:
-    if text is not None and text not in _STORES:
-        raise UsageError(f"--secrets takes keyring or file, not {text!r}")
-    return _STORES[text] if text is not None else None
 
 
 def _ides(words: list[str]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from promptster.clock import SystemClock
@@ -61,7 +62,7 @@ def command(*, json: JsonOption = False) -> None:
     facts = current.facts
     status = None if facts.state.ended else current.recorder_status()
     bundle = finished_bundle(current)
-    arrived = None if status is None else current.folder.arrived_ms(status.batches.get("received", 0))
+    arrived = None if status is None else current.folder.arrived_ms(status.batches.received)
     document = {**_document(facts, status, arrived, str(current.folder.path)), "confirmation_code": facts.code or None}
     out.result(document if bundle is None else {**document, "bundle": str(bundle)})
     if json:
@@ -104,21 +105,21 @@ def _document(
             "received": status.received,
             "checked": status.checked,
             "last_received_at": utc(arrived) if arrived is not None else None,
-            "batches": dict(status.batches),
+            "batches": asdict(status.batches),
             "sources": dict(status.sources),
             "dropped": dict(status.dropped),
-            "collector": dict(status.collector),
+            "collector": asdict(status.collector),
             "port": status.port,
             "restarts": status.restarts,
             "supervised": status.supervised,
             "silent_hooks": list(status.silent_hooks),
             "degraded": list(status.degraded),
-            "path_check": dict(status.path_check),
+            "path_check": {name: check.to_json() for name, check in status.path_check.items()},
             "last": {
-                "kind": last["kind"],
-                "at": utc(last["ms"]),
-                "agent": last["agent"],
-                "subject": last["subject"],
+                "kind": last.kind,
+                "at": utc(last.ms),
+                "agent": last.agent,
+                "subject": last.subject,
             }
             if last
             else None,
@@ -144,7 +145,7 @@ def _tell_running(facts: SessionFacts, status: RecorderStatus, arrived: int | No
     if status.last:
         from promptster.session_folder.last_action import last_thing  # noqa: PLC0415 - without a recorder there is none
 
-        rows.append(("Last", f"{soon(status.last['ms'], now)}  {one_line(last_thing(status.last))}"))
+        rows.append(("Last", f"{soon(status.last.ms, now)}  {one_line(last_thing(status.last))}"))
     rows.append(("Received", f"{status.received:,} of {status.events:,} events"))
     if facts.code:
         rows.append(("Code", f"{facts.code}, to compare with {one_line(facts.organisation)}"))
@@ -217,9 +218,9 @@ def warnings(facts: SessionFacts, status: RecorderStatus, arrived: int | None, n
         now: the clock.
     """
     yield from undelivered(facts)
-    if status.collector.get("reachable") is False and not facts.refused:
+    if status.collector.reachable is False and not facts.refused:
         yield from _unreachable(facts, status, arrived, now)
-    reason, waiting = _NOT_TAKEN.get(str(status.collector.get("last_error"))), status.events - status.received
+    reason, waiting = _NOT_TAKEN.get(status.collector.last_error or ""), status.events - status.received
     if reason is not None and waiting > 0 and not facts.refused:
         yield f"warning: the collector cannot accept anything right now: {reason}"
         yield _kept(status, waiting)

@@ -24,6 +24,7 @@ if TYPE_CHECKING or needed.work:
     from promptster.session.current import Current, finished_bundle
     from promptster.session.joining.redeeming import POLICY
     from promptster.session.leaving import submitting
+    from promptster.session.workspace.snapshot import ChangeStatus
     from promptster.session_folder.folder import SessionState
     from promptster.session_folder.touched_files import describe
     from promptster.session_folder.wording import one_line
@@ -114,7 +115,7 @@ def _deliver(current: Current, out: Output, *, yes: bool) -> int | None:
             code="not_submitted",
         )
         submitting.close(current, prepared)
-        files = sum(change.status != "ignored" for change in prepared.changes)
+        files = sum(change.status is not ChangeStatus.IGNORED for change in prepared.changes)
     submitting.wait(current, _Telling(current.facts.collector_url, out))
     out.progress_end()
     return files
@@ -140,8 +141,8 @@ def _tell_summary(
     if not prepared.repository:
         out.note(f"warning: {home_path(current.workspace)} is no longer a git repository")
         out.note("Its files are compared with those that Promptster kept at the start.")
-    if status.last and now - status.last["ms"] < _JUST_NOW_MS:
-        agent = one_line(str(status.last.get("agent") or "")) or "an agent"
+    if status.last and now - status.last.ms < _JUST_NOW_MS:
+        agent = one_line(status.last.agent) or "an agent"
         out.note(f"warning: {agent} was active just now; what it does after this is not recorded")
     out.note()
 
@@ -211,7 +212,7 @@ class _Telling:
     def __call__(self, status: RecorderStatus) -> None:
         if not self._out.json:
             self._out.progress(f"{status.received:,} of {status.events:,} events received")
-        if status.collector.get("reachable") is False and not self._told:
+        if status.collector.reachable is False and not self._told:
             self._told = True
             self._out.progress_end()
             self._out.note(f"Cannot reach {self._url}; trying again.")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from promptster.errors import PromptsterError
 from promptster.protocol.events.kinds import Kind
 from promptster.protocol.gaps import is_outage
+from promptster.protocol.verdict import GapKind
 from promptster.replay.formatting import counted
-from promptster.replay.model import GapKind
 from promptster.session.inspection import read_session
+from promptster.session.workspace.snapshot import ChangeStatus
 from promptster.session_folder.wording import one_line
 from promptster.times import span
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from promptster.replay.model import Timeline
     from promptster.session.current import Current
     from promptster.session.leaving.submitting import PreparedSubmission
-    from promptster.session.workspace.snapshot import Change, ChangeStatus
+    from promptster.session.workspace.snapshot import Change
 
 _NAMES_WIDTH = 60
 """The width for names of files; the rest are only counted."""
@@ -42,7 +43,7 @@ _UNCOVERED = frozenset(
 
 def rows(current: Current, prepared: PreparedSubmission, events: int, now_ms: int) -> Iterator[tuple[str, str]]:
     """Label and text of each row; the counts match those of ``promptster inspect``."""
-    sent = [change for change in prepared.changes if change.status != "ignored"]
+    sent = [change for change in prepared.changes if change.status is not ChangeStatus.IGNORED]
     yield "Files", _files(sent, prepared.lines)
     hidden = [f"{_name(change)} ({_why(change)})" for change in sent if change.hidden is not None]
     if hidden:
@@ -55,7 +56,7 @@ def rows(current: Current, prepared: PreparedSubmission, events: int, now_ms: in
         yield "Recording", f"{_counts(timeline, events)} ({size(_bytes(current))})"
         if missing := _uncovered(timeline, now_ms):
             yield "Not covered", missing
-    ignored = [_name(change) + _pile(change) for change in prepared.changes if change.status == "ignored"]
+    ignored = [_name(change) + _pile(change) for change in prepared.changes if change.status is ChangeStatus.IGNORED]
     if ignored:
         yield "Not sent", f"content of {names(ignored)} (ignored by git; name, size and hash are sent)"
 
@@ -82,7 +83,7 @@ def _files(sent: Sequence[Change], lines: tuple[int, int]) -> str:
     if not sent:
         return "none changed since the start"
     statuses = Counter(change.status for change in sent)
-    words: tuple[tuple[ChangeStatus, str], ...] = (("modified", "changed"), ("added", "new"), ("deleted", "deleted"))
+    words = ((ChangeStatus.MODIFIED, "changed"), (ChangeStatus.ADDED, "new"), (ChangeStatus.DELETED, "deleted"))
     told = ", ".join(f"{statuses[status]:,} {word}" for status, word in words if statuses[status])
     return f"{told} (+{lines[0]:,} -{lines[1]:,}): {names([_name(change) for change in sent])}"
 

@@ -198,7 +198,7 @@ def document(verification: Verification) -> dict[str, Any]:
         "events": verification.events,
         "gaps": [
             {
-                "kind": gap.kind,
+                "kind": gap.kind.value,
                 "seq": gap.seq,
                 "to_seq": gap.to_seq,
                 "from_ms": gap.from_ms,

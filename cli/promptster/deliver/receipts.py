@@ -64,10 +64,10 @@ def read_ending(value: object, *, keys: TrustedKeys, session: str) -> SessionEnd
     except ProtocolError:
         close = Close.parse(envelope.payload)
         open_envelope(Close, envelope, keys.find(close.kid))
-        named, outcome = close.session, close.outcome
+        named, ending = close.session, SessionEnding(close.outcome)
     else:
         open_envelope(Tombstone, envelope, keys.find(tombstone.kid))
-        named, outcome = tombstone.session, tombstone.outcome
+        named, ending = tombstone.session, SessionEnding(tombstone.outcome)
     if named != session:
         raise SignatureError("a tombstone is for another session", code="tombstone_other")
-    return SessionEnding(outcome)
+    return ending

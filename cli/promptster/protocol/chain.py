@@ -13,6 +13,7 @@ from promptster.protocol.consent import Certificate
 from promptster.protocol.documents import DocumentType
 from promptster.protocol.errors import DocumentError, EventError, SignatureError
 from promptster.protocol.events import PublicEvent
+from promptster.protocol.finding_codes import FindingCode
 from promptster.protocol.signing import Envelope, verify
 from promptster.protocol.verdict import Report, Span, holes, in_words, is_within, joined, spans
 
@@ -73,11 +74,11 @@ def in_order(  # the four names by which lists can be off
         n = number(item)
         known = by_number.setdefault(n, item)
         if known is not item and identity(known) == identity(item):
-            report.altered("duplicate", f"{what} {n} appears twice")
+            report.altered(FindingCode.DUPLICATE, f"{what} {n} appears twice")
         elif known is not item:
-            report.altered("conflict", f"there are two different versions of {what} {n}")
+            report.altered(FindingCode.CONFLICT, f"there are two different versions of {what} {n}")
         elif n < last:
-            report.altered("reordered", f"{what} {n} comes after {what} {last}")
+            report.altered(FindingCode.REORDERED, f"{what} {n} comes after {what} {last}")
         last = max(last, n)
     return dict(sorted(by_number.items()))
 
@@ -105,15 +106,15 @@ def _read_headers(report: Report, certificate: Certificate, headers: Sequence[En
         try:
             verify(certificate.session_public_key, DocumentType.BATCH, envelope.payload, envelope.signature)
         except SignatureError as error:
-            report.altered("header_signature", f"header {place} is not signed by the session's key: {error}")
+            report.altered(FindingCode.HEADER_SIGNATURE, f"header {place} is not signed by the session's key: {error}")
             continue
         try:
             header = BatchHeader.parse(envelope.payload)
         except DocumentError as error:
-            report.unreadable("header_malformed", f"header {place} cannot be read: {error}")
+            report.unreadable(FindingCode.HEADER_MALFORMED, f"header {place} cannot be read: {error}")
             continue
         if header.session != certificate.session:
-            report.altered("foreign_session", f"header {place} belongs to another session")
+            report.altered(FindingCode.FOREIGN_SESSION, f"header {place} belongs to another session")
             continue
         links.append(ChainLink(header, envelope.sha256))
     return in_order(report, links, what="batch", number=lambda link: link.header.n, identity=lambda link: link.sha256)
@@ -122,7 +123,7 @@ def _read_headers(report: Report, certificate: Certificate, headers: Sequence[En
 def _check_links(report: Report, genesis: bytes, links: dict[int, ChainLink]) -> frozenset[int]:
     """Whether each header continues the one before it; the numbers of those that reach back into an earlier batch."""
     if missing := holes(links):
-        report.incomplete("gap", f"missing batches: {in_words(missing)}")
+        report.incomplete(FindingCode.GAP, f"missing batches: {in_words(missing)}")
     reaching_back: set[int] = set()
     end = 0
     for n, link in links.items():
@@ -133,7 +134,7 @@ def _check_links(report: Report, genesis: bytes, links: dict[int, ChainLink]) ->
         if link.header.first < end:
             reaching_back.add(n)
         if link.header.first < end or (expected is not None and (link.header.prev, link.header.first) != expected):
-            report.altered("chain_broken", f"batch {n} does not continue the previous one")
+            report.altered(FindingCode.CHAIN_BROKEN, f"batch {n} does not continue the previous one")
         end = max(end, link.header.first + link.header.count)
     return frozenset(reaching_back)
 
@@ -144,7 +145,7 @@ def _read_public(report: Report, events: Sequence[bytes]) -> dict[int, ProvenEve
         try:
             read.append(ProvenEvent(public, PublicEvent.parse(public)))
         except EventError as error:
-            report.altered("event_malformed", f"line {place} of the events cannot be read: {error}")
+            report.altered(FindingCode.EVENT_MALFORMED, f"line {place} of the events cannot be read: {error}")
     return in_order(report, read, what="event", number=lambda item: item.event.seq, identity=lambda item: item.public)
 
 
@@ -168,11 +169,11 @@ def _read_events(
             missing[n] = holes(found, first=first, end=first + count)
         elif merkle.root([merkle.leaf_hash(here[seq].public) for seq in found]) != link.header.root:
             broken.add(n)
-            report.altered("root", f"the events of batch {n} are not the ones that were signed")
+            report.altered(FindingCode.ROOT, f"the events of batch {n} are not the ones that were signed")
         else:
             proven.update((seq, here[seq]) for seq in found)
     if unsigned := [seq for seq in numbers if not is_within(covered, seq)]:
-        report.altered("inserted", f"no signed batch covers the events {in_words(spans(unsigned))}")
+        report.altered(FindingCode.INSERTED, f"no signed batch covers the events {in_words(spans(unsigned))}")
     return Chain(
         links=links,
         proven=proven,

@@ -14,6 +14,7 @@ from promptster.protocol.events import OpenedEvent, RecordedEvent
 from promptster.protocol.events.fields import MAX_BLOCK, SALT_SIZE, Secret, read_stored
 from promptster.protocol.events.sources import ends_session
 from promptster.protocol.evidence import Evidence
+from promptster.protocol.finding_codes import FindingCode
 from promptster.protocol.verdict import Redacted, Report, in_words, spans
 
 
@@ -30,7 +31,7 @@ def read_content(report: Report, evidence: Evidence, parts: BundleParts, chain: 
     blocks = _read_blocks(report, parts)
     recorded = [_assemble(report, item, parts.values.get(seq, {})) for seq, item in chain.proven.items()]
     for seq in sorted(seq for seq in parts.values if not chain.knows(seq)):
-        report.altered("value_unknown", f"there are values for event {seq}, but no such event")
+        report.altered(FindingCode.VALUE_UNKNOWN, f"there are values for event {seq}, but no such event")
     redacted = _redactions(evidence, recorded)
     hidden_blocks = {record.block for record in evidence.redactions}
     used: set[bytes | None] = set()
@@ -43,7 +44,7 @@ def read_content(report: Report, evidence: Evidence, parts: BundleParts, chain: 
         if evidence.policy is None or evidence.policy.allows(event.kind):
             _report_withheld(report, event, shown, redacted, hidden_blocks)
     for block_id in sorted(blocks.keys() - used):
-        report.altered("block_unknown", f"no shown value refers to block {block_id.hex()[:16]}")
+        report.altered(FindingCode.BLOCK_UNKNOWN, f"no shown value refers to block {block_id.hex()[:16]}")
     _report_outside(report, evidence, opened)
     if opened and opened[-1].seq == len(opened) - 1:
         _report_totals(report, opened)
@@ -54,11 +55,13 @@ def _read_blocks(report: Report, parts: BundleParts) -> dict[bytes, bytes]:
     blocks: dict[bytes, bytes] = {}
     for block_id, block in parts.blocks.items():
         if len(block.data) > MAX_BLOCK:
-            report.altered("block_altered", f"block {block_id.hex()[:16]} is longer than any block that was recorded")
+            report.altered(
+                FindingCode.BLOCK_ALTERED, f"block {block_id.hex()[:16]} is longer than any block that was recorded"
+            )
         elif len(block.salt) == SALT_SIZE and block.id == block_id:
             blocks[block_id] = block.data
         else:
-            report.altered("block_altered", f"block {block_id.hex()[:16]} does not match its id")
+            report.altered(FindingCode.BLOCK_ALTERED, f"block {block_id.hex()[:16]} does not match its id")
     return blocks
 
 
@@ -66,7 +69,7 @@ def _assemble(report: Report, item: ProvenEvent, secrets: Mapping[str, Secret]) 
     try:
         return RecordedEvent.assemble(item.public, secrets, parsed=item.event)
     except EventError as error:
-        report.altered("value_altered", f"event {item.event.seq}: {error}")
+        report.altered(FindingCode.VALUE_ALTERED, f"event {item.event.seq}: {error}")
         return RecordedEvent(public=item.public, parsed=item.event, secrets={})
 
 
@@ -87,7 +90,7 @@ def _open(
     try:
         return event.open(blocks, decoded=decoded)
     except EventError as error:
-        report.incomplete("value_malformed", f"event {event.seq} holds a value that cannot be read: {error}")
+        report.incomplete(FindingCode.VALUE_MALFORMED, f"event {event.seq} holds a value that cannot be read: {error}")
         return RecordedEvent(public=event.public, parsed=event.parsed, secrets={}).open()
 
 
@@ -106,7 +109,9 @@ def _report_withheld(
         if block is None or block not in hidden_blocks:
             missing.append(name)
     if missing:
-        report.incomplete("value_missing", f"event {event.seq} lacks {', '.join(missing)}, and no record says why")
+        report.incomplete(
+            FindingCode.VALUE_MISSING, f"event {event.seq} lacks {', '.join(missing)}, and no record says why"
+        )
 
 
 def _report_totals(report: Report, opened: list[OpenedEvent]) -> None:
@@ -119,14 +124,14 @@ def _report_totals(report: Report, opened: list[OpenedEvent]) -> None:
         entries = cast("dict[str, object]", totals) if isinstance(totals, dict) else {}
         said = {source: count for source, count in entries.items() if count != 0}
         if said not in (counted, counted - Counter([event.src])):
-            report.incomplete("totals", "the closing event's counts do not match the events in the bundle")
+            report.incomplete(FindingCode.TOTALS, "the closing event's counts do not match the events in the bundle")
 
 
 def _report_outside(report: Report, evidence: Evidence, opened: list[OpenedEvent]) -> None:
     late = [event.seq for event in opened if event.ms > evidence.certificate.record_until]
     if late:
-        report.note("late", f"recorded after the certificate's time: events {in_words(spans(late))}")
+        report.note(FindingCode.LATE, f"recorded after the certificate's time: events {in_words(spans(late))}")
     if evidence.policy is None:
         return
     for kind in sorted({event.kind for event in opened if not evidence.policy.allows(event.kind)}):
-        report.note("outside_policy", f"there are events of kind {kind}, which the policy does not name")
+        report.note(FindingCode.OUTSIDE_POLICY, f"there are events of kind {kind}, which the policy does not name")

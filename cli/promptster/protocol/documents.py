@@ -191,12 +191,12 @@ def _declare(form: Form) -> Any:
     return dataclasses.field(metadata={"form": form})
 
 
-def _same(check: Callable[[Any], None]) -> Form:
+def _same(check: Callable[[Any], None], *, null: bool = False) -> Form:
     def pass_through(value: Any) -> Any:
         check(value)
         return value
 
-    return Form(write=pass_through, read=pass_through)
+    return Form(write=pass_through, read=pass_through, null=null)
 
 
 def _refuse(condition: bool, message: str) -> None:  # noqa: FBT001 - reads as an assertion
@@ -217,13 +217,13 @@ def _is_text(value: Any, limit: int, extra: str) -> None:
 
 def text(limit: int = 200, *, lines: bool = False, null: bool = False) -> Any:
     """A field of printable text with at most ``limit`` characters, so that no name can pose as a line of its own."""
-    extra = "\n" if lines else ""
-    return _declare(dataclasses.replace(_same(lambda value: _is_text(value, limit, extra)), null=null))
+    return _declare(_same(lambda value: _is_text(value, limit, "\n" if lines else ""), null=null))
 
 
-def choice(*words: str) -> Any:
+def choice(words: type[enum.StrEnum]) -> Any:
     """A field that is one of ``words``."""
-    return _declare(_same(lambda value: _refuse(value not in words, f"is not one of {', '.join(words)}")))
+    form = _same(lambda value: _refuse(value not in list(words), f"is not one of {', '.join(words)}"))
+    return _declare(Form(write=form.write, read=lambda value: words(form.read(value))))
 
 
 def _is_integer(value: Any, minimum: int, maximum: int) -> None:
@@ -233,7 +233,7 @@ def _is_integer(value: Any, minimum: int, maximum: int) -> None:
 
 def integer(minimum: int = 0, maximum: int = MAX_INTEGER, *, null: bool = False) -> Any:
     """A field with a whole number."""
-    return _declare(dataclasses.replace(_same(lambda value: _is_integer(value, minimum, maximum)), null=null))
+    return _declare(_same(lambda value: _is_integer(value, minimum, maximum), null=null))
 
 
 def flag() -> Any:

@@ -14,11 +14,12 @@ from promptster.protocol.documents import Document
 from promptster.protocol.errors import DocumentError, KeyringError, LogError, NewerVersionError, SignatureError
 from promptster.protocol.events.public import PublicEvent
 from promptster.protocol.events.sources import ends_session
+from promptster.protocol.finding_codes import FindingCode
 from promptster.protocol.key_succession import KeySuccession, parse_keyfile
 from promptster.protocol.log_consistency import Shown, View
 from promptster.protocol.policy import Policy, policy_sha256
 from promptster.protocol.privacy import RedactionRecord, Tombstone
-from promptster.protocol.receipt import LAPSED, Check, Close, Receipt
+from promptster.protocol.receipt import Check, Close, CloseOutcome, Receipt
 from promptster.protocol.signing import Envelope, open_envelope, verify
 from promptster.protocol.transparency_log import Checkpoint, LogProof, log_leaf
 from promptster.protocol.verdict import LogFacts, Report, Span, in_words, joined, spans
@@ -61,16 +62,16 @@ def _open_signed(report: Report, keys: KeySuccession, signers: set[int], cls: ty
         document = cls.parse(envelope.payload)
     except DocumentError as error:
         if _is_signed(cls, envelope, _named_key(keys, envelope.payload)):
-            report.unreadable(f"{what}_malformed", f"a {what} was signed but cannot be read: {error}")
+            report.unreadable(FindingCode(f"{what}_malformed"), f"a {what} was signed but cannot be read: {error}")
         else:
-            report.altered(f"{what}_signature", f"a {what} is not what the collector signed: {error}")
+            report.altered(FindingCode(f"{what}_signature"), f"a {what} is not what the collector signed: {error}")
         return None
     position = keys.position(document.kid)
     if position is None:
-        report.altered("foreign_signer", f"a {what} is signed by a key outside the collector's succession")
+        report.altered(FindingCode.FOREIGN_SIGNER, f"a {what} is signed by a key outside the collector's succession")
         return None
     if not _is_signed(cls, envelope, keys.collector[position].public_key):
-        report.altered(f"{what}_signature", f"a {what} is not what the collector signed")
+        report.altered(FindingCode(f"{what}_signature"), f"a {what} is not what the collector signed")
         return None
     signers.add(position)
     return document
@@ -96,10 +97,10 @@ def read_identity(report: Report, parts: BundleParts) -> Evidence | None:
     try:
         keys = parse_keyfile(parts.keys)
     except DocumentError as error:
-        report.unreadable("keys_malformed", f"the collector's keys cannot be read: {error}")
+        report.unreadable(FindingCode.KEYS_MALFORMED, f"the collector's keys cannot be read: {error}")
         return None
     except KeyringError as error:
-        report.altered("keys", f"the succession of the collector's keys is not valid: {error}")
+        report.altered(FindingCode.KEYS, f"the succession of the collector's keys is not valid: {error}")
         return None
     signers: set[int] = set()
     certificate = _open_signed(report, keys, signers, Certificate, parts.certificate)
@@ -107,7 +108,9 @@ def read_identity(report: Report, parts: BundleParts) -> Evidence | None:
         return None
     if certificate.unknown_limits:
         named = ", ".join(certificate.unknown_limits)[:_NAMED_AT_MOST]
-        report.unreadable("newer_version", f"the certificate has limits that only a newer version knows: {named}")
+        report.unreadable(
+            FindingCode.NEWER_VERSION, f"the certificate has limits that only a newer version knows: {named}"
+        )
         return None
     consent = _read_consent(report, certificate, parts.consent)
     policy = _read_policy(report, certificate, parts.policy)
@@ -116,15 +119,15 @@ def read_identity(report: Report, parts: BundleParts) -> Evidence | None:
 
 def _read_consent(report: Report, certificate: Certificate, envelope: Envelope) -> Consent | None:
     if envelope.sha256 != certificate.consent_sha256:
-        report.altered("consent_mismatch", "the consent is not the one that the certificate names")
+        report.altered(FindingCode.CONSENT_MISMATCH, "the consent is not the one that the certificate names")
         return None
     try:
         consent = open_envelope(Consent, envelope, certificate.session_public_key)
     except SignatureError as error:
-        report.altered("consent_signature", f"the consent is not signed by the session's key: {error}")
+        report.altered(FindingCode.CONSENT_SIGNATURE, f"the consent is not signed by the session's key: {error}")
         return None
     except DocumentError as error:
-        report.unreadable("consent_malformed", f"the consent cannot be read: {error}")
+        report.unreadable(FindingCode.CONSENT_MALFORMED, f"the consent cannot be read: {error}")
         return None
     said = (
         consent.session, consent.invite, consent.organisation, consent.policy_sha256, consent.session_public_key,
@@ -134,24 +137,24 @@ def _read_consent(report: Report, certificate: Certificate, envelope: Envelope) 
         certificate.session_public_key,
     )  # fmt: skip
     if said != certified:
-        report.altered("consent_mismatch", "the consent and the certificate contradict each other")
+        report.altered(FindingCode.CONSENT_MISMATCH, "the consent and the certificate contradict each other")
     return consent
 
 
 def _read_policy(report: Report, certificate: Certificate, data: bytes) -> Policy | None:
     if policy_sha256(data) != certificate.policy_sha256:
-        report.altered("policy_mismatch", "the policy is not the one that was agreed to")
+        report.altered(FindingCode.POLICY_MISMATCH, "the policy is not the one that was agreed to")
         return None
     try:
         policy = Policy.parse(data)
     except NewerVersionError as error:
-        report.unreadable(error.code, str(error))
+        report.refused(error)
         return None
     except DocumentError as error:
-        report.unreadable("policy_malformed", f"the policy cannot be read: {error}")
+        report.unreadable(FindingCode.POLICY_MALFORMED, f"the policy cannot be read: {error}")
         return None
     if policy.organisation != certificate.organisation:
-        report.altered("policy_mismatch", "policy and certificate name different organisations")
+        report.altered(FindingCode.POLICY_MISMATCH, "policy and certificate name different organisations")
     return policy
 
 
@@ -164,7 +167,7 @@ def _open_list(
         if document is None:
             continue
         if document.session != evidence.certificate.session:
-            report.altered("foreign_session", f"a {cls.TYPE.value} belongs to another session")
+            report.altered(FindingCode.FOREIGN_SESSION, f"a {cls.TYPE.value} belongs to another session")
             continue
         opened.append((envelope, document))
     return opened
@@ -182,20 +185,21 @@ def read_custody(report: Report, evidence: Evidence, parts: BundleParts, chain: 
     for n in chain.links:
         check = checks.get(n)
         if n not in receipts:
-            report.incomplete("receipt_missing", f"nothing shows that batch {n} was received")
+            report.incomplete(FindingCode.RECEIPT_MISSING, f"nothing shows that batch {n} was received")
         if check is None:
-            report.incomplete("check_missing", f"batch {n} has no check")
+            report.incomplete(FindingCode.CHECK_MISSING, f"batch {n} has no check")
         elif not check.ok:
-            report.incomplete("unreadable_span", f"the collector could not read batch {n}: {check.code}")
+            report.incomplete(FindingCode.UNREADABLE_SPAN, f"the collector could not read batch {n}: {check.code}")
         elif check.discarded:
             report.note(
-                "outside_policy", f"{check.discarded} events of batch {n} were outside the policy and discarded"
+                FindingCode.OUTSIDE_POLICY,
+                f"{check.discarded} events of batch {n} were outside the policy and discarded",
             )
         if check is None or check.ok or not chain.absent(n):
             missing += chain.missing.get(n, ())
     if missing:
         runs = joined(missing)
-        code = "truncated" if runs[0].first > chain.last_here else "gap"
+        code = FindingCode.TRUNCATED if runs[0].first > chain.last_here else FindingCode.GAP
         report.incomplete(code, f"missing events: {in_words(runs)}")
 
 
@@ -221,9 +225,9 @@ def _of_chain(report: Report, cls: type[B], opened: Mapping[int, tuple[Envelope,
         link = chain.links.get(n)
         if link is None:
             if n > end:
-                report.incomplete("truncated", f"there is a {what} of batch {n}, but not the batch")
+                report.incomplete(FindingCode.TRUNCATED, f"there is a {what} of batch {n}, but not the batch")
         elif link.sha256 != document.header_sha256:
-            report.altered("conflict", f"the {what} of batch {n} names another header than the one here")
+            report.altered(FindingCode.CONFLICT, f"the {what} of batch {n} names another header than the one here")
         else:
             result[n] = document
     return result
@@ -233,9 +237,9 @@ def read_end(report: Report, evidence: Evidence, parts: BundleParts, chain: Chai
     """The closing document and a tombstone, if there is one."""
     if parts.tombstone is not None:
         for _, tombstone in _open_list(report, evidence, Tombstone, [parts.tombstone]):
-            report.incomplete("tombstone", f"the session's content is gone: {tombstone.outcome}")
+            report.incomplete(FindingCode.TOMBSTONE, f"the session's content is gone: {tombstone.outcome}")
     if parts.close is None:
-        report.incomplete("open_ended", "nothing says that the session ended here")
+        report.incomplete(FindingCode.OPEN_ENDED, "nothing says that the session ended here")
         return
     for _, close in _open_list(report, evidence, Close, [parts.close]):
         evidence.close = close
@@ -243,19 +247,23 @@ def read_end(report: Report, evidence: Evidence, parts: BundleParts, chain: Chai
 
 
 def _check_close(report: Report, close: Close, chain: Chain, genesis: bytes) -> None:
-    if close.outcome == LAPSED:
-        report.incomplete("lapsed", "the session was never closed by the candidate")
+    if close.outcome == CloseOutcome.LAPSED:
+        report.incomplete(FindingCode.LAPSED, "the session was never closed by the candidate")
     batches = max(chain.links, default=-1) + 1
     if batches < close.n:
-        report.incomplete("truncated", f"the session had {close.n} batches, but there are only {batches}")
+        report.incomplete(FindingCode.TRUNCATED, f"the session had {close.n} batches, but there are only {batches}")
         return
     last = chain.links.get(batches - 1)
     head = genesis if last is None else last.sha256
     events = 0 if last is None else last.header.first + last.header.count
     if (batches, head, events) != (close.n, close.head, close.events):
-        report.altered("close_mismatch", "the session that was closed is not the one here")
-    elif close.outcome != LAPSED and events - 1 in chain.proven and not _ends(chain.proven[events - 1].event):
-        report.incomplete("close_missing", "the session was submitted, but its last event does not say so")
+        report.altered(FindingCode.CLOSE_MISMATCH, "the session that was closed is not the one here")
+    elif (
+        close.outcome != CloseOutcome.LAPSED
+        and events - 1 in chain.proven
+        and not _ends(chain.proven[events - 1].event)
+    ):
+        report.incomplete(FindingCode.CLOSE_MISSING, "the session was submitted, but its last event does not say so")
 
 
 def _ends(event: PublicEvent) -> bool:
@@ -268,7 +276,9 @@ def read_redactions(report: Report, evidence: Evidence, parts: BundleParts, gene
     prev = genesis
     for i, (envelope, record) in enumerate(opened):
         if (record.i, record.prev) != (i, prev):
-            report.altered("redaction_chain", f"redaction record {record.i} does not continue the previous one")
+            report.altered(
+                FindingCode.REDACTION_CHAIN, f"redaction record {record.i} does not continue the previous one"
+            )
         prev = envelope.sha256
         evidence.redactions.append(record)
 
@@ -284,17 +294,17 @@ def read_log(
     """
     if parts.checkpoint is None:
         if parts.proofs:
-            report.altered("log_proof", "there are log proofs but no checkpoint")
+            report.altered(FindingCode.LOG_PROOF, "there are log proofs but no checkpoint")
         _tell_log(report, evidence, None, (), "there is no checkpoint of the log")
         return
     try:
         checkpoint = Checkpoint.parse(parts.checkpoint)
     except LogError as error:
-        report.unreadable("checkpoint_malformed", f"the checkpoint cannot be read: {error}")
+        report.unreadable(FindingCode.CHECKPOINT_MALFORMED, f"the checkpoint cannot be read: {error}")
         return
     signer = next((record for record in evidence.keys.log if _signed_by(checkpoint, record.public_key)), None)
     if signer is None:
-        report.altered("checkpoint_signature", "the checkpoint is not signed by a key of the collector's log")
+        report.altered(FindingCode.CHECKPOINT_SIGNATURE, "the checkpoint is not signed by a key of the collector's log")
         return
     proven = _check_proofs(report, evidence, parts, checkpoint)
     if signer in believed.log:
@@ -310,7 +320,7 @@ def read_log(
         try:
             cosigned_ms = checkpoint.cosigned_ms(name, public_key)
         except LogError as error:
-            report.altered("cosignature", f"the signature of {name} is not valid: {error}")
+            report.altered(FindingCode.COSIGNATURE, f"the signature of {name} is not valid: {error}")
             continue
         if cosigned_ms is not None and received and max(received) < cosigned_ms + _WITNESS_PRECISION_MS:
             evidence.witnesses += (name,)
@@ -343,9 +353,9 @@ def _tell_log(
     if missing:
         text = f"no log proof for {which}{f' ({why})' if why else ''}"
     if promised:
-        report.incomplete("not_in_log", text)
+        report.incomplete(FindingCode.NOT_IN_LOG, text)
     else:
-        report.note("not_in_log", f"{text}, but none was promised")
+        report.note(FindingCode.NOT_IN_LOG, f"{text}, but none was promised")
 
 
 def _signed_by(checkpoint: Checkpoint, public_key: bytes) -> bool:
@@ -375,9 +385,9 @@ def _check_proofs(
     )
     for n, proof in proofs.items():
         if n not in receipts:
-            report.altered("log_proof", f"there is a log proof for batch {n} but no receipt")
+            report.altered(FindingCode.LOG_PROOF, f"there is a log proof for batch {n} but no receipt")
         elif not _stands_in_log(proof, receipts[n], checkpoint):
-            report.altered("log_proof", f"the log proof does not match the receipt of batch {n}")
+            report.altered(FindingCode.LOG_PROOF, f"the log proof does not match the receipt of batch {n}")
         else:
             proven[n] = proof
     return proven

@@ -24,10 +24,8 @@ from promptster.protocol.events.kinds import (
 )
 from promptster.protocol.events.sources import is_own
 from promptster.protocol.heartbeats import silences
-from promptster.protocol.verdict import Gap, lasting
+from promptster.protocol.verdict import Gap, GapKind, lasting
 
-PAUSED: Final = "paused"
-SOURCE_LOSS: Final = "source_loss"
 PAUSE_LEAD: Final = "recording was paused"
 """What the text of every pause begins with."""
 STOP_WORDS: Final = "because the recorder stopped"
@@ -44,9 +42,9 @@ _LOST_UNITS: Final[Mapping[str, tuple[str, str]]] = {
 """What ``lost`` of a capture gap counts, by its source."""
 
 
-def is_outage(kind: str, text: str) -> bool:
+def is_outage(kind: GapKind, text: str) -> bool:
     """Whether a gap of this kind with these words is a pause because the recorder ended: no one asked for it."""
-    return kind == PAUSED and text.endswith(STOP_WORDS)
+    return kind is GapKind.PAUSED and text.endswith(STOP_WORDS)
 
 
 def read_gaps(events: Sequence[OpenedEvent]) -> tuple[Gap, ...]:
@@ -91,7 +89,7 @@ def _pause(paused: OpenedEvent, until: OpenedEvent | None) -> Gap:
     reason = _line(paused.event.reason if isinstance(paused.event, Paused) else None)
     text = f"{lead} {_REASONS[reason]}" if reason in _REASONS else _joined(lead, reason)
     return Gap(
-        kind=PAUSED,
+        kind=GapKind.PAUSED,
         seq=paused.seq,
         from_ms=paused.ms,
         to_ms=None if until is None else until.ms,
@@ -127,7 +125,7 @@ def _of_capture(event: OpenedEvent) -> Iterator[Gap]:
             text = _joined("the extent of recording changed", _line(detail))
         case _:
             return
-    yield Gap(kind=event.kind, seq=event.seq, from_ms=start, to_ms=end, text=text, source=source or None)
+    yield Gap(kind=GapKind(event.kind), seq=event.seq, from_ms=start, to_ms=end, text=text, source=source or None)
 
 
 def _joined(*parts: str) -> str:
@@ -159,4 +157,4 @@ def _restarted(lost: int | None) -> str:
 
 def _lost(event: OpenedEvent, expected: int) -> Gap:
     text = f"the recorder numbered arrival {event.src_seq} from {event.src} when {expected} was due"
-    return Gap(kind=SOURCE_LOSS, seq=event.seq, from_ms=event.ms, to_ms=event.ms, text=text, source=event.src)
+    return Gap(kind=GapKind.SOURCE_LOSS, seq=event.seq, from_ms=event.ms, to_ms=event.ms, text=text, source=event.src)

@@ -12,13 +12,12 @@ from typing import Final
 from promptster.protocol.events import OpenedEvent, Source
 from promptster.protocol.events.kinds import Kind
 from promptster.protocol.events.sources import is_own
-from promptster.protocol.verdict import Gap
+from promptster.protocol.verdict import Gap, GapKind
 
 HEARTBEAT_MS: Final = 60_000
 """How often a recorder reports that it is running, by its monotonic clock."""
 LATE_MS: Final = 2 * HEARTBEAT_MS
 """After a sign of life by more than this, a heartbeat is late by more than its period."""
-SILENCE: Final = "silence"
 
 _BEGINNINGS: Final = frozenset({Kind.OPENED, Kind.RESUMED, Kind.CAPTURE_RECOVERED})
 """From here on heartbeats are due. How long a pause or an outage took is reported in these events themselves."""
@@ -71,7 +70,7 @@ def jumps_follow(events: Sequence[OpenedEvent]) -> list[bool]:
 
 def _silence(since: OpenedEvent, until: OpenedEvent) -> Gap:
     return Gap(
-        kind=SILENCE,
+        kind=GapKind.SILENCE,
         seq=since.seq,
         from_ms=since.ms,
         to_ms=max(since.ms, until.ms),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from typing import Any, ClassVar, cast
 
@@ -32,8 +33,16 @@ from promptster.protocol.signing import (
     verify,
 )
 
-COLLECTOR = "collector"
-LOG = "log"
+
+class KeyPurpose(StrEnum):
+    """What a key of the collector signs."""
+
+    COLLECTOR = "collector"
+    """Certificates, receipts, checks and everything else of the collector."""
+    LOG = "log"
+    """Checkpoints of its log."""
+
+
 MAX_KEYS = 256
 _MAX_KEYFILE = 256 << 10
 
@@ -46,7 +55,7 @@ class KeyRecord(Document):
 
     kid: str = identifier()
     """The collector key that signed this record: itself for the first, its predecessor for the next ones."""
-    purpose: str = choice(COLLECTOR, LOG)
+    purpose: KeyPurpose = choice(KeyPurpose)
     """``collector`` for documents, ``log`` for checkpoints."""
     public_key: bytes = binary()
     """Ed25519."""
@@ -107,7 +116,9 @@ class KeySuccession:
 
 def first_key(key: SigningKey, *, created_ms: int) -> Envelope:
     """The self-signed record that opens a succession."""
-    record = KeyRecord(kid=key.kid, purpose=COLLECTOR, public_key=key.public_key, created_ms=created_ms, previous=None)
+    record = KeyRecord(
+        kid=key.kid, purpose=KeyPurpose.COLLECTOR, public_key=key.public_key, created_ms=created_ms, previous=None
+    )
     return key.sign(record)
 
 
@@ -117,14 +128,16 @@ def next_key(signer: SigningKey, public_key: bytes, *, created_ms: int) -> Envel
     No command of the collector changes its key yet; what verifies such records is tested with records made here.
     """
     record = KeyRecord(
-        kid=signer.kid, purpose=COLLECTOR, public_key=public_key, created_ms=created_ms, previous=signer.kid
+        kid=signer.kid, purpose=KeyPurpose.COLLECTOR, public_key=public_key, created_ms=created_ms, previous=signer.kid
     )
     return signer.sign(record)
 
 
 def log_key(signer: SigningKey, public_key: bytes, *, created_ms: int, previous: str | None = None) -> Envelope:
     """The record by which the current collector key names a key of the log."""
-    record = KeyRecord(kid=signer.kid, purpose=LOG, public_key=public_key, created_ms=created_ms, previous=previous)
+    record = KeyRecord(
+        kid=signer.kid, purpose=KeyPurpose.LOG, public_key=public_key, created_ms=created_ms, previous=previous
+    )
     return signer.sign(record)
 
 
@@ -173,7 +186,7 @@ def keys_from_object(document: Mapping[str, Any]) -> KeySuccession:
     log: list[KeyRecord] = []
     for envelope in keyfile_records(document):
         record = KeyRecord.parse(envelope.payload)
-        line = collector if record.purpose == COLLECTOR else log
+        line = collector if record.purpose is KeyPurpose.COLLECTOR else log
         _check_successor(record, line, collector)
         if any(known.public_key == record.public_key for known in (*collector, *log)):
             raise KeyringError("a key appears twice in the succession", code="key_repeated")
@@ -190,7 +203,7 @@ def keys_from_object(document: Mapping[str, Any]) -> KeySuccession:
 
 
 def _check_successor(record: KeyRecord, line: list[KeyRecord], collector: list[KeyRecord]) -> None:
-    if not collector and record.purpose != COLLECTOR:
+    if not collector and record.purpose is not KeyPurpose.COLLECTOR:
         raise KeyringError("a succession starts with a collector key", code="key_order")
     signer = collector[-1].public_key if collector else record.public_key
     if record.kid != kid(signer):

@@ -15,8 +15,9 @@ from promptster.protocol.events import OpenedEvent
 from promptster.protocol.events.kinds import CaptureHeartbeat, Kind
 from promptster.protocol.events.sources import Source, ends_session, is_own
 from promptster.protocol.evidence import Evidence
+from promptster.protocol.finding_codes import FindingCode
 from promptster.protocol.heartbeats import jumps_follow
-from promptster.protocol.receipt import SUBMITTED
+from promptster.protocol.receipt import CloseOutcome
 from promptster.protocol.verdict import BatchFacts, Report, in_words, lasting, spans
 
 SLACK_MS: Final = 5 * 60 * 1000
@@ -24,15 +25,18 @@ SLACK_MS: Final = 5 * 60 * 1000
 BACKWARDS_MS: Final = 5_000
 """How far an event's time may lie before an earlier one's; the recorder reports jumps of its clock from 2 s on."""
 
-_MISSING: Final[Mapping[Kind, tuple[str, str]]] = {
-    Kind.CONSENT: ("consent_missing", "no event says that the candidate agreed to be recorded"),
-    Kind.OPENED: ("opened_missing", "no event says that the recorder started"),
-    Kind.SUBMISSION_BASELINE: ("baseline_missing", "no event records the workspace at the start"),
-    Kind.SUBMISSION_FINAL: ("final_missing", "the session was submitted, but no event contains the submission"),
+_MISSING: Final[Mapping[Kind, tuple[FindingCode, str]]] = {
+    Kind.CONSENT: (FindingCode.CONSENT_MISSING, "no event says that the candidate agreed to be recorded"),
+    Kind.OPENED: (FindingCode.OPENED_MISSING, "no event says that the recorder started"),
+    Kind.SUBMISSION_BASELINE: (FindingCode.BASELINE_MISSING, "no event records the workspace at the start"),
+    Kind.SUBMISSION_FINAL: (
+        FindingCode.FINAL_MISSING,
+        "the session was submitted, but no event contains the submission",
+    ),
 }
 ABSENCES: Final = frozenset(code for code, _ in _MISSING.values())
 """Notes about events that every session has."""
-TIMES: Final = frozenset({"ahead", "backwards", "pace"})
+TIMES: Final = frozenset({FindingCode.AHEAD, FindingCode.BACKWARDS, FindingCode.PACE})
 """Notes about times that cannot all be true."""
 _ANEW: Final = frozenset({Kind.OPENED, Kind.PAUSED, Kind.RESUMED, Kind.CAPTURE_RECOVERED, Kind.CAPTURE_CLOCK_JUMP})
 """From here on the computer's clock may have been set: reported here, or while no recorder ran."""
@@ -76,7 +80,7 @@ def read_presence(report: Report, evidence: Evidence, events: Sequence[OpenedEve
     closed = last is not None and ends_session(last.kind, last.src)
     if not closed and (close is None or close.events != len(events)):
         return
-    submitted = closed or (close is not None and close.outcome == SUBMITTED)
+    submitted = closed or (close is not None and close.outcome == CloseOutcome.SUBMITTED)
     here = {event.kind for event in events if is_own(event.kind, event.src)}
     due = _MISSING if submitted else (Kind.CONSENT, Kind.OPENED)
     for kind in due:
@@ -96,16 +100,18 @@ def read_times(report: Report, batches: Sequence[BatchFacts], events: Sequence[O
     ahead = {seq: by for seq, by in _ahead(receipts, events) if by > SLACK_MS}
     if ahead:
         most = lasting(max(ahead.values()))
-        report.note("ahead", f"{_by_clock(list(ahead))} happened up to {most} after the collector had received them")
+        report.note(
+            FindingCode.AHEAD, f"{_by_clock(list(ahead))} happened up to {most} after the collector had received them"
+        )
     if backwards := list(_backwards(events)):
         text = f"{_by_clock(backwards)} happened before earlier ones, and nothing says that the clock was set"
-        report.note("backwards", text)
+        report.note(FindingCode.BACKWARDS, text)
     for low, high in _paces(receipts, events):
         first, last = sorted((low.seq, high.seq))
         way = "faster" if low.seq >= high.seq else "slower"
         by = lasting(low.ahead_ms - high.ahead_ms)
         text = f"between events {first} and {last} the computer's clock ran {by} {way} than the receipts allow"
-        report.note("pace", text)
+        report.note(FindingCode.PACE, text)
 
 
 def _by_clock(numbers: list[int]) -> str:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar
 
 from promptster.protocol.documents import Document, DocumentType, binary, choice, identifier, integer, text
 
-WITHDRAWN = "withdrawn"
-ERASED = "erased"
-EXPIRED = "expired"
+
+class TombstoneOutcome(StrEnum):
+    """Why a session was deleted."""
+
+    WITHDRAWN = "withdrawn"
+    """The candidate withdrew the consent."""
+    ERASED = "erased"
+    """The hiring team deleted it."""
+    EXPIRED = "expired"
+    """The retention time is over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +70,7 @@ class Tombstone(Document):
     """The collector's key that signed."""
     session: str = identifier()
     """The session that is gone."""
-    outcome: str = choice(WITHDRAWN, ERASED, EXPIRED)
+    outcome: TombstoneOutcome = choice(TombstoneOutcome)
     """Who ended it: the candidate, a request for erasure, or the end of retention."""
     at_ms: int = integer()
     """When the keys were destroyed; milliseconds since the epoch."""

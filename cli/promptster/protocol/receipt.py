@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar
 
 from promptster.protocol.documents import Document, DocumentType, binary, choice, flag, identifier, integer, text
 
-SUBMITTED = "submitted"
-LAPSED = "lapsed"
+
+class CloseOutcome(StrEnum):
+    """How a session ended."""
+
+    SUBMITTED = "submitted"
+    """By the candidate."""
+    LAPSED = "lapsed"
+    """Without a closing event in time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +68,8 @@ class Close(Document):
     """The collector's key that signed."""
     session: str = identifier()
     """The session that ended."""
-    outcome: str = choice(SUBMITTED, LAPSED)
-    """``submitted`` by the candidate, or ``lapsed`` without a closing event in time."""
+    outcome: CloseOutcome = choice(CloseOutcome)
+    """How the session ended."""
     n: int = integer()
     """How many batches there are."""
     events: int = integer()

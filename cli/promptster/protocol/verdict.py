@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from promptster.protocol.consent import Certificate, Consent
+from promptster.protocol.errors import ProtocolError
 from promptster.protocol.events import OpenedEvent
+from promptster.protocol.finding_codes import FindingCode
 from promptster.protocol.log_consistency import View
 from promptster.protocol.policy import Policy
 from promptster.protocol.receipt import Close
@@ -61,7 +63,7 @@ class Finding:
     """One thing that was found."""
 
     code: str
-    """A stable word; see the table in docs/protocol.md."""
+    """A ``FindingCode``, or an error's code; see the table in docs/protocol.md."""
     text: str
     """The same for a person."""
     effect: Effect
@@ -81,12 +83,30 @@ class Signer:
     """Whether a pinned key is in the succession at or before every key that signed."""
 
 
+class GapKind(enum.StrEnum):
+    """Why a span of the session is not, or not fully, on record; the words that ``promptster verify`` uses too."""
+
+    PAUSED = "paused"
+    CAPTURE_GAP = "capture_gap"
+    RECOVERED = "capture_recovered"
+    HOOK_SILENT = "capture_hook_silent"
+    DEGRADED = "capture_degraded"
+    CONFIG_CHANGED = "capture_config_changed"
+    CLOCK_JUMP = "capture_clock_jump"
+    BYPASS_SUSPECTED = "capture_bypass_suspected"
+    UPSTREAM_OVERRIDDEN = "capture_upstream_overridden"
+    SOURCE_LOSS = "source_loss"
+    SILENCE = "silence"
+    ABSENT = "absent"
+    UNTIMED = "untimed"
+    MISSING = "missing"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Gap:
     """A span in which capture did not see everything, by its own word or by its silence."""
 
-    kind: str
-    """``paused``, a ``capture_*`` kind, ``source_loss`` or ``silence``."""
+    kind: GapKind
     seq: int
     """The event that reports it."""
     from_ms: int
@@ -196,26 +216,33 @@ class Report:
         self._counts: Counter[str] = Counter()
         self._effects: dict[str, Effect] = {}
 
-    def add(self, effect: Effect, code: str, text: str) -> None:
+    def add(self, effect: Effect, code: FindingCode, text: str) -> None:
         """Note one finding."""
+        self._add(effect, code.value, text)
+
+    def refused(self, error: ProtocolError) -> None:
+        """Note what cannot be read, by the error's own code."""
+        self._add(Effect.UNREADABLE, error.code, str(error))
+
+    def _add(self, effect: Effect, code: str, text: str) -> None:
         self._counts[code] += 1
         self._effects[code] = max(effect, self._effects.get(code, effect))
         if self._counts[code] <= MAX_FINDINGS_OF_A_CODE:
             self._findings.append(Finding(code, text, effect))
 
-    def altered(self, code: str, text: str) -> None:
+    def altered(self, code: FindingCode, text: str) -> None:
         """Something is not what was signed."""
         self.add(Effect.ALTERED, code, text)
 
-    def incomplete(self, code: str, text: str) -> None:
+    def incomplete(self, code: FindingCode, text: str) -> None:
         """Something is not here."""
         self.add(Effect.INCOMPLETE, code, text)
 
-    def unreadable(self, code: str, text: str) -> None:
+    def unreadable(self, code: FindingCode, text: str) -> None:
         """Something was signed and cannot be read."""
         self.add(Effect.UNREADABLE, code, text)
 
-    def note(self, code: str, text: str) -> None:
+    def note(self, code: FindingCode, text: str) -> None:
         """Something is worth saying."""
         self.add(Effect.NOTE, code, text)
 

@@ -23,6 +23,7 @@ from promptster.protocol.evidence import (
     read_log,
     read_redactions,
 )
+from promptster.protocol.finding_codes import FindingCode
 from promptster.protocol.gaps import read_gaps
 from promptster.protocol.key_succession import KeySuccession
 from promptster.protocol.plausibility import read_presence, read_times
@@ -46,9 +47,9 @@ def verify_bundle(data: bytes, *, trusted: Collection[str], witnesses: Mapping[s
     try:
         parts = read_bundle(data)
     except ChecksumError as error:
-        report.altered("checksum", str(error))
+        report.altered(FindingCode.CHECKSUM, str(error))
     except BundleError as error:
-        report.unreadable(error.code, str(error))
+        report.refused(error)
     else:
         return verify_parts(parts, trusted=trusted, witnesses=witnesses)
     return _nothing(report)
@@ -82,7 +83,7 @@ def _conclude(
 ) -> Verification:
     signer = _signer(evidence, trusted)
     if not signer.trusted:
-        report.add(Effect.UNTRUSTED, "signer_unknown", "no pinned key vouches for the collector's keys")
+        report.add(Effect.UNTRUSTED, FindingCode.SIGNER_UNKNOWN, "no pinned key vouches for the collector's keys")
     batches = tuple(
         BatchFacts(
             n=n,

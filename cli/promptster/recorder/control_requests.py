@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections import Counter
 from contextlib import suppress
-from dataclasses import asdict
 from typing import TYPE_CHECKING, assert_never
 
 from promptster.agents.registry import base_urls
@@ -27,7 +26,10 @@ from promptster.session_folder.control_calls import (
     StopCall,
 )
 from promptster.session_folder.control_messages import (
+    BatchCounts,
     CloseReply,
+    CollectorStatus,
+    FinalRefusal,
     FlushReply,
     LaunchTicket,
     RecorderStatus,
@@ -157,6 +159,7 @@ class ControlRequests:
     def _status(self) -> RecorderStatus:
         parts = self._parts
         writer, outbox, progress = parts.writer, parts.outbox, parts.uploader.progress
+        halt = progress.halt
         return RecorderStatus(
             session=self._facts.session,
             state=parts.recording.state,
@@ -164,14 +167,14 @@ class ControlRequests:
             durable=writer.durable_seq,
             received=outbox.received_events,
             checked=outbox.events_until(progress.checked),
-            batches={"sealed": outbox.sealed, "received": outbox.received},
+            batches=BatchCounts(sealed=outbox.sealed, received=outbox.received),
             sources=dict(writer.sources),
             dropped=dict(writer.dropped + Counter(left_out(parts.recording.capture))),
-            collector={
-                "reachable": progress.reachable,
-                "last_error": progress.last_error,
-                "refused": None if progress.halt is None else asdict(progress.halt),
-            },
+            collector=CollectorStatus(
+                reachable=progress.reachable,
+                last_error=progress.last_error,
+                refused=None if halt is None else FinalRefusal(code=halt.code, message=halt.message),
+            ),
             port=self._port,
             record_until=self._facts.record_until,
             upload_until=self._facts.upload_until,
@@ -179,8 +182,8 @@ class ControlRequests:
             supervised=os.getppid() == self._supervisor,
             silent_hooks=tuple(sorted(parts.recording.capture.silent_agents)),
             degraded=tuple(sorted({*writer.degraded, *(["disk_failing"] if parts.sealer.failing else [])})),
-            path_check=self._facts.choices.get("path_check", {}),
-            last=parts.recording.latest.document(),
+            path_check=self._facts.choices.path_check,
+            last=parts.recording.latest.action,
             paused_ms=parts.recording.latest.paused_ms,
         )
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from promptster.recorder.spool_key import write_spool_key
 from promptster.recorder.unix_accept import accept_for_ever
 from promptster_hooks import spool
 from promptster_hooks.frame import ACK, FrameError, FrameReader
@@ -233,7 +234,7 @@ class HookIntake:
         """Create the folder and the key; return whether that worked. The recorder also works without the spool."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            spool.write_key(str(self._folder), self._key)
+            write_spool_key(self._folder, self._key)
         except OSError:
             return False
         return True

@@ -7,12 +7,12 @@ the journal. It is available only to the candidate, through the control socket.
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import Any
 
 from promptster.protocol.events import kinds
 from promptster.protocol.events.base import OfAgent
 from promptster.protocol.events.choices import ResponseOutcome
 from promptster.protocol.events.kinds import AgentEvent, Event
+from promptster.session_folder.control_messages import LastAction
 from promptster.session_folder.last_action import MACHINE
 
 _SUBJECT = 60
@@ -24,7 +24,8 @@ class LastActivity:
 
     def __init__(self) -> None:
         """Begin with no activity and no pause."""
-        self._last: dict[str, Any] = {}
+        self.action: LastAction | None = None
+        """The last action; ``None`` before the first."""
         self.paused_ms = 0
         """Wall-clock time at which the current pause began; 0 if the session is not paused."""
 
@@ -38,18 +39,9 @@ class LastActivity:
             case kinds.AgentOther() | kinds.ToolResult():
                 pass  # adds nothing to the event before it
             case OfAgent():
-                self._last = {
-                    "kind": event.kind,
-                    "ms": ms,
-                    "agent": event.agent or "",
-                    "subject": _subject(event),
-                }
+                self.action = LastAction(kind=event.kind, ms=ms, agent=event.agent or "", subject=_subject(event))
             case _:
                 pass
-
-    def document(self) -> dict[str, Any]:
-        """``kind``, ``ms``, ``agent`` and ``subject`` of the last action; empty before the first."""
-        return dict(self._last)
 
 
 def _subject(event: AgentEvent) -> str:

@@ -251,13 +251,13 @@ class RecorderProcess:
     async def _watch_editors(self, parts: Assembly, control_requests: ControlRequests) -> None:
         """Record changes of our entries in the editors' workspace files, if the session uses them."""
         facts = self._folder.facts()
-        named = facts.choices.get("ide")
-        if not isinstance(named, str):
+        named = facts.choices.ide
+        if not named:
             return
         from promptster.recorder.editor_watch import EditorWatch  # noqa: PLC0415 - needed after start --ide only
 
         ticket = control_requests.ticket()
-        watch = EditorWatch(Path(facts.workspace), named.split(","), ticket)
+        watch = EditorWatch(Path(facts.workspace), named, ticket)
         while True:
             await asyncio.sleep(_WATCH_S)
             if parts.recording.records and (events := watch.look()):

@@ -46,15 +46,14 @@ def opening(folder: SessionFolder, *, consented: bool) -> Iterator[StartEvent]:
     facts = folder.facts()
     if not consented:
         yield _consent(folder)
-    choices = dict(facts.choices)
     certificate = Certificate.parse(Envelope.decode(folder.read_document("certificate.json")).payload)
     brief = folder.read_document(BRIEF) if folder.has_document(BRIEF) else None
     yield StartEvent(
         event=Opened(
             cli_version=version("promptster"),
             platform=f"{sys.platform} {platform.machine()}",
-            path_check=choices.pop("path_check", {}),
-            choices=choices,
+            path_check=facts.choices.checks(),
+            choices=facts.choices.chosen(),
             continues=certificate.continues or None,
             brief=None if brief is None else brief.decode(),
             brief_sha256=None if brief is None else hashlib.sha256(brief).hexdigest(),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from promptster.protocol.bundle import FORMAT_MEMBER, REQUIRED
 from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.errors import DocumentError, EncodingError, KeyringError
+from promptster.protocol.finding_codes import FindingCode
 from promptster.protocol.key_succession import parse_keyfile
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _BUNDLE: Final = "check the bundle of its session instead"
 def why_unreadable(data: bytes, verification: Verification) -> str:
     """What to say after the file's name when the verdict is ``unreadable``."""
     codes = {finding.code for finding in verification.findings}
-    if "newer_version" in codes:
+    if FindingCode.NEWER_VERSION in codes:
         return _NEWER
     if verification.signer is not None:
         return "is a bundle, but a signed part of it cannot be read"

@@ -16,6 +16,8 @@ from promptster.protocol.events.kinds import Event, Kind, Prompt
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from promptster.protocol.verdict import GapKind
+
 REFUSED_ATTEMPT = "promptster_refused"
 """``raw_kind`` of an ``agent_other`` that says what an agent asked of Promptster and did not get."""
 
@@ -44,25 +46,6 @@ class Extent(StrEnum):
     """The whole file after, and nothing of what was there before."""
     PASSAGES = "passages"
     """Passages without their place in the file."""
-
-
-class GapKind(StrEnum):
-    """Why a span of the session is not, or not fully, on record; the words that ``promptster verify`` uses too."""
-
-    PAUSED = "paused"
-    CAPTURE_GAP = "capture_gap"
-    RECOVERED = "capture_recovered"
-    HOOK_SILENT = "capture_hook_silent"
-    DEGRADED = "capture_degraded"
-    CONFIG_CHANGED = "capture_config_changed"
-    CLOCK_JUMP = "capture_clock_jump"
-    BYPASS_SUSPECTED = "capture_bypass_suspected"
-    UPSTREAM_OVERRIDDEN = "capture_upstream_overridden"
-    SOURCE_LOSS = "source_loss"
-    SILENCE = "silence"
-    ABSENT = "absent"
-    UNTIMED = "untimed"
-    MISSING = "missing"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

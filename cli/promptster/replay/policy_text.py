@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from promptster.protocol.errors import DocumentError, NewerVersionError, PolicyTextError
+from promptster.protocol.errors import DocumentError, NewerVersionError
+from promptster.protocol.finding_codes import FindingCode
 from promptster.protocol.policy import require_own_text
 from promptster.protocol.verdict import Effect, Finding
 
 if TYPE_CHECKING:
-    from promptster.protocol.policy import Policy
+    from promptster.protocol.finding_codes import FindingCode
+from promptster.protocol.policy import Policy
 
-TEXT_UNKNOWN: Final = "policy_text_unknown"
+TEXT_UNKNOWN: Final = FindingCode.POLICY_TEXT_UNKNOWN
 """A text that only a newer version of Promptster can render."""
-TEXT_DIFFERS: Final = PolicyTextError.default_code
+TEXT_DIFFERS: Final = FindingCode.POLICY_TEXT
 """A text that does not match the policy's settings."""
 TEXTS: Final = frozenset({TEXT_DIFFERS, TEXT_UNKNOWN})
 """Notes about the text that was agreed to."""

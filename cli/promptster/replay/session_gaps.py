@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptster.protocol.gaps import read_gaps
-from promptster.replay.model import GapKind, SessionGap
+from promptster.replay.model import SessionGap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,7 +27,7 @@ def find_gaps(events: Sequence[OpenedEvent], unreported: Iterable[SessionGap] = 
     """
     reported = (
         SessionGap(
-            kind=GapKind(gap.kind),
+            kind=gap.kind,
             text=gap.text,
             from_ms=gap.from_ms,
             to_ms=gap.to_ms,

@@ -6,8 +6,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from promptster.protocol.plausibility import ABSENCES
-from promptster.protocol.verdict import UNTIMED
-from promptster.replay.model import GapKind, SessionGap
+from promptster.protocol.verdict import UNTIMED, GapKind
+from promptster.replay.model import SessionGap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -70,7 +70,7 @@ class Current:
         """The store that holds the session's secrets."""
         from promptster.secret_store import open_store  # noqa: PLC0415 - not every command needs it
 
-        return open_store(self.facts.secret_store, self.folder.secrets_file)
+        return open_store(self.facts.secrets, self.folder.secrets_file)
 
     @cached_property
     def secrets(self) -> SessionSecrets:

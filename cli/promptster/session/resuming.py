@@ -30,7 +30,7 @@ def resume(current: Current) -> RecorderStatus:
     after = current.control.status()
     if after.state is SessionState.PAUSED:
         current.control.resume()
-    if after.refused is not None:
+    if after.collector.refused is not None:
         current.control.flush(seconds=0.0, again=True)
     prepare_editors(current)  # token and port may have changed, and an interrupted start may not have written them
     return current.control.status()
@@ -38,9 +38,9 @@ def resume(current: Current) -> RecorderStatus:
 
 def prepare_editors(current: Current) -> list[Path]:
     """Write or update the workspace files of the editors that the candidate named."""
-    named = current.facts.choices.get("ide")
-    if not isinstance(named, str):
+    named = current.facts.choices.ide
+    if not named:
         return []
     from promptster.session.launch.editor_files import prepare_ide  # noqa: PLC0415 - needed after start --ide only
 
-    return [path for ide in named.split(",") for path in prepare_ide(current, ide)]
+    return [path for ide in named for path in prepare_ide(current, ide)]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from promptster import private
 from promptster.errors import InsideAgentError, RecorderUnreachableError, SessionError
+from promptster.session_folder.answer_fields import AnswerFields, malformed
 from promptster.session_folder.control_calls import (
     CloseCall,
     ControlCall,
@@ -32,7 +33,6 @@ from promptster.session_folder.control_calls import (
     StopCall,
 )
 from promptster.session_folder.control_messages import (
-    AnswerFields,
     CloseReply,
     FlushReply,
     LaunchTicket,
@@ -40,7 +40,6 @@ from promptster.session_folder.control_messages import (
     RecordReply,
     RefusedReply,
     StateReply,
-    malformed,
 )
 
 if TYPE_CHECKING:

@@ -6,90 +6,15 @@ answer that it misread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar, cast
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from promptster.errors import SessionError
-from promptster.session_folder.control_calls import OTHER_VERSION
+from typing_extensions import override
+
+from promptster.session_folder.answer_fields import AnswerFields, malformed
+from promptster.session_folder.choices import PathCheck
 from promptster.session_folder.folder import SessionState
-
-_T = TypeVar("_T")
-
-
-class AnswerError(SessionError):
-    """The recorder's answer does not fit the request."""
-
-    default_code = "recorder_answer"
-
-
-class AnswerFields:
-    """One answer, read by name and type."""
-
-    def __init__(self, value: object) -> None:
-        """Take a value read from JSON.
-
-        Raises:
-            AnswerError: it is not an object.
-        """
-        if not isinstance(value, dict):
-            raise malformed("not an object")
-        self._values = cast("dict[str, Any]", value)
-
-    def number(self, name: str, default: int | None = None) -> int:
-        """Return a non-negative whole number."""
-        return self._read(name, default, _number)
-
-    def text(self, name: str, default: str | None = None) -> str:
-        """Return a text."""
-        return self._read(name, default, _text)
-
-    def flag(self, name: str, *, default: bool | None = None) -> bool:
-        """Return true or false."""
-        return self._read(name, default, _flag)
-
-    def numbers(self, name: str) -> Mapping[str, int]:
-        """Return whole numbers by name."""
-        return self._read(name, None, lambda value: {key: _number(one) for key, one in _table(value).items()})
-
-    def texts(self, name: str) -> Mapping[str, str]:
-        """Return texts by name."""
-        return self._read(name, None, lambda value: {key: _text(one) for key, one in _table(value).items()})
-
-    def words(self, name: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
-        """Return a list of texts."""
-        return self._read(name, default, lambda value: tuple(_text(one) for one in _list(value)))
-
-    def seqs(self, name: str) -> tuple[int, ...]:
-        """Return a list of whole numbers."""
-        return self._read(name, None, lambda value: tuple(_number(one) for one in _list(value)))
-
-    def table(self, name: str) -> Mapping[str, Any]:
-        """Return an object whose values the caller reads; empty if it is missing."""
-        return self._read(name, {}, _table)
-
-    def inner(self, name: str) -> AnswerFields | None:
-        """Return an inner object; ``None`` if it is null, empty or missing."""
-        value = self._values.get(name)
-        return AnswerFields(value) if value is not None and value != {} else None
-
-    def known(self, name: str) -> bool:
-        """Return whether this name has a value other than null."""
-        return self._values.get(name) is not None
-
-    def require(self, *names: str) -> None:
-        """Require that all of these names are present, even if null."""
-        for name in names:
-            if name not in self._values:
-                raise malformed(name)
-
-    def _read(self, name: str, default: _T | None, read: Callable[[Any], _T]) -> _T:
-        if name not in self._values and default is not None:
-            return default
-        try:
-            return read(self._values[name])
-        except (KeyError, TypeError, ValueError):
-            raise malformed(name) from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +23,7 @@ class Reply:
 
     def document(self) -> dict[str, Any]:
         """Return the answer as JSON values."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +93,83 @@ class RefusedReply(Reply):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BatchCounts:
+    """Numbers of batches."""
+
+    sealed: int
+    received: int
+    """Of these, acknowledged by a receipt of the collector."""
+
+    @classmethod
+    def read(cls, answer: AnswerFields | None) -> BatchCounts:
+        """Read a part of an answer."""
+        if answer is None:
+            raise malformed("batches")
+        return cls(sealed=answer.number("sealed"), received=answer.number("received"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalRefusal:
+    """A final refusal of the collector: nothing more is sent until the candidate asks for it."""
+
+    code: str
+    message: str
+
+    @classmethod
+    def read(cls, answer: AnswerFields | None) -> FinalRefusal | None:
+        """Read a part of an answer."""
+        return None if answer is None else cls(code=answer.text("code"), message=answer.text("message"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectorStatus:
+    """How the collector answers the recorder."""
+
+    reachable: bool | None
+    """``None`` before the first try."""
+    last_error: str | None
+    """The code of the last refusal or failure; ``None`` after a success."""
+    refused: FinalRefusal | None
+
+    @classmethod
+    def read(cls, answer: AnswerFields | None) -> CollectorStatus:
+        """Read a part of an answer."""
+        if answer is None:
+            raise malformed("collector")
+        answer.require("reachable", "last_error", "refused")
+        return cls(
+            reachable=answer.flag("reachable") if answer.known("reachable") else None,
+            last_error=answer.text("last_error") if answer.known("last_error") else None,
+            refused=FinalRefusal.read(answer.inner("refused")),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastAction:
+    """What an agent did last."""
+
+    kind: str
+    """The kind of the event; a newer recorder may know more kinds."""
+    ms: int
+    agent: str
+    """Empty if it is not known."""
+    subject: str
+    """What the agent acted on, in one line; empty if there is nothing to name."""
+
+    @classmethod
+    def read(cls, answer: AnswerFields | None) -> LastAction | None:
+        """Read a part of an answer."""
+        if answer is None:
+            return None
+        return cls(
+            kind=answer.text("kind"),
+            ms=answer.number("ms"),
+            agent=answer.text("agent"),
+            subject=answer.text("subject"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecorderStatus(Reply):
     """The recorder's status. Counts are events unless stated otherwise."""
 
@@ -181,15 +183,12 @@ class RecorderStatus(Reply):
     """Of these, acknowledged by a receipt of the collector."""
     checked: int
     """Of these, opened and found sound by the collector."""
-    batches: Mapping[str, int]
-    """``sealed`` and ``received``: numbers of batches."""
+    batches: BatchCounts
     sources: Mapping[str, int]
     """Events by source."""
     dropped: Mapping[str, int]
     """Not recorded, by reason: ``policy``, ``paused``, ``time_limit``, ``overload``."""
-    collector: Mapping[str, Any]
-    """``reachable`` (null before the first try), ``last_error`` (a code or null) and ``refused`` (null, or ``code``
-    and ``message`` of a final refusal: nothing more is sent until the candidate asks for it)."""
+    collector: CollectorStatus
     port: int
     record_until: int
     upload_until: int
@@ -201,17 +200,17 @@ class RecorderStatus(Reply):
     """What is not recorded in full at the moment: ``disk_nearly_full``, ``disk_failing``, ``time_limit``."""
     supervised: bool = True
     """Whether the supervisor that started this recorder still runs."""
-    path_check: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    path_check: Mapping[str, PathCheck] = field(default_factory=dict[str, PathCheck])
     """By provider: whether an unauthenticated request through the proxy was answered."""
-    last: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What an agent did last, see ``promptster.recorder.last_activity``; empty until an agent's first event."""
+    last: LastAction | None = None
+    """What an agent did last; ``None`` until an agent's first event."""
     paused_ms: int = 0
     """Wall clock at which the current pause began; 0 if there is none."""
 
-    @property
-    def refused(self) -> Mapping[str, str] | None:
-        """``code`` and ``message`` of a final refusal, after which nothing more is sent."""
-        return self.collector.get("refused")
+    @override
+    def document(self) -> dict[str, Any]:
+        document = super().document()
+        return document if self.last is not None else {**document, "last": {}}
 
     @classmethod
     def read(cls, answer: AnswerFields) -> RecorderStatus:
@@ -230,10 +229,10 @@ class RecorderStatus(Reply):
             durable=answer.number("durable"),
             received=answer.number("received"),
             checked=answer.number("checked"),
-            batches=answer.numbers("batches"),
+            batches=BatchCounts.read(answer.inner("batches")),
             sources=answer.numbers("sources"),
             dropped=answer.numbers("dropped"),
-            collector=_collector(answer.inner("collector")),
+            collector=CollectorStatus.read(answer.inner("collector")),
             port=answer.number("port"),
             record_until=answer.number("record_until"),
             upload_until=answer.number("upload_until"),
@@ -241,8 +240,8 @@ class RecorderStatus(Reply):
             silent_hooks=answer.words("silent_hooks", ()),
             degraded=answer.words("degraded", ()),
             supervised=answer.flag("supervised", default=True),
-            path_check=answer.table("path_check"),
-            last=_last(answer.inner("last")),
+            path_check=answer.checks("path_check"),
+            last=LastAction.read(answer.inner("last")),
             paused_ms=answer.number("paused_ms", 0),
         )
 
@@ -297,64 +296,3 @@ class LaunchTicket(Reply):
             hook_socket=answer.text("hook_socket"),
             spool=answer.text("spool"),
         )
-
-
-def malformed(what: str) -> AnswerError:
-    """Return the error for an answer in which this part is wrong."""
-    return AnswerError(
-        f"the recorder's answer cannot be read ({what})",
-        hint=OTHER_VERSION,
-    )
-
-
-def _collector(answer: AnswerFields | None) -> Mapping[str, Any]:
-    if answer is None:
-        raise malformed("collector")
-    answer.require("reachable", "last_error", "refused")
-    refused = answer.inner("refused")
-    return {
-        "reachable": answer.flag("reachable") if answer.known("reachable") else None,
-        "last_error": answer.text("last_error") if answer.known("last_error") else None,
-        "refused": None if refused is None else {"code": refused.text("code"), "message": refused.text("message")},
-    }
-
-
-def _last(answer: AnswerFields | None) -> Mapping[str, Any]:
-    if answer is None:
-        return {}
-    return {
-        "kind": answer.text("kind"),
-        "ms": answer.number("ms"),
-        "agent": answer.text("agent"),
-        "subject": answer.text("subject"),
-    }
-
-
-def _number(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise TypeError
-    return value
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError
-    return value
-
-
-def _table(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError
-    return cast("dict[str, Any]", value)
-
-
-def _list(value: object) -> Sequence[Any]:
-    if not isinstance(value, list):
-        raise TypeError
-    return cast("Sequence[Any]", value)

@@ -13,17 +13,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from promptster.errors import SessionError
 from promptster.journal.disk import SystemFiles, write_whole
 from promptster.paths import RUN_NAMED, as_here, socket_folder
 from promptster.private import OWN_FOLDER_HINT, SHARED_FOLDER_HINT, require_our_folder
+from promptster.session_folder.choices import Choices
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from promptster.paths import Paths
+    from promptster.secret_store import StoreKind
 
 _FILES = SystemFiles()
 
@@ -72,14 +74,14 @@ class SessionFacts:
     workspace: str
     """Absolute path of the candidate's work tree."""
     created_ms: int
-    secrets: str
-    """Where the session's secrets are kept: ``keyring`` or ``file``."""
+    secrets: StoreKind
+    """Where the session's secrets are kept."""
     upstreams: Mapping[str, str]
     """Provider name to base URL, as the proxy forwards."""
     overrides: tuple[str, ...] = ()
     """Names in ``upstreams`` that the candidate's command line set."""
-    choices: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """What the candidate chose at the start, such as editors whose files were prepared."""
+    choices: Choices = field(default_factory=Choices)
+    """What the candidate chose at the start."""
     port: int = 0
     """The proxy's port when it last listened; asked for again after a restart."""
     record_until: int = 0
@@ -94,11 +96,6 @@ class SessionFacts:
     refused: str = ""
     """The code for why the collector accepts nothing more, such as ``session_full``; empty while delivery continues."""
 
-    @property
-    def secret_store(self) -> Literal["keyring", "file"]:
-        """The kind of store that holds the session's secrets."""
-        return "keyring" if self.secrets == "keyring" else "file"
-
     def time_is_over(self, now_ms: int) -> bool:
         """Whether agents are no longer recorded because the time for that is over."""
         return bool(self.record_until) and now_ms >= self.record_until
@@ -108,7 +105,7 @@ class SessionFacts:
         """Read what ``to_json`` wrote; keys of a newer version are ignored.
 
         Raises:
-            SessionError: a required key is missing or the state is unknown.
+            SessionError: a required key is missing, or a value is not known.
         """
         known = {entry.name for entry in fields(cls)}
         values = {name: value for name, value in data.items() if name in known}
@@ -116,6 +113,8 @@ class SessionFacts:
             values["workspace"] = as_here(values["workspace"])
             for name in ("overrides", "agents"):
                 values[name] = tuple(values.get(name, ()))
+            values["secrets"] = "keyring" if values["secrets"] == "keyring" else "file"
+            values["choices"] = Choices.from_json(values.get("choices", {}))
             values["state"] = SessionState(values.get("state", SessionState.PREPARING))
             return cls(**values)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -123,7 +122,7 @@ class SessionFacts:
 
     def to_json(self) -> dict[str, Any]:
         """Return the facts as plain JSON values."""
-        return asdict(self)
+        return {**asdict(self), "choices": self.choices.to_json()}
 
 
 class SessionFolder:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from promptster.protocol.kind_names import Kind
+from promptster.session_folder.control_messages import LastAction
 
 MACHINE = "machine"
 """The subject of a prompt that no person wrote."""
@@ -23,10 +23,9 @@ _DONE: Mapping[str, tuple[str, str]] = {
 """By kind of event: what the agent did, and to what, if the event does not name it."""
 
 
-def last_thing(last: Mapping[str, Any]) -> str:
-    """Return who did what last, such as ``claude edited errors.py``; ``last`` must not be empty."""
-    agent, subject = str(last.get("agent") or "") or "an agent", str(last.get("subject") or "")
-    kind = str(last.get("kind"))
+def last_thing(last: LastAction) -> str:
+    """Return who did what last, such as ``claude edited errors.py``."""
+    agent, subject, kind = last.agent or "an agent", last.subject, last.kind
     if kind == Kind.PROMPT:
         return f"{agent} continued on its own" if subject == MACHINE else f"you asked {agent}"
     if kind == Kind.MODEL_RESPONSE and subject:

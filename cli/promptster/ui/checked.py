@@ -7,11 +7,12 @@ the bundle is escaped.
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final
 
-from promptster.protocol.gaps import PAUSE_LEAD, PAUSED, is_outage
-from promptster.protocol.receipt import LAPSED
-from promptster.protocol.verdict import UNTIMED_MEANS, in_words
+from promptster.protocol.finding_codes import FindingCode
+from promptster.protocol.gaps import PAUSE_LEAD, is_outage
+from promptster.protocol.receipt import CloseOutcome
+from promptster.protocol.verdict import UNTIMED_MEANS, GapKind, in_words
 from promptster.protocol.verdict_words import VerdictWord
 from promptster.replay.verdict_text import SHORT_CLAIM, findings, log, notes, words
 from promptster.times import moment, soon, span
@@ -41,16 +42,13 @@ def checked(verification: Verification, *, completable: str | None = None, keyfi
     """
     told = words(verification)
     grave = findings(verification)
-    match verification.verdict:
-        case VerdictWord.CONSISTENT:
-            key = verification.signer.fingerprint[:_DIGITS] if verification.signer else "unknown"
-            headline = f"{told.headline}: this computer does not know the key {key}"
-            yield from _wrapped(f"CONSISTENT, SIGNER UNKNOWN: {headline}")
-            grave = [finding for finding in grave if finding.code != "signer_unknown"]
-        case VerdictWord.VERIFIED | VerdictWord.INCOMPLETE | VerdictWord.ALTERED | VerdictWord.UNREADABLE:
-            yield from _wrapped(f"{told.word.upper()}: {told.headline}")
-        case _:  # pragma: no cover
-            assert_never(verification.verdict)
+    if verification.verdict is VerdictWord.CONSISTENT:
+        key = verification.signer.fingerprint[:_DIGITS] if verification.signer else "unknown"
+        headline = f"{told.headline}: this computer does not know the key {key}"
+        yield from _wrapped(f"CONSISTENT, SIGNER UNKNOWN: {headline}")
+        grave = [finding for finding in grave if finding.code != FindingCode.SIGNER_UNKNOWN]
+    else:
+        yield from _wrapped(f"{told.word.upper()}: {told.headline}")
     yield from _listed([*grave, *notes(verification)])
     if verification.verdict is VerdictWord.CONSISTENT:
         yield "Get the keys from someone you trust, then add --trust KEYFILE."
@@ -104,7 +102,7 @@ def _session(verification: Verification) -> str:
     by = f", for {certificate.organisation}" if certificate is not None else ""
     if close is None:
         return f"{title}{by}; nothing shows that it ended"
-    end = "never submitted; ended" if close.outcome == LAPSED else "submitted"
+    end = "never submitted; ended" if close.outcome == CloseOutcome.LAPSED else "submitted"
     return f"{title}{by}; {end} {moment(close.at_ms)}"
 
 
@@ -143,7 +141,7 @@ def _gaps(verification: Verification) -> list[str]:
 
 def _gap(gap: Gap) -> str:
     length = span(gap.to_ms - gap.from_ms) if gap.to_ms is not None and gap.to_ms > gap.from_ms else ""
-    if gap.kind != PAUSED:
+    if gap.kind is not GapKind.PAUSED:
         return f"{gap.text} ({length})" if length else gap.text
     if is_outage(gap.kind, gap.text):
         return f"the recorder was not running{f' for {length}' if length else ''}"

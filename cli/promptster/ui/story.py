@@ -14,9 +14,10 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from promptster.protocol.events.kinds import Kind
+from promptster.protocol.verdict import GapKind
 from promptster.replay.differences import LineKind, classify
 from promptster.replay.formatting import counted
-from promptster.replay.model import EntryRole, GapKind
+from promptster.replay.model import EntryRole
 from promptster.replay.narration import Style, narrate
 from promptster.replay.verdict_text import Tone, emptiness, facts, findings, words
 from promptster.times import duration, moment, offset

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from promptster.client import CollectorClient, CollectorRefusedError
+from promptster.client import CollectorAnswerError, CollectorClient, CollectorRefusedError
 from promptster.config import PinnedKeys
 from promptster.errors import CollectorError, ConfigurationError, reason_of
 from promptster.protocol.encoding import b64u_encode
@@ -34,7 +34,6 @@ MOST_ASKED: Final = 16
 PATIENCE: Final = 3
 """How often in a row a collector may answer without a proof before that is reported."""
 _NOT_FOUND: Final = 404
-_NO_ANSWER: Final = "collector_answer"
 _EMPTY: Final = "log_empty"
 _NO_SUCH_SIZE: Final = "log_size"
 
@@ -212,7 +211,7 @@ class _Watch:
                 self._refused = True
             return None
         except CollectorError as error:
-            self._refused = error.code == _NO_ANSWER
+            self._refused = isinstance(error, CollectorAnswerError)
             return None
         try:
             checkpoint = Checkpoint.parse(note)
@@ -315,7 +314,7 @@ class _Watch:
             self._refused = True
             return None
         except CollectorError as error:
-            self._refused = error.code == _NO_ANSWER
+            self._refused = isinstance(error, CollectorAnswerError)
             return None
         if named == origin:
             return proof

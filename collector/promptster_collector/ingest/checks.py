@@ -19,7 +19,7 @@ from sqlalchemy import bindparam, func, select, update
 from promptster.protocol.batch import WireBatch, open_body
 from promptster.protocol.errors import ProtocolError
 from promptster.protocol.events.sources import Source, ends_session
-from promptster.protocol.receipt import SUBMITTED, Check
+from promptster.protocol.receipt import Check, CloseOutcome
 from promptster_collector.assessments.policies import policy_of
 from promptster_collector.sessions.states import State
 from promptster_collector.store.at_rest import UnsealError
@@ -200,7 +200,7 @@ class Checks:
         values = {"of_session": session, "checked_n": group[-1][0].n, "source_counts": sources, "opened_bytes": opened}
         connection.execute(_COUNTED, values)
         if closes:
-            self._lifecycle.close(connection, session, SUBMITTED)
+            self._lifecycle.close(connection, session, CloseOutcome.SUBMITTED)
 
     @staticmethod
     def _closing_fault(finding: _Finding, before: Counter[str], *, last: bool) -> str | None:

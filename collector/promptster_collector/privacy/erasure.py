@@ -24,7 +24,7 @@ from sqlalchemy import delete, func, select, update
 
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.errors import ProtocolError
-from promptster.protocol.privacy import ERASED, EXPIRED, WITHDRAWN, Tombstone, Withdrawal
+from promptster.protocol.privacy import Tombstone, TombstoneOutcome, Withdrawal
 from promptster.protocol.signing import Envelope, SigningKey, open_envelope
 from promptster_collector.audit.service import Action
 from promptster_collector.errors import InvalidError, UnknownSessionError
@@ -52,7 +52,11 @@ _AT_A_TIME = 1 << 20
 _ROWS = 256
 """Batches that one write removes at most."""
 
-_STATES = {WITHDRAWN: State.WITHDRAWN, ERASED: State.ERASED, EXPIRED: State.ERASED}
+_STATES = {
+    TombstoneOutcome.WITHDRAWN: State.WITHDRAWN,
+    TombstoneOutcome.ERASED: State.ERASED,
+    TombstoneOutcome.EXPIRED: State.ERASED,
+}
 
 _SHREDDED = {
     "public_key": None,
@@ -138,7 +142,7 @@ class Erasure:
             raise self._failures.unsigned(sender, refused)
         if named.session != session:
             raise InvalidError("the withdrawal is for another session", code="wrong_session")
-        return await self.erase(row.organisation, session, WITHDRAWN)
+        return await self.erase(row.organisation, session, TombstoneOutcome.WITHDRAWN)
 
     def _own(self, session: str, stone: Envelope, sender: str) -> Tombstone:
         own = own_tombstone(stone, self._store.identity)
@@ -167,7 +171,9 @@ class Erasure:
         await asyncio.to_thread(self._clear_files, session)
         return Envelope.decode(found.envelope)
 
-    async def erase(self, organisation: str, session: str, outcome: str, *, stone: Envelope | None = None) -> Envelope:
+    async def erase(
+        self, organisation: str, session: str, outcome: TombstoneOutcome, *, stone: Envelope | None = None
+    ) -> Envelope:
         """Destroy a session's keys and delete its rows; returns the signed tombstone, ``stone`` if it is given.
 
         Raises:
@@ -205,7 +211,9 @@ class Erasure:
             await self._remove_batches(session)
             await self._store.database.checkpoint_wal()
 
-    def to_be_erased(self, connection: Connection, organisation: str, session: str, outcome: str) -> ErasedSession:
+    def to_be_erased(
+        self, connection: Connection, organisation: str, session: str, outcome: TombstoneOutcome
+    ) -> ErasedSession:
         """What erasing a session destroys; nothing is changed yet."""
         mine = (Session.id == session) & (Session.organisation == organisation)
         row = connection.execute(select(Session).where(mine)).one_or_none()
@@ -220,7 +228,7 @@ class Erasure:
             envelope, state = self._sign(connection, row.id, row.next_n, outcome).encode(), _STATES[outcome].value
         return erased_session(organisation=organisation, session=session, person=person, state=state, envelope=envelope)
 
-    def _sign(self, connection: Connection, session: str, batches: int, outcome: str) -> Envelope:
+    def _sign(self, connection: Connection, session: str, batches: int, outcome: TombstoneOutcome) -> Envelope:
         # Bundles count too: whoever received one may have kept it.
         handed_out = (Read.session == session) & Read.action.in_([Action.BUNDLE.value, Action.EXPORT.value])
         exports = connection.execute(select(func.count()).where(handed_out)).scalar_one()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select
 
-from promptster.protocol.privacy import EXPIRED
+from promptster.protocol.privacy import TombstoneOutcome
 from promptster_collector.orgs import persons
 from promptster_collector.sessions.states import ENDED
 from promptster_collector.settings import DAY_MS
@@ -45,7 +45,7 @@ class RetentionRule:
         )
         statement = select(Session.organisation, Session.id).where(due).limit(_GROUP)
         for row in await self._store.database.read(lambda connection: connection.execute(statement).all()):
-            await self._erasure.erase(row.organisation, row.id, EXPIRED)
+            await self._erasure.erase(row.organisation, row.id, TombstoneOutcome.EXPIRED)
         await self._expire_invites(now)
 
     async def _expire_invites(self, now: int) -> None:

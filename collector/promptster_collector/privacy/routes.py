@@ -6,7 +6,7 @@ from litestar import Request, delete, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from promptster.protocol.privacy import ERASED, WITHDRAWN
+from promptster.protocol.privacy import TombstoneOutcome
 from promptster.protocol.signing import Envelope
 from promptster_collector.access.guard import ACCESS, principal_of
 from promptster_collector.access.principal import ERASERS, SIGNED
@@ -40,7 +40,7 @@ async def delete_session(
 ) -> TombstoneAnswer:
     """Destroy a session's keys and content, even after it was submitted; the answer is the signed tombstone."""
     principal = principal_of(request)
-    outcome = WITHDRAWN if principal.role is None else ERASED
+    outcome = TombstoneOutcome.WITHDRAWN if principal.role is None else TombstoneOutcome.ERASED
     envelope = await erasure.erase(principal.organisation, session, outcome)
     return TombstoneAnswer(tombstone=envelope.to_json())
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select, update
 
-from promptster.protocol.receipt import LAPSED, Close
+from promptster.protocol.receipt import Close, CloseOutcome
 from promptster_collector.sessions.states import State
 from promptster_collector.store.keys.keystore import KeyDestroyedError
 from promptster_collector.store.schema import Batch, Session
@@ -32,7 +32,7 @@ class Lifecycle:
         self._clock = clock
         self._on_closed = on_closed
 
-    def close(self, connection: Connection, session: str, outcome: str) -> bytes | None:
+    def close(self, connection: Connection, session: str, outcome: CloseOutcome) -> bytes | None:
         """Sign the end of an open session inside an open write transaction; returns the encrypted close, new or old.
 
         A session does not lapse while one of its batches is unchecked, because that may be the one that closes it:
@@ -53,14 +53,14 @@ class Lifecycle:
         sealed: bytes | None = None
         with contextlib.suppress(KeyDestroyedError):
             sealer = self._store.of_session(row.organisation, session)
-            if outcome == LAPSED and _waits_for_check(connection, session):
+            if outcome is CloseOutcome.LAPSED and _waits_for_check(connection, session):
                 return None
             sealed = sealer.seal(self._sign(row, session, outcome, now).encode(), "close")
         values = {"state": State.CLOSING.value, "close_sealed": sealed, "closed_ms": now}
         connection.execute(update(Session).where(Session.id == session).values(values))
         return sealed
 
-    def _sign(self, row: AnyRow, session: str, outcome: str, now_ms: int) -> Envelope:
+    def _sign(self, row: AnyRow, session: str, outcome: CloseOutcome, now_ms: int) -> Envelope:
         signer = self._store.identity.signer
         return signer.sign(
             Close(
@@ -76,7 +76,9 @@ class Lifecycle:
 
     async def lapse(self, session: str) -> bytes | None:
         """End a session whose upload time is over; returns the encrypted close, or ``None`` while it has to wait."""
-        sealed = await self._store.database.write(lambda connection: self.close(connection, session, LAPSED))
+        sealed = await self._store.database.write(
+            lambda connection: self.close(connection, session, CloseOutcome.LAPSED)
+        )
         self._on_closed()
         return sealed
 

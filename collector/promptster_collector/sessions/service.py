@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from promptster_collector.access.principal import Principal
     from promptster_collector.assessments.service import Assessments
     from promptster_collector.clock import Clock
-    from promptster_collector.orgs.persons import PersonDetails, Persons
+    from promptster_collector.orgs.persons import Persons
     from promptster_collector.store.database import AnyRow
     from promptster_collector.store.store import Store
 
@@ -142,8 +142,8 @@ class Sessions:
                     session=row.id,
                     assessment=row.assessment,
                     title=titles.get(row.assessment, ""),
-                    name=_of(known.get(row.person), "name"),
-                    email=_of(known.get(row.person), "email") if show_email else None,
+                    name=None if who is None else who.name,
+                    email=who.email if who is not None and show_email else None,
                     state=row.state,
                     started_ms=row.started_ms,
                     events=row.next_seq,
@@ -165,6 +165,7 @@ class Sessions:
                     openings=0 if row.opened_ms is None else row.reopened + 1,
                 )
                 for row in rows
+                for who in (known.get(row.person),)
             ]
 
         return await self._store.database.read(job)
@@ -177,7 +178,3 @@ class Sessions:
             sealed = self._store.of_session(organisation, row.id).unseal(row.close_sealed, "close")
             return Close.parse(Envelope.decode(sealed).payload).outcome
         return None
-
-
-def _of(identity: PersonDetails | None, part: str) -> str | None:
-    return None if identity is None else str(getattr(identity, part))

@@ -53,7 +53,7 @@ class EndingLine(Record):
     """The line's number, from 0."""
     prev: bytes = binary()
     """SHA-256 of the line before, including its signature."""
-    what: str = choice(*EndingKind)
+    what: EndingKind = choice(EndingKind)
     """What ended."""
     organisation: str | None = text(64, null=True)
     """Its organisation; ``None`` for a session of which only the tombstone is known."""

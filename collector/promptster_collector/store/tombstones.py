@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from promptster.protocol.encoding import b64u_decode, b64u_encode
-from promptster.protocol.privacy import WITHDRAWN
+from promptster.protocol.privacy import TombstoneOutcome
 from promptster.protocol.signing import Envelope
 from promptster_collector.errors import GoneError, SetupError
 from promptster_collector.store.durable_files import Durability, write_atomically
@@ -58,7 +58,7 @@ def erased_session(
 def erased_refusal(state: str, tombstone: bytes | None) -> GoneError:
     """The refusal for an erased session, with its tombstone."""
     envelope = None if tombstone is None else Envelope.decode(tombstone).to_json()
-    what = "withdrawn" if state == WITHDRAWN else "deleted"
+    what = "withdrawn" if state == TombstoneOutcome.WITHDRAWN else "deleted"
     hint = "Its keys are destroyed, so nobody can read it."
     return GoneError(f"the session was {what}", code=state, hint=hint, extra={"tombstone": envelope})
 

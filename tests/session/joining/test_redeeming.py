@@ -27,6 +27,7 @@ from promptster.recorder.start_events import opening
 from promptster.secret_store import FileStore
 from promptster.session.joining import redeeming as attempts
 from promptster.session.joining.offer import fetch_offer
+from promptster.session_folder.choices import Choices
 from promptster.session_folder.collector_keys import trusted_keys
 from promptster.session_folder.folder import BRIEF, SessionFacts, SessionState
 
@@ -57,7 +58,7 @@ def opened(server: Answering, config: Config, inviting: Inviting, offer: Offer |
         upstreams={},
     )
     store = FileStore(config.paths.sessions / session / "secrets.json")
-    agreement = attempts.Agreement(offer=offer, choices={"ide": "claude"}, shown_ms=1, decided_ms=2)
+    agreement = attempts.Agreement(offer=offer, choices=Choices(ide=("claude",)), shown_ms=1, decided_ms=2)
     return attempts.open_attempt(agreement, facts, store, config)
 
 

@@ -182,5 +182,5 @@ def test_a_later_yes_is_remembered(made: RecordingSession) -> None:
     agree_later(current, "cursor")
     agree_later(current, "claude")
     agree_later(current, "claude")
-    assert current.facts.choices["ide"] == "cursor,claude"
+    assert current.facts.choices.ide == ("cursor", "claude")
     assert (made.workspace / _FILES["cursor"]).exists()

@@ -26,6 +26,7 @@ from promptster.protocol.policy import AGENTS, make_policy
 from promptster.protocol.providers import USUAL_ADDRESSES
 from promptster.session.allowed_agents import allowed_names
 from promptster.session.launch.launcher import SHIMS_VARIABLE, become, find_program, prepare
+from promptster.session_folder.choices import Choices
 from promptster.session_folder.control_calls import SentEvent
 from promptster.session_folder.folder import SessionState
 from promptster.times import soon
@@ -184,7 +185,7 @@ def test_a_company_provider_is_refused_unless_the_candidate_agreed(tmp_path: Pat
             prepare("claude", (), made.paths, environ)
         assert caught.value.code == "company_provider"
     (tmp_path / "agreed").mkdir()
-    with recording_session(tmp_path / "agreed", choices={"hooks_only": "claude,codex"}) as made:
+    with recording_session(tmp_path / "agreed", choices=Choices(hooks_only=("claude", "codex"))) as made:
         prepare("claude", (), made.paths, environ)
     assert "hooks only" in _detail(made.recorded[-1])
 

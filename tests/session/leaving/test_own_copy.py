@@ -17,7 +17,7 @@ from promptster.config import Config
 from promptster.protocol.bundle import read_bundle
 from promptster.protocol.encoding import b64u_encode
 from promptster.protocol.key_succession import first_key, keyfile_object, next_key
-from promptster.protocol.receipt import LAPSED, SUBMITTED, Close
+from promptster.protocol.receipt import Close, CloseOutcome
 from promptster.protocol.signing import SigningKey
 from promptster.secret_store import FileStore, save_secrets
 from promptster.session.current import Current
@@ -66,7 +66,7 @@ class SealedSession:
             "proofs": [],
         }
 
-    def close(self, outcome: str = SUBMITTED, *, batches: int | None = None) -> Any:
+    def close(self, outcome: CloseOutcome = CloseOutcome.SUBMITTED, *, batches: int | None = None) -> Any:
         """The signed end after this many batches."""
         count = len(self.receipts) if batches is None else batches
         key = self.certified.collector_key
@@ -171,7 +171,7 @@ def test_what_was_never_received_is_in_the_copy_too(ended: SealedSession) -> Non
     """If a collector ended the session early, the rest does not count as an alteration."""
     for name in ("receipts", "checks"):
         ended.evidence[name] = ended.evidence[name][:2]
-    ended.evidence["close"] = ended.close(LAPSED, batches=2).to_json()
+    ended.evidence["close"] = ended.close(CloseOutcome.LAPSED, batches=2).to_json()
     copy = ended.write()
     assert (copy.verification.verdict, copy.complete) == ("incomplete", False)
     assert copy.received == 40

@@ -13,7 +13,8 @@ import json
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from enum import Enum, auto
+from typing import TYPE_CHECKING, assert_never
 
 from promptster.capture.agent import GivenPrompt
 from promptster.capture.providers.interface import Item, ModelCall, ModelText, Summary, ToolReturn, ToolUse, UserText
@@ -68,6 +69,16 @@ class Turn:
     """Equal for conversations that begin with the same prompts."""
 
 
+class _Side(Enum):
+    """Who a request's item is from."""
+
+    USER = auto()
+    """A person or a program: texts and results of tools."""
+    MODEL = auto()
+    SUMMARY = auto()
+    """A text that stands for all before it."""
+
+
 def read_turn(call: ModelCall, agent: ReadsRequests, *, purpose: str) -> Turn:
     """Read a request's items by the agent's conventions."""
     runs = _without_resumption(_runs(call.items, agent), agent)
@@ -77,17 +88,20 @@ def read_turn(call: ModelCall, agent: ReadsRequests, *, purpose: str) -> Turn:
     fresh: Sequence[ToolReturn] = ()
     last_user: list[object] = []
     for side, run in runs:
-        if side == "summary":
-            context, tail, fresh, last_user = ["summary", _mark(run[-1])], (), (), []
-            marks.extend(_mark(item) for item in run)
-        elif side == "model":
-            context, tail, fresh = [*last_user, *(_mark(item) for item in run)], (), ()
-            marks.extend(_mark(item) for item in run)
-        else:
-            tail, fresh, last_user = _user_run(run, agent)
-            marks.extend(last_user if purpose == CallPurpose.WORK else (_mark(item) for item in run))
+        match side:
+            case _Side.SUMMARY:
+                context, tail, fresh, last_user = ["summary", _mark(run[-1])], (), (), []
+                marks.extend(_mark(item) for item in run)
+            case _Side.MODEL:
+                context, tail, fresh = [*last_user, *(_mark(item) for item in run)], (), ()
+                marks.extend(_mark(item) for item in run)
+            case _Side.USER:
+                tail, fresh, last_user = _user_run(run, agent)
+                marks.extend(last_user if purpose == CallPurpose.WORK else (_mark(item) for item in run))
+            case _:
+                assert_never(side)
     first = _texts(runs[0][1]) if runs else []
-    last = _texts(runs[-1][1]) if runs and runs[-1][0] == "user" else []
+    last = _texts(runs[-1][1]) if runs and runs[-1][0] is _Side.USER else []
     answers, uses = _answers(call.items, fresh)
     return Turn(
         fingerprint=_digest(marks),
@@ -130,18 +144,18 @@ def _answers(
     return tuple(given.values()), uses
 
 
-def _runs(items: Sequence[Item], agent: ReadsRequests) -> list[tuple[str, list[Item]]]:
-    def side(item: Item) -> str:
+def _runs(items: Sequence[Item], agent: ReadsRequests) -> list[tuple[_Side, list[Item]]]:
+    def side(item: Item) -> _Side:
         if isinstance(item, Summary) or (isinstance(item, UserText) and agent.summarises(item)):
-            return "summary"
-        return "model" if isinstance(item, (ToolUse, ModelText)) else "user"
+            return _Side.SUMMARY
+        return _Side.MODEL if isinstance(item, (ToolUse, ModelText)) else _Side.USER
 
     return [(name, list(run)) for name, run in itertools.groupby(items, side)]
 
 
-def _without_resumption(runs: list[tuple[str, list[Item]]], agent: ReadsRequests) -> list[tuple[str, list[Item]]]:
+def _without_resumption(runs: list[tuple[_Side, list[Item]]], agent: ReadsRequests) -> list[tuple[_Side, list[Item]]]:
     """Remove a partial answer and the text that asks to continue it, so that such a request counts as a repetition."""
-    while len(runs) > 2 and runs[-1][0] == "user" and runs[-2][0] == "model":  # noqa: PLR2004 - question, answer, text
+    while len(runs) > 2 and runs[-1][0] is _Side.USER and runs[-2][0] is _Side.MODEL:  # noqa: PLR2004 - question, answer, text
         texts = _texts(runs[-1][1])
         if len(texts) != len(runs[-1][1]) or agent.prompts(texts) or not any(map(agent.resumes, texts)):
             break

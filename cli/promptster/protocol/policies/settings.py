@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar, Final, Self, cast
 
 from promptster.protocol.documents import Record, choice, flag, integer, is_printable, table, text, words
@@ -13,8 +14,6 @@ from promptster.protocol.events.kinds import Kind
 
 MAX_RETENTION_DAYS: Final = 180
 MAX_KEY_BACKUP_DAYS: Final = 7
-SUBMIT: Final = "submit"
-STOP: Final = "stop"
 
 _ROLE = re.compile(r"[a-z][a-z_]{0,31}", re.ASCII)
 _AGENT = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
@@ -23,6 +22,13 @@ _NAME = re.compile(r"[a-z][a-z0-9_.:-]{0,63}", re.ASCII)
 _KIND = re.compile("|".join(kind.value for kind in Kind), re.ASCII)
 _MAX_URL = 500
 _MAX_STATEMENT = 200
+
+
+class AtLimit(StrEnum):
+    """What happens at the time limit to work that was not submitted."""
+
+    STOP = "stop"
+    SUBMIT = "submit"
 
 
 def _is_url(value: object) -> bool:
@@ -98,7 +104,7 @@ class PolicyV2(Policy):
     """What the organisation offers candidates who refuse."""
     legal_basis: str = text(_MAX_STATEMENT)
     """The legal basis of the recording, as stated by the organisation."""
-    at_limit: str = choice(STOP, SUBMIT)
+    at_limit: AtLimit = choice(AtLimit)
     """What happens at the time limit to work that was not submitted."""
     key_backup_days: int | None = integer(0, MAX_KEY_BACKUP_DAYS, null=True)
     """For how many days backups hold destroyed keys; ``None`` if the operator does not say."""

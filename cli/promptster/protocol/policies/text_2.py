@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from promptster.protocol.errors import NewerVersionError
 from promptster.protocol.policies import text_1
-from promptster.protocol.policies.settings import STOP
+from promptster.protocol.policies.settings import AtLimit
 from promptster.protocol.policies.topics import announced, counted, joined, listed, paragraph, topic
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def require_words(policy: PolicyV2, *, text_version: int) -> None:
         NewerVersionError: the policy has such a setting.
     """
     unsaid = {
-        "at_limit": policy.at_limit != STOP,
+        "at_limit": policy.at_limit != AtLimit.STOP,
         "models": bool(policy.models),
         "reader_scopes": bool(policy.reader_scopes),
         "reader_systems": bool(policy.reader_systems),

@@ -11,8 +11,9 @@ from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptster.protocol.events.kinds import Kind, Prompt
+from promptster.protocol.verdict import GapKind
 from promptster.replay.differences import LineKind, classify
-from promptster.replay.model import EntryRole, GapKind, SessionGap
+from promptster.replay.model import EntryRole, SessionGap
 from promptster.replay.narration import Style, narrate
 from promptster.replay.page.markup import island
 from promptster.times import duration

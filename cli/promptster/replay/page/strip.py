@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from promptster.protocol.events.kinds import Prompt
-from promptster.replay.model import GapKind
+from promptster.protocol.verdict import GapKind
 from promptster.replay.page.markup import Html, element, join
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import Kind
 from promptster.protocol.gaps import is_outage
+from promptster.protocol.verdict import GapKind
 from promptster.replay.differences import count_changes
 from promptster.replay.formatting import counted, excerpt
-from promptster.replay.model import EntryRole, GapKind
+from promptster.replay.model import EntryRole
 from promptster.replay.page.instants import instant
 from promptster.replay.page.markup import Html, element, join
 from promptster.replay.page.strip import strip

@@ -14,10 +14,9 @@ from promptster.protocol.signing import Envelope, open_envelope
 from promptster.session.joining.offer import newer_needed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from promptster.deliver.trust import TrustedKeys
     from promptster.session.joining.offer import Offer
+    from promptster.session_folder.choices import Choices
 
 _SHA256_DIGITS = 64
 
@@ -58,7 +57,7 @@ def make_consent(
     *,
     session: str,
     session_public_key: bytes,
-    choices: Mapping[str, bool | int | str],
+    choices: Choices,
     shown_ms: int,
     decided_ms: int,
 ) -> Consent:
@@ -70,7 +69,7 @@ def make_consent(
         session=session,
         session_public_key=session_public_key,
         sealing_key_id=offer.invite.sealing_key_id,
-        choices=choices,
+        choices=choices.chosen(),
         locale=(locale.getlocale()[0] or "C")[:64],
         shown_ms=shown_ms,
         decided_ms=decided_ms,

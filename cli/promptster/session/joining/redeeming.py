@@ -31,7 +31,6 @@ from promptster.session_folder.collector_keys import INVITE, KEYS, trusted_keys
 from promptster.session_folder.folder import BRIEF, SessionFacts, SessionFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from promptster.clock import Clock
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from promptster.protocol.invite import InviteCode
     from promptster.secret_store import SecretStore
     from promptster.session.joining.offer import Offer
+    from promptster.session_folder.choices import Choices
 
 POLICY = "policy.json"
 CONSENT = "consent.json"
@@ -74,7 +74,7 @@ class Agreement:
     """What the candidate agreed to, and how."""
 
     offer: Offer
-    choices: Mapping[str, bool | int | str]
+    choices: Choices
     shown_ms: int
     decided_ms: int
 
@@ -93,7 +93,7 @@ def find_attempt(code: InviteCode, config: Config) -> Attempt | None:
         return None
     if facts.state.ended or not folder.has_document(REQUEST):
         return None
-    store = open_store(facts.secret_store, folder.secrets_file)
+    store = open_store(facts.secrets, folder.secrets_file)
     return Attempt(folder=folder, secrets=load_secrets(store, facts.session))
 
 
@@ -209,7 +209,7 @@ def discard(folder: SessionFolder, invite_id: str, paths: Paths) -> None:
     """Delete an attempt: its keys first, then its folder."""
     with contextlib.suppress(SessionError):
         facts = folder.facts()
-        open_store(facts.secret_store, folder.secrets_file).delete(facts.session)
+        open_store(facts.secrets, folder.secrets_file).delete(facts.session)
     with contextlib.suppress(FileNotFoundError):
         _pointer(paths, invite_id).unlink()
     shutil.rmtree(folder.path, ignore_errors=True)

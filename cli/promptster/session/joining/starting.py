@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ from promptster.session.joining.redeeming import finished
 from promptster.session.launch.company_providers import CompanyFinding, find_company_providers
 from promptster.session.workspace.preparing import WorkspacePlan, plan_workspace
 from promptster.session.workspace.snapshot import Snapshot
+from promptster.session_folder.choices import PathCheck
 from promptster.session_folder.control_calls import SentEvent
 from promptster.session_folder.folder import SessionFacts, SessionFolder, SessionState
 from promptster.session_folder.provider_addresses import require_encrypted, unusual_addresses
@@ -44,8 +45,10 @@ if TYPE_CHECKING:
     from promptster.paths import Paths
     from promptster.protocol.consent import Certificate
     from promptster.proxy.reachability import Reachability
+    from promptster.secret_store import StoreKind
     from promptster.session.joining.offer import Offer
     from promptster.session.joining.redeeming import Attempt
+    from promptster.session_folder.choices import Choices
     from promptster.session_folder.provider_addresses import Address
 
 BASELINE = "baseline"
@@ -182,14 +185,15 @@ def upstream_table(policy_providers: Mapping[str, str], overrides: Mapping[str, 
     return table
 
 
-def check_paths(upstreams: Mapping[str, Upstream], network: Network) -> dict[str, Reachability]:
+def check_paths(upstreams: Mapping[str, Upstream], network: Network) -> dict[str, PathCheck]:
     """Try to reach every provider at once through the proxy's own code, without credentials."""
 
     async def check_all() -> list[Reachability]:
         calls = (check_reachability(upstream, network, timeout_s=_CHECK_TIMEOUT_S) for upstream in upstreams.values())
         return await asyncio.gather(*calls)
 
-    return dict(zip(upstreams, asyncio.run(check_all()), strict=True))
+    checks = zip(upstreams, asyncio.run(check_all()), strict=True)
+    return {name: PathCheck(ok=check.ok, status=check.status, reason=check.reason) for name, check in checks}
 
 
 def run_session(attempt: Attempt, certificate: Certificate, paths: Paths) -> Started:
@@ -222,7 +226,7 @@ def baseline_event(baseline: Snapshot, repository: str | None) -> SentEvent:
 
 
 def facts_for(
-    session: str, offer: Offer, plan: StartPlan, *, created_ms: int, secrets: str, choices: Mapping[str, Any]
+    session: str, offer: Offer, plan: StartPlan, *, created_ms: int, secrets: StoreKind, choices: Choices
 ) -> SessionFacts:
     """Return the content of ``session.json`` at the time of consent."""
     return SessionFacts(
@@ -235,10 +239,5 @@ def facts_for(
         secrets=secrets,
         upstreams={name: upstream.base_url for name, upstream in plan.upstreams.items()},
         overrides=plan.overrides,
-        choices=dict(choices),
+        choices=choices,
     )
-
-
-def checks_document(checks: Mapping[str, Reachability]) -> dict[str, Any]:
-    """Return the reachability checks as JSON values."""
-    return {name: asdict(check) for name, check in checks.items()}

@@ -71,8 +71,7 @@ def check_ide(workspace: Path, ide: str) -> None:
 
 def tracked_files(current: Current) -> list[str]:
     """Return the prepared files that git tracks; a commit of them contains our entries, but no token."""
-    named = str(current.facts.choices.get("ide") or "").split(",")
-    relatives = [editor_file(ide)[0] for ide in named if ide]
+    relatives = [editor_file(ide)[0] for ide in current.facts.choices.ide]
     return [relative for relative in relatives if git_exclude.is_tracked(current.workspace, relative)]
 
 
@@ -92,10 +91,7 @@ def agree_later(current: Current, ide: str) -> list[Path]:
         WorkspaceError: the file does not have the form that the agent accepts, or cannot be written.
     """
     made = prepare_ide(current, ide)
-    choices = current.facts.choices
-    named = [name for name in str(choices.get("ide", "")).split(",") if name]
-    if ide not in named:
-        current.folder.update(choices={**choices, "ide": ",".join([*named, ide])})
+    current.folder.update(choices=current.facts.choices.with_editor(ide))
     return made
 
 

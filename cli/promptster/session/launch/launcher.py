@@ -193,7 +193,7 @@ def _company_provider(agent: str, facts: SessionFacts, environ: Mapping[str, str
     ]
     if not found:
         return False
-    if agent in str(facts.choices.get("hooks_only", "")).split(","):
+    if agent in facts.choices.hooks_only:
         return True
     first = found[0]
     name = first.where.partition(" ")[0]

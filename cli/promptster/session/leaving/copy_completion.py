@@ -18,6 +18,7 @@ from promptster.errors import CollectorError, NotSignedInError, PromptsterError,
 from promptster.protocol.bundle import read_bundle, write_bundle
 from promptster.protocol.consent import Certificate
 from promptster.protocol.errors import ProtocolError
+from promptster.protocol.finding_codes import FindingCode
 from promptster.protocol.signing import Envelope
 from promptster.protocol.verdict import Effect
 from promptster.protocol.verdict_words import VerdictWord
@@ -38,7 +39,15 @@ if TYPE_CHECKING:
 
 _GONE: Final = 410
 _FETCHABLE: Final = frozenset(
-    {"not_in_log", "receipt_missing", "check_missing", "open_ended", "gap", "truncated", "value_missing"}
+    {
+        FindingCode.NOT_IN_LOG,
+        FindingCode.RECEIPT_MISSING,
+        FindingCode.CHECK_MISSING,
+        FindingCode.OPEN_ENDED,
+        FindingCode.GAP,
+        FindingCode.TRUNCATED,
+        FindingCode.VALUE_MISSING,
+    }
 )
 """Findings about a copy that the collector may be able to resolve."""
 

@@ -20,6 +20,7 @@ from promptster.protocol.bundle import SUFFIX, BundleBatch, BundleParts, parts_f
 from promptster.protocol.documents import encode
 from promptster.protocol.encoding import b64u_decode
 from promptster.protocol.errors import ProtocolError
+from promptster.protocol.finding_codes import FindingCode
 from promptster.protocol.receipt import Check, Close
 from promptster.protocol.signing import Envelope
 from promptster.protocol.transparency_log import LogProof
@@ -69,13 +70,13 @@ class OwnCopy:
         if self.verification.verdict is VerdictWord.VERIFIED:
             return True
         lacking = {found.code for found in self.verification.findings if found.effect is not Effect.NOTE}
-        return self.complete and lacking == {"not_in_log"}
+        return self.complete and lacking == {FindingCode.NOT_IN_LOG}
 
     def log_is_late(self, organisation: str) -> list[str]:
         """Return the lines for the candidate if only log proofs are missing; empty otherwise."""
         if self.verification.verdict is VerdictWord.VERIFIED or not self.settled:
             return []
-        what = "; ".join(found.text for found in self.verification.findings if found.code == "not_in_log")
+        what = "; ".join(found.text for found in self.verification.findings if found.code == FindingCode.NOT_IN_LOG)
         return [
             f"warning: your copy is not complete yet: {what}",
             f"{organisation} has everything, so you need not do anything. To complete your copy later:",

@@ -33,13 +33,13 @@ from promptster.session_folder.folder import SessionState
 from promptster.session_folder.wording import doing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from promptster.config import Config
     from promptster.session.current import Current
     from promptster.session.leaving.own_copy import OwnCopy
     from promptster.session.workspace.snapshot import Change
-    from promptster.session_folder.control_messages import RecorderStatus
+    from promptster.session_folder.control_messages import FinalRefusal, RecorderStatus
     from promptster.session_folder.touched_files import Restored
 
 PATIENCE_S: Final = 45.0
@@ -154,7 +154,7 @@ def wait(current: Current, report: Callable[[RecorderStatus], None], *, patience
             status.state is SessionState.CLOSING and status.events > 0 and status.received >= status.events
         ):
             return
-        require_deliverable(status.state, status.refused)
+        require_deliverable(status.state, status.collector.refused)
         if status.received > best:
             best, since = status.received, time.monotonic()
         elif time.monotonic() - since > _patience(status, patience_s):
@@ -183,12 +183,12 @@ def _look(current: Current) -> RecorderStatus | None:
         raise
 
 
-def require_deliverable(state: SessionState, refused: Mapping[str, str] | None) -> None:
+def require_deliverable(state: SessionState, refused: FinalRefusal | None) -> None:
     """Require that the collector can still accept uploads.
 
     Args:
         state: the session's state.
-        refused: ``code`` and ``message`` if the collector refused for good.
+        refused: why, if the collector refused for good.
 
     Raises:
         UndeliveredError: the collector no longer accepts uploads.
@@ -201,19 +201,19 @@ def require_deliverable(state: SessionState, refused: Mapping[str, str] | None) 
         )
     if refused is not None:
         raise UndeliveredError(
-            f"uploads are no longer accepted for this session: {refused['message']}",
+            f"uploads are no longer accepted for this session: {refused.message}",
             hint=f"{ASK_THEM} If they make room for it, run `promptster submit` again.",
-            code=refused["code"],
+            code=refused.code,
         )
 
 
 def _patience(status: RecorderStatus, patience_s: float) -> float:
-    reachable = status.collector.get("reachable") is not False
+    reachable = status.collector.reachable is not False
     return patience_s if reachable else min(patience_s, UNREACHABLE_PATIENCE_S)
 
 
 def _stuck(status: RecorderStatus, current: Current) -> CollectorError:
-    why = status.collector.get("last_error") or "no answer"
+    why = status.collector.last_error or "no answer"
     return CollectorError(
         f"{status.received:,} of {status.events:,} events received; {current.facts.collector_url} accepts no more "
         f"at the moment ({why.replace('_', ' ')})",

@@ -9,13 +9,20 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-ChangeStatus: TypeAlias = Literal["added", "modified", "deleted", "ignored"]
+class ChangeStatus(StrEnum):
+    """What happened to a file."""
+
+    ADDED = "added"
+    MODIFIED = "modified"
+    DELETED = "deleted"
+    IGNORED = "ignored"
+    """It is new or changed, but git ignores it."""
 
 
 class HiddenReason(StrEnum):

@@ -131,13 +131,18 @@ class WorkTree:
                 continue
             if old is not None and new is None and old.hidden is HiddenReason.MODULE and _has_below(after, path):
                 continue  # its files are listed now
-            status: ChangeStatus = "added" if old is None else "deleted" if new is None else "modified"
+            if old is None:
+                status = ChangeStatus.ADDED
+            else:
+                status = ChangeStatus.DELETED if new is None else ChangeStatus.MODIFIED
             hidden = (old.hidden if old else None) or (new.hidden if new else None)
             found.append(Change(path=path, status=status, before=old, after=new, hidden=hidden))
         for path, entry in sorted(after.ignored.items()):
             old = before.ignored.get(path) or before.files.get(path)
             if old is None or old.sha256 != entry.sha256 or not entry.sha256:
-                found.append(Change(path=path, status="ignored", before=old, after=entry, hidden=entry.hidden))
+                found.append(
+                    Change(path=path, status=ChangeStatus.IGNORED, before=old, after=entry, hidden=entry.hidden)
+                )
         return self._without_lost(found)
 
     def diff(self, changes: Iterable[Change]) -> str:
