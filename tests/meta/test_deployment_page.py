@@ -27,6 +27,7 @@ from typer.main import get_command
 from promptster.protocol.batch import MAX_WIRE
 from promptster_collector.__main__ import app
 from promptster_collector.settings import Limits
+from promptster_collector.store.alarms import _REPEATED, AlarmKind  # pyright: ignore[reportPrivateUsage]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text()
 HOST = "collector.example.com"
@@ -202,3 +203,12 @@ def test_the_limits_are_the_collectors_own() -> None:
         f"| size of a session | the collector | {limits.session_bytes >> 20} MiB |",
     ):
         assert figure in PAGE
+
+
+def test_every_alarm_is_explained() -> None:
+    """The table of alarms has each code of the collector once, with what happened and what to do."""
+    table = PAGE.partition("\n| alarm | what happened | what to do |\n|---|---|---|\n")[2].partition("\n\n")[0]
+    rows = [re.fullmatch(r"\| `(\w+)` \| .{20,} \| .{20,} \|", row) for row in table.splitlines()]
+    assert [row[1] for row in rows if row] == [kind.value for kind in AlarmKind]
+    assert len(rows) == len(AlarmKind)
+    assert f"at most {_REPEATED} alarms of one kind" in PAGE
