@@ -124,12 +124,12 @@ def test_the_last_minutes_and_the_end_of_the_time_name_the_next_step(invited: In
     folder.update(record_until=SystemClock().wall_ms() - 60_000)
     shown = invited.person.call("status").stdout
     assert "(1 min ago); agents are no longer recorded\n" in shown
-    assert shown.startswith("Over ")
+    assert shown.startswith("Time up ")
     assert shown.endswith("Next       promptster submit\n")
     assert invited.person.call("pause").stdout == (
         "Paused. Time is up: agents are no longer recorded.\nRun `promptster submit` to submit your work.\n"
     )
-    assert invited.person.call("status").stdout.startswith("Over       Limiter, for Acme\n")  # not since its pause
+    assert invited.person.call("status").stdout.startswith("Time up    Limiter, for Acme\n")  # not since its pause
 
 
 def test_a_recorder_that_was_ended_is_not_told_as_the_candidates_pause(invited: Invited) -> None:

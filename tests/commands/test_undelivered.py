@@ -74,7 +74,7 @@ def test_a_full_session_is_not_waited_for(invited: Invited, gateway: Gateway) ->
     assert (status["state"], status["refused"], status["running"]) == ("closing", "session_full", False)
     for words in (("status",), ("inspect",)):
         answer = invited.person.call(*words)
-        assert "no longer accepts uploads for this session (session_full)" in " ".join(
+        assert "no longer accepts uploads for this session: it is full" in " ".join(
             (answer.stdout + answer.stderr).split()
         )
     assert invited.person.result("inspect")["refused"] == "session_full"

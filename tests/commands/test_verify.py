@@ -35,8 +35,8 @@ MADE_BY_0_1 = Path(__file__).parent / "made_by_0_1" / "session.promptster"
 """What the first release's own commands made of a whole assessment."""
 SCREEN = f"""\
 VERIFIED: nothing was changed, and nothing that was received is missing
-  not_in_log: no log proof for the receipts of batches 0 to 3 (no checkpoint of
-    the log is here), but none was promised
+  not_in_log: no log proof for the receipts of batches 0 to 3 (there is no
+    checkpoint of the log), but none was promised
 Session  Take-home, for Acme; submitted 25 November 2026, 10:53
 Events   80, all received and checked
 Sources  proxy 46, hook 25, candidate 4, recorder 3, workspace 2

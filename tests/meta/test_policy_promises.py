@@ -32,7 +32,7 @@ PROMISES: Final[Mapping[str, str]] = {
     "the agent's file edits, with the text before and after": f"{_KINDS} an_edit_that_a_hook_tells",
     "the agent's commands, with folder, output and exit code": _KINDS,
     "subagents, and what you allow or refuse": _KINDS,
-    "which agent acts, in which session, when and for how long, what else it reports, and refused Promptster "
+    "which agent acts, in which session, when and how long, what else it reports, and refused Promptster "
     "commands": _KINDS,
     "notes you write, and where and why you redact": "what_nothing_records_is_neither_asked_for_nor_announced",
     "your task folder: repository, file names and hashes at the start, your changes at the end; of files that git "
@@ -63,7 +63,7 @@ PROMISES: Final[Mapping[str, str]] = {
     "v1).": (
         f"{_COMMANDS} nothing_is_recorded_for_a_provider_that_the_policy_does_not_name two_editors_are_prepared_at_once"
     ),
-    "The agents' hooks report to it too (for Cursor, only the hooks do).": (
+    "The agents' hooks also report to the recorder (for Cursor, only they do).": (
         "none_of_six_hundred_hooks_is_lost_in_two_hundred_kills cursors_hooks_are_recorded_through_its_file"
     ),
     "Codex trusts these hooks for this session only.": (
@@ -78,9 +78,9 @@ PROMISES: Final[Mapping[str, str]] = {
     'Nothing is submitted automatically. You can still run "promptster submit" later.': (
         "a_session_whose_time_is_over_is_told_with_until_when_it_can_be_submitted"
     ),
-    "Owners and reviewers at Acme, to judge this one assessment.": "matrix",
+    "Owners and reviewers at Acme, to judge this assessment.": "matrix",
     "Nobody at Acme.": _SETTINGS,
-    "Every reading is logged.": "every_read_is_written_down",
+    "Every access is logged.": "every_read_is_written_down",
     "For 30 days after the session ends. Then its keys are destroyed, and at most 7 days later their backups.": (
         "retention_erases a_backup_of_keys_ends_with_its_days days_are_not_raised_over_what_somebody_was_told"
     ),
@@ -115,7 +115,7 @@ STATEMENTS: Final = frozenset(
     {
         "People decide; no language model reads it.",
         "People decide. A language model may help them find moments in it; it does not score, rank or decide.",
-        "Your consent does not cover selling it or training models.",
+        "Your consent does not cover selling it or training models on it.",
         "Acme's legal basis is your consent.",
         "About backups, corrections, objections or who read it, write to hiring@acme.example.",
         "You may also complain to your data protection authority.",

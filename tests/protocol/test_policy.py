@@ -87,7 +87,7 @@ def test_what_nothing_records_is_neither_asked_for_nor_announced() -> None:
         ({"hooks": False}, "hooks are not used", "for this session only"),
         ({"agents": ["codex"]}, "You may use Codex. Agents started", "Cursor"),
         ({"agents": ["claude", "cursor"]}, "You may use Claude Code or Cursor.", "Codex trusts"),
-        ({"agents": ["claude", "codex"]}, "hooks report to it too. Codex trusts", "Cursor"),
+        ({"agents": ["claude", "codex"]}, "hooks also report to the recorder. Codex trusts", "Cursor"),
         ({"agents": ["claude", "later-agent"]}, "You may use Claude Code or later-agent.", "Codex"),
         ({}, "You may use Claude Code, Codex or Cursor.", "instead"),
         (
@@ -110,7 +110,7 @@ def test_what_nothing_records_is_neither_asked_for_nor_announced() -> None:
         ({}, "Codex trusts these hooks for this session only", "hooks are not used"),
         (
             {},
-            "The agents' hooks report to it too (for Cursor, only the hooks do).",
+            "The agents' hooks also report to the recorder (for Cursor, only they do).",
             "send their traffic through it to the provider",
         ),
         ({}, "Not encrypted: your own copy and, until the end, copies of task files.", "stored or sent;"),
@@ -123,7 +123,7 @@ def test_what_nothing_records_is_neither_asked_for_nor_announced() -> None:
         ({"retention_days": 17}, "For 17 days after the session ends.", "30 days"),
         (
             {"readers": ("recruiter", "hiring_lead")},
-            "Hiring leads and recruiters at Acme, to judge this one assessment.",
+            "Hiring leads and recruiters at Acme, to judge this assessment.",
             "owner",
         ),
         ({"readers": ()}, "Nobody at Acme.", "owner"),

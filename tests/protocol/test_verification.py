@@ -608,7 +608,7 @@ def test_spans_and_holes_are_each_others_rest(numbers: set[int]) -> None:
 def test_runs_are_spoken_shortly() -> None:
     """A person reads ten runs and a count."""
     assert in_words(spans([1, 2, 3, 7])) == "1 to 3, 7"
-    assert in_words(spans(list(range(0, 40, 2)))).endswith("18 and 10 more runs")
+    assert in_words(spans(list(range(0, 40, 2)))).endswith("18 and 10 more ranges")
 
 
 def test_a_large_session_is_one_pass() -> None:

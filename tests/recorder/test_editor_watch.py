@@ -44,5 +44,5 @@ def test_the_watch_tells_each_change_once(made: RecordingSession) -> None:
     path.write_bytes(ours)
     assert watch.look() == []
     (back,) = watch.look()
-    assert back == CaptureConfigChanged(path_name=BY_ID["cursor"].editor_file, detail="our entries are back")
+    assert back == CaptureConfigChanged(path_name=BY_ID["cursor"].editor_file, detail="Promptster's entries are back")
     assert watch.look() == []

@@ -62,7 +62,9 @@ def test_a_session_that_the_collector_ended_says_so_and_ends(delivering: tuple[R
     assert not alive(writer)
     assert not alive(supervisor)
     assert (workspace / "settings.json").read_bytes() == b"theirs"
-    assert running.folder.facts().state is SessionState.WITHDRAWN
+    facts = running.folder.facts()
+    assert (facts.state, facts.deleted) == (SessionState.WITHDRAWN, "erased")
+    assert any(running.folder.journal.iterdir())
     assert not running.folder.spool.exists()
 
 

@@ -117,5 +117,5 @@ def test_an_answer_that_was_begun_again() -> None:
     error = {"type": "begun_again", "content": [{"type": "text", "text": "First try"}]}
     script.add("proxy", "model_response", outcome="complete", text="Second", error=error, **CLAUDE)
     blocks = story(from_opened(script.events), Layout(everything=True))
-    assert any("broke off before the provider restarted the answer" in block.plain for block in blocks)
-    assert any("Answer  broke off, restarted" in block.plain for block in story(from_opened(script.events), Layout()))
+    assert any("cut off before the provider restarted the answer" in block.plain for block in blocks)
+    assert any("Answer  cut off, restarted" in block.plain for block in story(from_opened(script.events), Layout()))

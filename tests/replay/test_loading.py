@@ -75,7 +75,7 @@ def test_what_is_noted_without_weight_is_told_too() -> None:
     replay = from_bundle(bundler.bundle(plausible()), bundler.certified.keys.fingerprints)
     assert words(replay.verification).word == "verified"
     noted = dict(facts(replay.verification))["noted"]
-    assert "recorded after the certificate's time: events 0 to 79" in noted
+    assert "recorded after the end of recording in the certificate: events 0 to 79" in noted
     assert "events 0 to 79" in b"".join(find("html").export(replay)).decode()
 
 

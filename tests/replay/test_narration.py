@@ -68,7 +68,7 @@ HEADLINES: list[tuple[str, dict[str, Any], tuple[str, str, str, bool]]] = [
     ("capture_clock_jump", {"delta_ms": -7_260_000}, ("The computer's clock jumped", "2 h 1 min backwards", "", True)),
     ("capture_clock_jump", {}, ("The computer's clock jumped", "", "", True)),
     ("prompt", {"text": "hi", "machine": True}, ("Notification to the agent", "", "", False)),
-    ("model_response", {"outcome": "cut", "text": "I"}, ("Answer", "", "broke off", True)),
+    ("model_response", {"outcome": "cut", "text": "I"}, ("Answer", "", "cut off", True)),
     ("model_response", {"outcome": "error", "status": 529}, ("Answer", "", "error 529", True)),
     (
         "model_response",

@@ -36,9 +36,9 @@ def test_a_gap_is_told_once_and_where_it_was_reported() -> None:
     assert [line.split("  ")[-1] for line in told] == [
         "---- traffic for anthropic was sent to http://127.0.0.1:9 instead of the provider's own address ----",
         "first",
-        "---- the extent of recording changed: disk full ----",
+        "---- what is recorded changed: disk full ----",
         "second",
-        "---- recording by the proxy was incomplete: too fast (5 bytes) (1 ms) ----",
+        "---- recording by the proxy was incomplete: too fast (5 bytes lost) (1 ms) ----",
     ]
     assert sum("127.0.0.1:9" in line for line in lines) == 1
     assert sum("127.0.0.1:9" in line for line in _lines(script, everything=True)) > 1

@@ -44,7 +44,7 @@ def require_inside(name: str, agent: Launches, arguments: tuple[str, ...], works
     moves = list(_values(options, agent.folder_options))
     place = _real(here / moves[-1][1]) if moves else here
     if not is_inside(place, workspace):
-        hint = f"Leave out {moves[-1][0]}, or pass a folder of your workspace." if moves else go_there
+        hint = f"Leave out {moves[-1][0]}, or pass a folder inside your workspace." if moves else go_there
         raise LaunchError(f"{name} would work in {place}, outside your workspace", hint=hint, code="outside_workspace")
     more = [
         place

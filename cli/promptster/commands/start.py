@@ -202,7 +202,7 @@ def _check_allowed(policy: Policy, options: Options) -> None:
         if not may_be_used(ide, policy):
             raise UsageError(
                 f"this assessment does not allow the agent of --ide {ide}",
-                hint="Nothing was changed. Leave it out.",
+                hint=f"Nothing was changed. Leave out --ide {ide}.",
                 code="agent_not_allowed",
             )
 
@@ -303,7 +303,8 @@ def _settle_findings(plan: starting.StartPlan, options: Options, out: Output) ->
         return agents
     raise PromptsterError(
         f"{sentences}: its calls would not be recorded",
-        hint="Nothing was changed. Unset it to use your own account, or add --hooks-only to record only tool calls.",
+        hint="Nothing was changed. Remove that setting to use your own account, or add --hooks-only to record only "
+        "tool calls.",
         code="company_provider",
     )
 

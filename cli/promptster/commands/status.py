@@ -13,7 +13,7 @@ from promptster.session.current import CERTIFICATE, TOMBSTONE, Current, finished
 from promptster.session.delivery_messages import undelivered
 from promptster.session_folder.folder import SessionState
 from promptster.session_folder.wording import one_line, shell_path
-from promptster.times import soon, span, until, utc
+from promptster.times import at_or_on, soon, span, until, utc
 from promptster.ui.labels import labelled, sentence_lines
 from promptster.ui.output import Output
 
@@ -39,11 +39,11 @@ _NAMES = {
     SessionState.WITHDRAWN: "Withdrawn",
 }
 """The states as people read them; ``--json`` has the states' own names."""
-_OVER_NAME = "Over"
+_OVER_NAME = "Time up"
 """Used instead once time is up and nothing was submitted."""
 _DEGRADED = {
     "disk_nearly_full": ("the disk is nearly full, so long texts are left out", "Free some space."),
-    "disk_failing": ("the disk cannot be written, so new events are kept in memory", "Free space now."),
+    "disk_failing": ("cannot write to the disk, so new events are kept in memory", "Free space now."),
 }
 _SOON_MS = 5 * 60 * 1000
 """With this much time left, a sentence says what happens at the end."""
@@ -160,7 +160,8 @@ def _tell_running(facts: SessionFacts, status: RecorderStatus, arrived: int | No
 
 def _time(facts: SessionFacts, state: SessionState, now: int) -> str:
     if facts.time_is_over(now):
-        return f"{until(facts.record_until, now)}; agents are no longer recorded"
+        ended = f"ended {at_or_on(facts.record_until, now)} ({span(now - facts.record_until)} ago)"
+        return f"{ended}; agents are no longer recorded"
     if state is SessionState.PAUSED:
         return f"{until(facts.record_until, now)}; the clock keeps running"
     if _ends_soon(facts, now):  # a separate sentence says what happens then
@@ -228,7 +229,7 @@ def warnings(facts: SessionFacts, status: RecorderStatus, arrived: int | None, n
         yield "warning: the recorder's supervisor has stopped, so the recorder would not restart by itself"
         yield "Run `promptster resume` to fix this. Nothing that was recorded is lost."
     for agent in status.silent_hooks:
-        yield f"warning: {one_line(agent)} sent no hooks, so it may not be recorded in full"
+        yield f"warning: {one_line(agent)} has reported nothing through its hooks, so it may not be recorded in full"
         yield "To see what is recorded: promptster inspect"
     for word in status.degraded:
         if word == _OVER:
@@ -265,7 +266,7 @@ def _is_unconfirmed(current: Current) -> bool:
 
 
 def _tell_ended(facts: SessionFacts, bundle: Path | None, out: Output, *, unconfirmed: bool) -> None:
-    rows = [(_NAMES[facts.state], _title(facts))]
+    rows = [("Deleted" if unconfirmed and facts.deleted else _NAMES[facts.state], _title(facts))]
     if bundle is not None:
         rows.append(("Your copy", home_path(bundle)))
     if facts.state is SessionState.CLOSED:
@@ -275,16 +276,25 @@ def _tell_ended(facts: SessionFacts, bundle: Path | None, out: Output, *, unconf
     elif facts.state is SessionState.STOPPED:
         rows.append(("Next", "promptster withdraw (deletes what was received)"))
     elif unconfirmed:
-        rows.append(("Next", "promptster withdraw"))
+        rows.append(("Next", "promptster withdraw" + (" (deletes it here too)" if facts.deleted else "")))
     _say(out, None, rows[:-1] if rows[-1][0] == "Next" else rows)
     for text in undelivered(facts):
         _say(out, text, [])
     if facts.state is SessionState.CLOSED and bundle is None:
         out.say("Everything was received. `promptster submit` writes your copy and restores your files.")
     if unconfirmed:
-        _say(out, f"warning: deleted here, but not yet at {one_line(facts.organisation)}", [])
+        _say(out, _half_deleted(facts), [])
     if rows[-1][0] == "Next":
         _say(out, None, rows[-1:])
+
+
+def _half_deleted(facts: SessionFacts) -> str:
+    """Where the session was deleted, and where not yet."""
+    organisation = one_line(facts.organisation)
+    if not facts.deleted:
+        return f"warning: deleted here, but not yet at {organisation}"
+    why = "The time for keeping it is over: " if facts.deleted == "expired" else ""
+    return f"{why}{organisation} deleted this session. What was recorded is still on this computer."
 
 
 def _title(facts: SessionFacts) -> str:

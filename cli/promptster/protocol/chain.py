@@ -15,7 +15,7 @@ from promptster.protocol.errors import DocumentError, EventError, SignatureError
 from promptster.protocol.events import PublicEvent
 from promptster.protocol.finding_codes import FindingCode
 from promptster.protocol.signing import Envelope, verify
-from promptster.protocol.verdict import Report, Span, holes, in_words, is_within, joined, spans
+from promptster.protocol.verdict import Report, Span, holes, in_words, is_within, joined, numbered, spans
 
 T = TypeVar("T")
 
@@ -173,7 +173,7 @@ def _read_events(
         else:
             proven.update((seq, here[seq]) for seq in found)
     if unsigned := [seq for seq in numbers if not is_within(covered, seq)]:
-        report.altered(FindingCode.INSERTED, f"no signed batch covers the events {in_words(spans(unsigned))}")
+        report.altered(FindingCode.INSERTED, f"no signed batch covers {numbered(spans(unsigned))}")
     return Chain(
         links=links,
         proven=proven,

@@ -15,7 +15,7 @@ from promptster.protocol.events.fields import MAX_BLOCK, SALT_SIZE, Secret, read
 from promptster.protocol.events.sources import ends_session
 from promptster.protocol.evidence import Evidence
 from promptster.protocol.finding_codes import FindingCode
-from promptster.protocol.verdict import Redacted, Report, in_words, spans
+from promptster.protocol.verdict import Redacted, Report, numbered, spans
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,9 @@ def _report_totals(report: Report, opened: list[OpenedEvent]) -> None:
 def _report_outside(report: Report, evidence: Evidence, opened: list[OpenedEvent]) -> None:
     late = [event.seq for event in opened if event.ms > evidence.certificate.record_until]
     if late:
-        report.note(FindingCode.LATE, f"recorded after the certificate's time: events {in_words(spans(late))}")
+        report.note(
+            FindingCode.LATE, f"recorded after the end of recording in the certificate: {numbered(spans(late))}"
+        )
     if evidence.policy is None:
         return
     for kind in sorted({event.kind for event in opened if not evidence.policy.allows(event.kind)}):

@@ -100,7 +100,7 @@ def read_identity(report: Report, parts: BundleParts) -> Evidence | None:
         report.unreadable(FindingCode.KEYS_MALFORMED, f"the collector's keys cannot be read: {error}")
         return None
     except KeyringError as error:
-        report.altered(FindingCode.KEYS, f"the succession of the collector's keys is not valid: {error}")
+        report.altered(FindingCode.KEYS, f"the collector's chain of keys is not valid: {error}")
         return None
     signers: set[int] = set()
     certificate = _open_signed(report, keys, signers, Certificate, parts.certificate)
@@ -193,7 +193,7 @@ def read_custody(report: Report, evidence: Evidence, parts: BundleParts, chain: 
         elif check.discarded:
             report.note(
                 FindingCode.OUTSIDE_POLICY,
-                f"{check.discarded} events of batch {n} were outside the policy and discarded",
+                f"batch {n}: {check.discarded} event{'s' * (check.discarded > 1)} outside the policy, discarded",
             )
         if check is None or check.ok or not chain.absent(n):
             missing += chain.missing.get(n, ())

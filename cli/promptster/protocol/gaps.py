@@ -118,11 +118,11 @@ def _of_capture(event: OpenedEvent) -> Iterator[Gap]:
         case CaptureRecovered(detail=detail, lost=lost):
             text = _joined("the recorder was restarted", _line(detail)) if _line(detail) else _restarted(lost)
         case CaptureBypassSuspected(detail=detail):
-            text = _joined("the agent may have gone around the recorder", _line(detail))
+            text = _joined("the agent may have bypassed the recorder", _line(detail))
         case CaptureConfigChanged(path_name=path_name, detail=detail):
             text = _joined("a setting that recording relies on changed", _line(path_name), _line(detail))
         case CaptureDegraded(detail=detail):
-            text = _joined("the extent of recording changed", _line(detail))
+            text = _joined("what is recorded changed", _line(detail))
         case _:
             return
     yield Gap(kind=GapKind(event.kind), seq=event.seq, from_ms=start, to_ms=end, text=text, source=source or None)
@@ -148,7 +148,7 @@ def _incomplete(source: str, detail: str, lost: int | None) -> str:
     if not lost:
         return _joined(lead, detail)
     one, many = _LOST_UNITS.get(source, ("time", "times"))
-    return f"{_joined(lead, detail)} ({lost:,} {one if lost == 1 else many})"
+    return f"{_joined(lead, detail)} ({lost:,} {one if lost == 1 else many}{' lost' if source in _LOST_UNITS else ''})"
 
 
 def _restarted(lost: int | None) -> str:
@@ -156,5 +156,5 @@ def _restarted(lost: int | None) -> str:
 
 
 def _lost(event: OpenedEvent, expected: int) -> Gap:
-    text = f"the recorder numbered arrival {event.src_seq} from {event.src} when {expected} was due"
+    text = f"events from the {event.src} may be missing: number {expected} was expected, {event.src_seq} arrived"
     return Gap(kind=GapKind.SOURCE_LOSS, seq=event.seq, from_ms=event.ms, to_ms=event.ms, text=text, source=event.src)

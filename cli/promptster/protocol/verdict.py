@@ -313,7 +313,18 @@ def lasting(ms: int) -> str:
     return f"{hours:,} h {rest}".rstrip() if hours else rest
 
 
+_MOST_RUNS: Final = 10
+"""Enough for a person."""
+
+
 def in_words(runs: tuple[Span, ...]) -> str:
     """Runs for a person: ``3, 5 to 9``; long lists are cut short."""
-    words = [str(run.first) if run.first == run.last else f"{run.first} to {run.last}" for run in runs[:10]]
-    return ", ".join(words) + (f" and {len(runs) - 10} more runs" if len(runs) > 10 else "")  # noqa: PLR2004 - enough for a person
+    words = [str(run.first) if run.first == run.last else f"{run.first} to {run.last}" for run in runs[:_MOST_RUNS]]
+    more = len(runs) - _MOST_RUNS
+    return ", ".join(words) + (f" and {more} more {'range' if more == 1 else 'ranges'}" if more > 0 else "")
+
+
+def numbered(runs: tuple[Span, ...]) -> str:
+    """Events by their numbers: ``event 3``, or ``events 3, 5 to 9``."""
+    alone = len(runs) == 1 and runs[0].first == runs[0].last
+    return f"{'event' if alone else 'events'} {in_words(runs)}"

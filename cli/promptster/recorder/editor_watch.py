@@ -39,7 +39,7 @@ class EditorWatch:
                 continue
             if lost == last and lost != self._reported[editor]:
                 relative = BY_ID[editor].editor_file
-                found += lost or [CaptureConfigChanged(path_name=relative, detail="our entries are back")]
+                found += lost or [CaptureConfigChanged(path_name=relative, detail="Promptster's entries are back")]
                 self._reported[editor] = lost
             self._last[editor] = lost
         return found

@@ -151,7 +151,7 @@ class Recording:
         """
         if self._holding or not self.state.records:
             raise SessionError(
-                "this session accepts no more events", hint="`promptster status` says why.", code="session_ended"
+                "this session accepts no more events", hint="Run `promptster status` to see why.", code="session_ended"
             )
         _require_allowed(sent)
         seqs = [self._append_sent(each) for each in sent]
@@ -229,7 +229,8 @@ class Recording:
             case SessionEnding.LAPSED:
                 self._change(SessionState.LAPSED)
             case SessionEnding.WITHDRAWN | SessionEnding.ERASED | SessionEnding.EXPIRED:
-                self._change(SessionState.WITHDRAWN)
+                by_the_team = "" if ending is SessionEnding.WITHDRAWN else ending.value
+                self._change(SessionState.WITHDRAWN, deleted=by_the_team)
             case _:  # pragma: no cover
                 assert_never(ending)
 
@@ -332,7 +333,7 @@ class Recording:
         except TimeoutError:
             number = getattr(errno, self.writer.failing or "", None)
             why = "the disk is not responding" if number is None else reason_of(OSError(number, ""))
-            hint = "Free space now. Nothing is lost yet."
+            hint = "Check the disk. Nothing is lost yet." if number is None else "Free space now. Nothing is lost yet."
             raise SessionError(f"cannot save what was recorded: {why}", hint=hint, code="disk") from None
 
     async def _seal(self) -> None:
@@ -384,11 +385,11 @@ class Recording:
         if self.state is not state or self._holding:
             raise SessionError(f"cannot {what}: the session {doing(self.state)}", code=f"cannot_{what}")
 
-    def _change(self, state: SessionState) -> None:
+    def _change(self, state: SessionState, **facts: str) -> None:
         if state is not self.state:
             self.state = state
             with suppress(OSError, SessionError):  # the disk is full, or the folder was deleted
-                self._folder.update(state=state)
+                self._folder.update(state=state, **facts)
 
 
 def _require_allowed(sent: Sequence[SentEvent]) -> None:

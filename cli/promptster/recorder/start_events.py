@@ -13,6 +13,7 @@ from promptster.protocol.consent import Certificate, Consent
 from promptster.protocol.events import Source
 from promptster.protocol.events.kinds import CaptureUpstreamOverridden, Consented, Event, Opened
 from promptster.protocol.signing import Envelope
+from promptster.replay.formatting import counted
 from promptster.session_folder.folder import BRIEF
 from promptster.session_folder.provider_addresses import unusual_addresses
 
@@ -86,12 +87,13 @@ def losses(*, clean_end: bool, found: Recovery, repair: Repair) -> list[str]:
     if not clean_end:
         details.append("the recorder ended unexpectedly: what was forwarded last may be missing")
     if not found.clean:
-        details.append(f"{found.torn_bytes} bytes and {found.refused_files} files of the journal were moved aside")
+        damaged = f"{counted(found.torn_bytes, 'byte')}, {counted(found.refused_files, 'file')}"
+        details.append(f"damaged parts of the local recording were set aside ({damaged})")
     if repair.filled:
-        details.append(f"{repair.filled} events were restored from sealed batches")
+        details.append(f"{counted(repair.filled, 'event')} restored from sealed batches")
     if repair.moved or repair.skipped:
         details.append(
-            f"{repair.skipped} numbers belong to events that only the collector has; {repair.moved} events were "
-            "added again after them"
+            f"{counted(repair.skipped, 'event')} found only at the collector, and {counted(repair.moved, 'event')} "
+            "recorded again after them"
         )
     return details

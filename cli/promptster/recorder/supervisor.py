@@ -218,7 +218,7 @@ class Supervisor:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise RecorderRunningError("a recorder of this session is already running") from None
+            raise RecorderRunningError("a recorder for this session is already running") from None
         return handle
 
     def _prepare_run_folder(self) -> None:
@@ -227,7 +227,7 @@ class Supervisor:
         try:
             make_private_folder(run, private_hint=str(self._packet["way_on"]))
         except OSError as error:
-            raise SessionError(f"cannot make {run}: {reason_of(error)}", code="run_folder") from None
+            raise SessionError(f"cannot create {run}: {reason_of(error)}", code="run_folder") from None
 
     @staticmethod
     def _listen_tcp(port: int) -> socket.socket:

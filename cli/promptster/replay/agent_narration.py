@@ -129,19 +129,19 @@ def _attempt(attempt: Mapping[str, Any]) -> Passage:
     shown = {key: value for key, value in attempt.items() if key not in _ATTEMPT_HIDDEN}
     text = shown.pop("text", "")
     facts = "\n".join(f"{key}: {pretty(value)}" for key, value in shown.items())
-    partial = f"\n\nreceived before it broke off:\n{text}" if text else ""
+    partial = f"\n\nreceived before it was cut off:\n{text}" if text else ""
     return Passage(label=label, text=facts + partial, style=Style.CODE)
 
 
-_BEGUN_AGAIN = {"begun_again": "broke off, restarted"}
-_ERROR_LABELS = {"begun_again": "broke off before the provider restarted the answer"}
+_BEGUN_AGAIN = {"begun_again": "cut off, restarted"}
+_ERROR_LABELS = {"begun_again": "cut off before the provider restarted the answer"}
 
 
 def _model_response(event: ModelResponse) -> Narration:
     outcome = event.outcome or ""
     status = event.status
     notes = {
-        ResponseOutcome.CUT.value: "broke off",
+        ResponseOutcome.CUT.value: "cut off",
         ResponseOutcome.ERROR.value: f"error {status}" if status else "error",
     }
     count = len(as_list(event.tool_use_ids))

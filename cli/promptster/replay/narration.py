@@ -121,11 +121,11 @@ def _session(entry: Entry, event: SessionEvent) -> Narration:  # noqa: C901, PLR
         case CaptureHookSilent():
             label, subject, bad = "A tool call that no hook reported", event.name, True
         case CaptureBypassSuspected():
-            label, subject, bad = "The agent may have gone around the recorder", event.detail, True
+            label, subject, bad = "The agent may have bypassed the recorder", event.detail, True
         case CaptureConfigChanged():
             label, subject, bad = "A setting that recording relies on changed", event.path_name, True
         case CaptureDegraded():
-            label, subject, bad = "The extent of recording changed", event.detail, True
+            label, subject, bad = "What is recorded changed", event.detail, True
         case CaptureGap():
             label, subject, bad = "Recording was incomplete", event.detail, True
         case CaptureClockJump():

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, assert_never
 
 from promptster.protocol.plausibility import ABSENCES, TIMES
-from promptster.protocol.verdict import CLAIM, UNTIMED_MEANS, Effect, in_words
+from promptster.protocol.verdict import CLAIM, UNTIMED_MEANS, Effect, numbered
 from promptster.protocol.verdict_words import VerdictWord
 from promptster.replay.formatting import counted
 from promptster.replay.policy_text import TEXTS, text_notes
@@ -116,7 +116,7 @@ def notes(verification: Verification | None) -> list[Finding]:
         if finding.effect is Effect.NOTE:
             found.setdefault(finding.code, []).append(finding)
     return [
-        replace(first, text=f"{first.text}, and {len(more)} more alike") if more else first
+        replace(first, text=f"{first.text}, and {len(more)} more like it") if more else first
         for first, *more in found.values()
     ]
 
@@ -164,15 +164,15 @@ def _events(verification: Verification) -> str:
     if verification.signer is None:  # nothing was looked at
         return ""
     shown = f"{counted(verification.shown, 'field')} shown"
-    withheld = f", {counted(verification.withheld, 'field')} without their value" if verification.withheld else ""
-    return f"{counted(verification.events, 'event')}, each with its place proved; {shown}{withheld}"
+    withheld = f", {counted(verification.withheld, 'field')} without a value" if verification.withheld else ""
+    return f"{counted(verification.events, 'event')}, each proved to be in its place; {shown}{withheld}"
 
 
 def _signer(verification: Verification) -> str:
     signer = verification.signer
     if signer is None:
         return "no collector key found"
-    trust = "known here" if signer.trusted else "not known here"
+    trust = "known to the computer that checked it" if signer.trusted else "not known to the computer that checked it"
     return f"{signer.fingerprint} ({trust})"
 
 
@@ -208,7 +208,7 @@ def _batches(verification: Verification) -> str:
 def _untimed(verification: Verification) -> str:
     if not verification.untimed:
         return ""
-    return f"events {in_words(verification.untimed)}: {UNTIMED_MEANS}"
+    return f"{numbered(verification.untimed)}: {UNTIMED_MEANS}"
 
 
 def _redacted(verification: Verification) -> str:

@@ -10,6 +10,7 @@ from promptster.session_folder.wording import one_line
 if TYPE_CHECKING:
     from promptster.session_folder.folder import SessionFacts
 
+_FULL = "session_full"
 _KEPT = "Everything recorded is kept on this computer. `promptster submit` writes your own copy of it."
 
 
@@ -19,9 +20,11 @@ def undelivered(facts: SessionFacts) -> list[str]:
     if facts.state is SessionState.LAPSED:
         return [f"The time for upload is over: {organisation} no longer accepts uploads for this session.", _KEPT]
     if facts.refused and (facts.state.records or facts.state is SessionState.CLOSING):
+        full = facts.refused == _FULL
         return [
-            f"warning: {organisation} no longer accepts uploads for this session ({one_line(facts.refused)})",
-            f"Tell {organisation}: they may be able to make room.",
+            f"warning: {organisation} no longer accepts uploads for this session"
+            + (": it is full" if full else f" ({one_line(facts.refused)})"),
+            f"Tell {organisation}: they may be able to make room." if full else f"Tell {organisation}.",
             _KEPT,
             "`promptster submit` and `promptster resume` try again; `promptster stop` ends without submitting.",
         ]

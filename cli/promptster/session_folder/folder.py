@@ -95,6 +95,8 @@ class SessionFacts:
     """The agents that may follow ``promptster run``, for display; what is enforced is read from the policy."""
     refused: str = ""
     """The code for why the collector accepts nothing more, such as ``session_full``; empty while delivery continues."""
+    deleted: str = ""
+    """``erased`` or ``expired`` if the collector deleted the session without the candidate asking; else empty."""
 
     def time_is_over(self, now_ms: int) -> bool:
         """Whether agents are no longer recorded because the time for that is over."""

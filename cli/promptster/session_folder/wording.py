@@ -28,9 +28,9 @@ def doing(state: SessionState) -> str:
         case SessionState.STOPPED:
             text = "was stopped"
         case SessionState.LAPSED:
-            text = "is over: the time for upload has passed"
+            text = "has expired: the time for upload has passed"
         case SessionState.WITHDRAWN:
-            text = "was withdrawn"
+            text = "was withdrawn or deleted"
         case _:  # pragma: no cover
             assert_never(state)
     return text

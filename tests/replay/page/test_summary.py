@@ -68,7 +68,7 @@ def test_a_very_long_list_is_cut_and_says_so() -> None:
 def test_nothing_yet_is_said_in_words() -> None:
     """A session that just began has no gaps, no submission and nothing seen."""
     shown = _shown(margin(build([]), {}))
-    assert "Submitted Nothing yet." in shown
+    assert "Submitted No submission in this recording." in shown
     assert "Gaps None reported." in shown
 
 

@@ -182,10 +182,11 @@ def _write(folder: Path, settings: Mapping[str, Any]) -> Path:
 
 def _keep_in_memory(settings: Mapping[str, Any], options: tuple[str, ...]) -> tuple[str, tuple[int, ...]]:
     """A path where the agent can read merged settings while it runs, and the descriptors that it must inherit."""
-    if any(word in _LATER for word in options):
+    later = next((word for word in options if word in _LATER), None)
+    if later is not None:
         raise LaunchError(
-            f"cannot use your --settings with {' or '.join(_LATER)}: they are kept in memory only while claude runs",
-            hint="Leave out the option, or move the settings to ~/.claude/settings.json.",
+            f"cannot use your --settings with {later}: Promptster keeps them in memory, and only while claude runs",
+            hint=f"Leave out {later}, or move the settings to ~/.claude/settings.json.",
             code="own_settings",
         )
     kept = memory_file(utf8(json.dumps(settings, ensure_ascii=False)))
@@ -208,7 +209,7 @@ def _watch(request: LaunchRequest, options: tuple[str, ...]) -> tuple[tuple[str,
     managed = _layer(files["managed"])
     off += [f"{key} (managed)" for key in ("disableAllHooks", "allowManagedHooksOnly") if managed.get(key) is True]
     if off:
-        notes.append(f"warning: Claude Code's hooks are disabled ({', '.join(off)}): only its API traffic is recorded")
+        notes.append(f"warning: hooks do not run in Claude Code ({', '.join(off)}): only its API traffic is recorded")
         events.append(CaptureDegraded(detail=f"hooks off: {', '.join(off)}"))
     for layer in ("project", "local"):
         changed = _overridden(_layer(files[layer]), request.ticket)

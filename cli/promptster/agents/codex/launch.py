@@ -188,7 +188,7 @@ def _hook_overrides(
         except TrustError as error:
             reason = error.reason
     if reason is not None:
-        note = f"warning: Codex's hooks are disabled ({reason}): only its API traffic is recorded"
+        note = f"warning: Promptster's hooks do not run in Codex ({reason}): only its API traffic is recorded"
         return [], (note,), (CaptureDegraded(detail=f"hooks off: {reason}"),)
     state = ",".join(f"{toml_string(key)}={{trusted_hash={toml_string(value)}}}" for key, value in trusted.items())
     return [*options, ("hooks.state", "{" + state + "}")], (), ()

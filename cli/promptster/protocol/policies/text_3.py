@@ -15,8 +15,7 @@ VERSION: Final = 3
 
 _SHORTER: Final = {
     "which agent acts, in which session, when, for how long, what else it reports, and what it is refused": (
-        "which agent acts, in which session, when and for how long, what else it reports, and refused Promptster "
-        "commands"
+        "which agent acts, in which session, when and how long, what else it reports, and refused Promptster commands"
     ),
 }
 TOPICS: Final = tuple(each._replace(phrase=_SHORTER.get(each.phrase, each.phrase)) for each in text_2.TOPICS)
@@ -40,9 +39,9 @@ def _traffic(policy: PolicyV2) -> str:
 def _hooks(policy: PolicyV2) -> str:
     if not policy.hooks:
         return "The agents' hooks are not used."
-    only = " (for Cursor, only the hooks do)" if "cursor" in policy.agents else ""
+    only = " (for Cursor, only they do)" if "cursor" in policy.agents else ""
     trusted = " Codex trusts these hooks for this session only." if "codex" in policy.agents else ""
-    return f"The agents' hooks report to it too{only}.{trusted} Your own configuration stays unchanged."
+    return f"The agents' hooks also report to the recorder{only}.{trusted} Your own configuration stays unchanged."
 
 
 def _duration(minutes: int) -> str:
@@ -55,7 +54,7 @@ def _readers(policy: PolicyV2) -> str:
     roles = joined(sorted(f"{role.replace('_', ' ')}s" for role in policy.readers), "and")
     if not roles:
         return f"Nobody at {policy.organisation}."
-    return f"{roles[0].upper()}{roles[1:]} at {policy.organisation}, to judge this one assessment."
+    return f"{roles[0].upper()}{roles[1:]} at {policy.organisation}, to judge this assessment."
 
 
 def _decision(*, by_llm: bool) -> str:
@@ -125,9 +124,9 @@ def render(policy: PolicyV2) -> str:
         paragraph(
             "WHO READS IT",
             _readers(policy),
-            "Every reading is logged.",
+            "Every access is logged.",
             _decision(by_llm=policy.analysis_by_llm),
-            "Your consent does not cover selling it or training models.",
+            "Your consent does not cover selling it or training models on it.",
             f"{policy.organisation}'s legal basis is {policy.legal_basis}.",
         ),
         paragraph("HOW LONG IT IS KEPT", _kept(policy)),

@@ -213,10 +213,14 @@ def _who_saw_what(timeline: Timeline) -> Html:
     aside = sum(1 for entry in timeline.entries if entry.role is EntryRole.NOT_CANDIDATE)
     return _block(
         "Who saw what",
-        element("table", element("thead", head), element("tbody", *lines)) if lines else element("p", "Nothing yet."),
+        element("table", element("thead", head), element("tbody", *lines))
+        if lines
+        else element("p", "No events in this recording."),
         element("p", f"{counted(timeline.wire_events, 'event')}: {sources}.", class_="small") if sources else Html(),
         element(
-            "p", f"{aside:,} of the entries are the agent's own housekeeping, not the candidate's work.", class_="small"
+            "p",
+            f"{counted(aside, 'entry', 'entries')} for the agent's own housekeeping, not the candidate's work.",
+            class_="small",
         )
         if aside
         else Html(),
@@ -259,12 +263,12 @@ def _lanes(timeline: Timeline, rows: Mapping[int, int]) -> Html:
 def _submission(timeline: Timeline) -> Html:
     submission = timeline.submission
     if submission is None:
-        return _block("Submitted", element("p", "Nothing yet.", class_="small"), name="submitted")
+        return _block("Submitted", element("p", "No submission in this recording.", class_="small"), name="submitted")
     files = [_file(file) for file in submission.files]
     return _block(
         "Submitted",
         _list(files, "file", "files", _OPEN_FILES) if files else element("p", "No file was changed.", class_="small"),
-        element("p", element("a", "See the difference", href=f"#s{submission.seq}"), class_="small"),
+        element("p", element("a", "Show the changes", href=f"#s{submission.seq}"), class_="small"),
         name="submitted",
     )
 
@@ -275,7 +279,7 @@ def _keys() -> Html:
         element("li", *(join(element("kbd", key), " ") for key in keys if key), element("span", what))
         for *keys, what in pairs
     ]
-    return element("section", element("h2", "Keys"), element("ul", *lines, class_="small"), class_="keys")
+    return element("section", element("h2", "Keyboard shortcuts"), element("ul", *lines, class_="small"), class_="keys")
 
 
 def _file(file: SubmittedFile) -> Html:

@@ -178,7 +178,7 @@ def upstream_table(policy_providers: Mapping[str, str], overrides: Mapping[str, 
             raise UsageError(f"the policy does not name the provider {name!r}", hint=named)
         if not is_loopback(url):
             raise UsageError(
-                f"--upstream {name}= accepts only an address of this computer",
+                f"--upstream {name}= accepts only an address on this computer",
                 hint=f"For example --upstream {name}=http://127.0.0.1:8080.",
             )
         table[name] = Upstream(name, url)

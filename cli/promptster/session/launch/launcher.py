@@ -201,6 +201,6 @@ def _company_provider(agent: str, facts: SessionFacts, environ: Mapping[str, str
         first = replace(first, where=f"{name} in the settings that you passed")
     raise LaunchError(
         first.sentence(),
-        hint="Its calls would not be recorded. Unset that and use your own account.",
+        hint="Its calls would not be recorded. Remove that setting, and use your own account.",
         code="company_provider",
     )
