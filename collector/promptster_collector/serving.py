@@ -99,12 +99,14 @@ class Server(uvicorn.Server):
             raise SetupError("the collector could not start", hint=hint, code="start")
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and report when requests are answered."""
         await super().startup(sockets=sockets)
         if self.started and not self.should_exit:
             self._on_ready()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
+        """End on a signal, without raising it again."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)

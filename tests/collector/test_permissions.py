@@ -7,8 +7,9 @@ from tests.session.workspace.test_passed_over import ordinary_user
 
 from promptster_collector.errors import SetupError
 from promptster_collector.settings import Settings
+from promptster_collector.store.backup import FACTS
 from promptster_collector.store.backup_keys import BackupKeys
-from promptster_collector.store.backup_source import FACTS, BackupSource
+from promptster_collector.store.backup_source import BackupSource
 from promptster_collector.store.data_folder import mark_ready, require_data_folder
 from promptster_collector.store.keys.master import MasterKey
 

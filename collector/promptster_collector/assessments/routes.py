@@ -30,7 +30,8 @@ def _draft(data: JSONBody[AssessmentRequest]) -> AssessmentDraft:
     repository = data.repository or None
     if repository is not None and (len(repository) > _MAX_REPOSITORY or not repository.isprintable()):
         raise InvalidError(
-            f"the repository must be a path or URL of at most {_MAX_REPOSITORY:,} printable characters", code="repository"
+            f"the repository must be a path or URL of at most {_MAX_REPOSITORY:,} printable characters",
+            code="repository",
         )
     if not 0 <= data.time_limit_minutes <= _MAX_MINUTES:
         raise InvalidError("the time limit must be 0 (none) to 7 days", code="time_limit")
