@@ -203,7 +203,7 @@ def test_a_reader_does_not_wait_without_end(server: Answering, client: Collector
 
 
 def test_a_token_that_is_not_accepted_means_sign_in_again(server: Answering, client: CollectorClient) -> None:
-    """The exit code is 4; that of an invite's secret that is not accepted is not."""
+    """A refused token gives exit code 4; a refused invite secret does not."""
     server.answer = problem(401, detail="no", code="unauthorised")
     with pytest.raises(NotSignedInError):
         client.me()

@@ -65,6 +65,12 @@ def file_refused(error: OSError) -> SetupError:
     return SetupError(f"{named}: {reason_of(error)}", hint=hint, code="file")
 
 
+def not_permitted(path: os.PathLike[str], error: PermissionError) -> SetupError:
+    """The operator's error for a file or folder of the collector that the current user cannot read."""
+    hint = "Run this as the user that owns it."
+    return SetupError(f"cannot read {os.fspath(path)}: {reason_of(error)}", hint=hint, code="file")
+
+
 def database_refused(error: Exception) -> SetupError | None:
     """The operator's error for a database that cannot be used; ``None`` for any other error."""
     if not any(kind.__module__.startswith(("sqlalchemy.", "sqlite3")) for kind in type(error).__mro__):

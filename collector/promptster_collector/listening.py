@@ -100,6 +100,9 @@ def refuse_unusable_public_url(url: str, listening: Listening) -> None:
         return
     if parts.scheme == "http" and is_loopback(host):
         return
+    if url:
+        hint = "Use https and a host name: --public-url https://HOST."
+        raise OptionError(f"{url} cannot be used in invite links", hint=hint, code="public_url")
     raise OptionError("invite links need a public address", hint="Add --public-url https://HOST.", code="public_url")
 
 

@@ -79,20 +79,34 @@ def _log_to_stderr() -> None:
     logging.getLogger().handlers[:] = [quiet]
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Uvicorn that reports when it is ready, and exits with 0 on a signal."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_ready = on_ready
 
+    def run_until_signal(self, listener: socket.socket) -> None:
+        """Run, and return after a signal.
+
+        Raises:
+            SetupError: it did not start.
+        """
+        with contextlib.suppress(SystemExit):  # uvicorn's exit code for this has another meaning here
+            self.run(sockets=[listener])
+        if not self.started:
+            hint = "Run it again. If it fails again, report this message."
+            raise SetupError("the collector could not start", hint=hint, code="start")
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and report when requests are answered."""
         await super().startup(sockets=sockets)
         if self.started and not self.should_exit:
             self._on_ready()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
+        """End on a signal, without raising it again."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._end)
@@ -218,12 +232,12 @@ def _run(settings: Settings, listening: Listening, server: Listener, url: str, t
         store.close()
         raise
     name = names[0] if len(names) == 1 else ""
-    running = _Server(config, on_ready)
-    running.run(sockets=[server])
-    store.close()
+    running = Server(config, on_ready)
+    try:
+        running.run_until_signal(server)
+    finally:
+        store.close()
     if sys.stderr.isatty():
         tell("Stopped.")
     else:
         log.info("stopped")
-    if not running.started:
-        raise SetupError("the collector could not start", code="start")

@@ -259,6 +259,7 @@ def test_the_invite_page_is_static(running: RunningCollector) -> None:
     first, second = httpx.get(f"{running.url}/i/one"), httpx.get(f"{running.url}/i/%3Cscript%3E")
     assert first.content == second.content
     assert "<script" not in first.text
+    assert "ask the team that invited you" in " ".join(first.text.split())
     assert "http" not in first.text.partition("<body>")[2]
     assert "default-src 'none'" in first.headers["content-security-policy"]
 

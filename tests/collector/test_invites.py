@@ -243,7 +243,9 @@ def test_odd_invitations_are_refused(site: Site, body: dict[str, Any], code: str
         ({"title": "x" * 201}, "title"),
         ({"title": "ok", "retention_days": 181}, "retention"),
         ({"title": "ok", "time_limit_minutes": -1}, "time_limit"),
+        ({"title": "ok", "time_limit_minutes": 7 * 24 * 60 + 1}, "time_limit"),
         ({"title": "ok", "repository": "a\nb"}, "repository"),
+        ({"title": "ok", "repository": "a" * 2001}, "repository"),
     ],
 )
 def test_odd_assessments_are_refused(site: Site, body: dict[str, Any], code: str) -> None:

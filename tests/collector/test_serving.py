@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvicorn
+from litestar.types import Receive, Scope, Send
 
 from promptster_collector.errors import SetupError
-from promptster_collector.listening import Listening
-from promptster_collector.serving import WithoutContent, ready_words, serve
+from promptster_collector.listening import Listening, bind
+from promptster_collector.serving import Server, WithoutContent, ready_words, serve
 from promptster_collector.settings import Settings
 
 
@@ -51,6 +53,29 @@ def test_links_name_no_plain_address(url: str, settings: Settings) -> None:
     with pytest.raises(SetupError) as caught:
         serve(Settings(data=settings.data, public_url=url), Listening(host="127.0.0.1", port=0), tell=print)
     assert caught.value.code == "public_url"
+
+
+@pytest.mark.parametrize("url", ["http://collector.example", "https://0.0.0.0"])
+def test_a_public_url_that_was_given_is_not_asked_for_again(url: str, settings: Settings) -> None:
+    """The message has the URL, and the hint says what is wrong with it."""
+    with pytest.raises(SetupError) as caught:
+        serve(Settings(data=settings.data, public_url=url), Listening(host="127.0.0.1", port=0), tell=print)
+    assert caught.value.message == f"{url} cannot be used in invite links"
+    assert caught.value.hint == "Use https and a host name: --public-url https://HOST."
+
+
+async def _fails(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    """An application that fails at the start."""
+    raise ValueError
+
+
+def test_a_start_that_failed_is_an_error_of_its_own() -> None:
+    """The command ends with a message and exit code 1, not with the web server's silent 3, which means a refusal."""
+    server = Server(uvicorn.Config(_fails, lifespan="on", log_config=None), lambda: pytest.fail("it is not ready"))
+    with bind(Listening(host="127.0.0.1", port=0)) as listener, pytest.raises(SetupError) as caught:
+        server.run_until_signal(listener)
+    assert (caught.value.message, caught.value.code) == ("the collector could not start", "start")
+    assert caught.value.exit_code == 1
 
 
 @pytest.mark.parametrize("url", ["collector.example", "collector", "https://"])

@@ -147,7 +147,7 @@ def _backwards(events: Sequence[OpenedEvent]) -> Iterator[int]:
 
 
 def _paces(receipts: _Receipts, events: Sequence[OpenedEvent]) -> Iterator[tuple[_Bound, _Bound]]:
-    """Heartbeats between which the clock cannot have run as it says, of each stretch in which it was not set.
+    """Pairs of heartbeats between which the clock ran impossibly fast or slow, in each stretch without a clock change.
 
     A heartbeat was received after it beat: the clock was ahead of the collector's at least by its time less its
     receipt's. It names how many events were acknowledged, and so came after their receipt: its time less that one is

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptster.protocol.errors import DocumentError
-from promptster.protocol.policy import AGENTS, LEGAL_BASIS, NEWEST, POLICY_HEADER, Policy, make_policy
+from promptster.protocol.policy import AGENTS, LEGAL_BASIS, MAX_WORDS, NEWEST, POLICY_HEADER, Policy, make_policy
 from promptster.protocol.providers import USUAL_ADDRESSES
 from promptster_collector.access.principal import READERS
 from promptster_collector.errors import InvalidError, UpgradeRequiredError
@@ -57,7 +57,11 @@ def policy_bytes(settings: PolicySettings) -> bytes:
         )
         return policy.payload()
     except DocumentError as error:
-        raise InvalidError("the policy cannot be written with this title", code="title", hint=error.message) from error
+        raise InvalidError(
+            f"the policy's text would be too long ({MAX_WORDS} words at most)",
+            code="title",
+            hint="Shorten the title, the contact, the alternative or the legal basis.",
+        ) from error
 
 
 def require_reader(policy: bytes, reads: str | None) -> None:

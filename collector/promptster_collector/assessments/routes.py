@@ -29,9 +29,12 @@ def _draft(data: JSONBody[AssessmentRequest]) -> AssessmentDraft:
         raise InvalidError(wrong, code="title")
     repository = data.repository or None
     if repository is not None and (len(repository) > _MAX_REPOSITORY or not repository.isprintable()):
-        raise InvalidError("the repository is neither a path nor a URL", code="repository")
+        raise InvalidError(
+            f"the repository must be a path or URL of at most {_MAX_REPOSITORY:,} printable characters",
+            code="repository",
+        )
     if not 0 <= data.time_limit_minutes <= _MAX_MINUTES:
-        raise InvalidError("the time limit can be at most 7 days", code="time_limit")
+        raise InvalidError("the time limit must be 0 (none) to 7 days", code="time_limit")
     if not 1 <= data.retention_days <= _MAX_RETENTION:
         raise InvalidError(f"sessions can be kept for 1 to {_MAX_RETENTION} days", code="retention")
     agents = AGENTS if data.agents is None else tuple(sorted(set(data.agents)))

@@ -242,4 +242,4 @@ class Invites:
         """
         if facts.expires_ms <= self._clock.wall_ms():
             hint = "Ask the hiring team for a new one."
-            raise GoneError("this invite expired", code="invite_expired", hint=hint)
+            raise GoneError("this invite has expired", code="invite_expired", hint=hint)

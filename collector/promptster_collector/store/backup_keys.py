@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from promptster.protocol.encoding import b64u_decode, b64u_encode
 from promptster.protocol.errors import EncodingError
-from promptster_collector.errors import SetupError
+from promptster_collector.errors import SetupError, not_permitted
 from promptster_collector.settings import DAY_MS
 from promptster_collector.store.durable_files import remove_durably, sync, write_durably
 
@@ -98,6 +98,8 @@ class BackupKeys:
         try:
             document = json.loads(path.read_bytes())
             key, until_ms = b64u_decode(str(document["key"])), int(document["until_ms"])
+        except PermissionError as error:  # its key is intact: nobody may be told to remove it
+            raise not_permitted(path, error) from error
         except (OSError, ValueError, TypeError, KeyError, EncodingError) as error:
             hint = "Remove it: the backup that it opens is lost."
             raise SetupError(f"the backup key {path.name} is damaged", hint=hint, code="backup_key") from error

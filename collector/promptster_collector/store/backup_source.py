@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from promptster_collector.errors import SetupError
+from promptster_collector.errors import SetupError, not_permitted
 from promptster_collector.store.at_rest import UnsealError, unseal
 from promptster_collector.store.backup import (
     CONTROL,
@@ -57,6 +57,8 @@ class BackupSource:
         sealed = keys or folder / KEYS
         try:
             facts = json.loads((data / FACTS).read_bytes())
+        except PermissionError as error:
+            raise not_permitted(folder, error) from error
         except (OSError, ValueError) as error:
             hint = "Pass a folder that `promptster-collector backup` created."
             raise SetupError(f"{folder} is not a collector's backup", hint=hint, code="no_backup") from error

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from promptster.times import utc_minute
-from promptster_collector.errors import OptionError, SetupError
+from promptster_collector.errors import OptionError, SetupError, not_permitted
 from promptster_collector.settings import DAY_MS
 from promptster_collector.store.backup_keys import MOST_DAYS, BackupKeys
 from promptster_collector.store.durable_files import write_durably
@@ -103,6 +103,8 @@ def require_data_folder(settings: Settings) -> None:
     hint = "Create one: promptster-collector init --data FOLDER --org NAME --owner-email ADDRESS"
     try:
         marker = json.loads(settings.marker.read_bytes())
+    except PermissionError as error:
+        raise not_permitted(settings.data, error) from error
     except (OSError, ValueError) as error:
         raise SetupError(
             f"{settings.data} is not a collector's data folder", hint=hint, code="not_initialised"

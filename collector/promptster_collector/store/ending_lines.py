@@ -162,8 +162,8 @@ def require_continuation(lines: Sequence[bytes], head: EndingsHead, *, where: st
     """
     if len(lines) < head.count:
         raise SetupError(
-            f"{where} lack {head.count - len(lines)} of {head.count} entries that this collector wrote: what they "
-            "ended could come back",
+            f"{where} lack {head.count - len(lines)} of {head.count} entries that this collector wrote: "
+            "deleted sessions, revoked tokens or used invites could come back",
             hint="Restore the tombstones folder from its newest copy, or add --tombstones-copy FOLDER.",
             code="tombstones_missing",
         )

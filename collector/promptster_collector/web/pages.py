@@ -35,7 +35,8 @@ No   your screen, keyboard, microphone and camera
 No   your browser and other programs
 No   anything before you agree or after the session ends</pre>
 <h2>How to start</h2>
-<p>Install Promptster. Then copy the whole link of this page, including the part after <code>#</code>, and run:</p>
+<p>Install Promptster as your invitation explains; if it does not, ask the team that invited you. Then copy the whole
+link of this page, including the part after <code>#</code>, and run:</p>
 <pre>promptster policy LINK    read what would be recorded; changes nothing
 promptster start LINK     start your assessment</pre>
 <p>The part after <code>#</code> is a one-time secret. Your browser did not send it to this server; do not share it.

@@ -116,6 +116,7 @@ def test_what_cannot_stand_in_a_policy_is_refused(site: Site, body: dict[str, An
     """The refusal names the field, and no assessment is made."""
     answer = site.client.post("/v1/assessments", headers=bearer(site.token), json={"title": "x", **body})
     assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert ("600 words at most" in answer.json()["detail"]) == (code == "title")
     assert site.client.get("/v1/assessments", headers=bearer(site.token)).json()["assessments"] == []
 
 

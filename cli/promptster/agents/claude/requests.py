@@ -224,7 +224,7 @@ class ClaudeRequests(ReadsRequests):
 
     @override
     def ended(self, text: str) -> tuple[str, str] | None:
-        """By the notification of a finished task."""
+        """The task that this notification reports as completed, and its result."""
         notification = widest(text, _NOTIFICATION)
         if notification is None or "<status>completed</status>" not in notification:
             return None

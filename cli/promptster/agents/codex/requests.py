@@ -171,7 +171,7 @@ class CodexRequests(ReadsRequests):
 
     @override
     def ended(self, text: str) -> tuple[str, str] | None:
-        """By a subagent's final message."""
+        """The subagent whose final message this text is, and its result."""
         ended = _FINAL_ANSWER.match(text)
         return (ended[1].strip(), text[ended.end() :].strip()) if ended else None
 

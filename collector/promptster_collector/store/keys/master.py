@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from promptster.errors import reason_of
 from promptster_collector.errors import SetupError
 from promptster_collector.store.at_rest import associated_data, seal, unseal
 from promptster_collector.store.durable_files import write_durably
@@ -48,9 +49,11 @@ class MasterKey:
             mode = path.stat().st_mode
             key = path.read_bytes()
         except OSError as error:
-            raise SetupError(
-                "the master key cannot be read", hint=f"Restore {path.name}.", code="master_key"
-            ) from error
+            hint = f"Restore {path.name}."
+            if isinstance(error, PermissionError):
+                hint = f"Run this as the user that owns {path.name}."
+            message = f"the master key cannot be read: {reason_of(error)}"
+            raise SetupError(message, hint=hint, code="master_key") from error
         if stat.S_IMODE(mode) & 0o077:
             raise SetupError("other users can read the master key", hint=f"Run `chmod 600 {path}`.", code="master_key")
         if len(key) != _SIZE:
