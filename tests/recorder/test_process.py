@@ -261,7 +261,7 @@ def test_a_damaged_journal_costs_its_tail_and_is_told(running: Running) -> None:
     texts = [event.fields["text"] for event in events if event.kind == "note"]
     assert texts == [*(f"note {number}" for number in range(6)), "after"]
     (told,) = [event.fields["detail"] for event in events if event.kind == "capture_recovered"]
-    assert "moved aside" in told
+    assert "set aside" in told
     assert "restored from sealed batches" in told
 
 

@@ -56,9 +56,9 @@ def test_an_opening_needs_the_documents(tmp_path: Path) -> None:
     [
         (True, CLEAN, Repair(), []),
         (False, CLEAN, Repair(), ["ended unexpectedly"]),
-        (True, Recovery(torn_bytes=7, refused_files=1), Repair(), ["7 bytes and 1 files"]),
-        (True, CLEAN, Repair(filled=3), ["3 events were restored"]),
-        (False, CLEAN, Repair(moved=2, skipped=5), ["ended unexpectedly", "5 numbers"]),
+        (True, Recovery(torn_bytes=7, refused_files=1), Repair(), ["(7 bytes, 1 file)"]),
+        (True, CLEAN, Repair(filled=3), ["3 events restored"]),
+        (False, CLEAN, Repair(moved=2, skipped=5), ["ended unexpectedly", "5 events found only at the collector"]),
     ],
 )
 def test_every_loss_is_told(*, clean_end: bool, found: Recovery, repair: Repair, words: list[str]) -> None:

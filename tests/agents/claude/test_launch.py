@@ -86,7 +86,7 @@ def test_hooks_that_are_off_are_said_and_recorded(
 ) -> None:
     """Settings that disable hooks are reported to the candidate and recorded for the reviewer."""
     launch = ClaudeLaunch().prepare(request_for(tmp_path, *words, environ=environ))
-    assert "hooks are disabled" in launch.notes[0]
+    assert "hooks do not run in Claude Code" in launch.notes[0]
     assert isinstance(launch.events[0], CaptureDegraded)
 
 

@@ -157,7 +157,7 @@ def test_without_such_files_nothing_is_written(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize("word", ["--bg", "--background"])
 def test_background_work_takes_no_own_settings(tmp_path: Path, word: str) -> None:
     """Work in the background outlives the agent and its memory; without own settings the option is as before."""
-    with pytest.raises(LaunchError, match="background") as caught:
+    with pytest.raises(LaunchError, match=f"with {word}: ") as caught:
         ClaudeLaunch().prepare(request_for(tmp_path, "--settings", "{}", word, "do it"))
     assert caught.value.code == "own_settings"
     assert ClaudeLaunch().prepare(request_for(tmp_path, word, "do it")).arguments[2:] == (word, "do it")

@@ -98,7 +98,7 @@ def test_without_hashes_the_agent_still_starts(tmp_path: Path, mode: str) -> Non
     config = _config(launch)
     assert config["model_provider"] == "promptster"
     assert "hooks" not in config
-    assert "hooks are disabled" in launch.notes[0]
+    assert "hooks do not run in Codex" in launch.notes[0]
     assert isinstance(launch.events[0], CaptureDegraded)
 
 
