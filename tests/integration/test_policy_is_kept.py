@@ -122,6 +122,9 @@ def _withdraw(stage: Assessment) -> None:
 def _stop(stage: Assessment) -> None:
     assert stage.work("in the second").code == 0
     assert _prompts(stage) == ["in the second"]
+    folder = SessionFolder(stage.candidate.home / ".local/state/promptster/sessions" / stage.session)
+    received, events = ControlClient(folder).flush()  # only what was sent is kept
+    assert received == events
     assert stage.candidate.call("stop", "--yes", cwd=stage.workspace).code == 0
     assert _state(stage) == "stopped"
     assert _session(stage)["state"] not in {"closed", "sealed"}
