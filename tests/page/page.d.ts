@@ -41,7 +41,7 @@ interface Index {
   start: number;
   span: number;
   per: number;
-  unseen: string;
+  invisible: string;
   rows: IndexRow[];
 }
 
