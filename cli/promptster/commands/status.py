@@ -9,7 +9,7 @@ from promptster.clock import SystemClock
 from promptster.commands import needed
 from promptster.paths import Paths, home_path
 from promptster.replay.formatting import counted
-from promptster.session.current import CERTIFICATE, TOMBSTONE, Current, finished_bundle
+from promptster.session.current import CERTIFICATE, TOMBSTONE, WITHDRAWAL, Current, finished_bundle
 from promptster.session.delivery_messages import undelivered
 from promptster.session_folder.folder import SessionState
 from promptster.session_folder.wording import one_line, shell_path
@@ -68,7 +68,7 @@ def command(*, json: JsonOption = False) -> None:
     if json:
         return
     if facts.state.ended:
-        _tell_ended(facts, bundle, out, unconfirmed=_is_unconfirmed(current))
+        _tell_ended(current, bundle, out)
     elif status is None:
         _tell_down(facts, out)
     else:
@@ -258,15 +258,26 @@ def _tell_down(facts: SessionFacts, out: Output) -> None:
     _say(out, None, [*rows, ("Next", again)])
 
 
-def _is_unconfirmed(current: Current) -> bool:
-    """Whether consent was withdrawn and the collector, which knows the session, has not confirmed it yet."""
-    folder = current.folder
-    withdrawn = current.facts.state is SessionState.WITHDRAWN
-    return withdrawn and folder.has_document(CERTIFICATE) and not folder.has_document(TOMBSTONE)
+def _half_deleted(current: Current) -> str:
+    """Where the session was deleted, and where not; empty if no signed confirmation of the collector is awaited."""
+    facts, folder = current.facts, current.folder
+    awaited = folder.has_document(CERTIFICATE) and not folder.has_document(TOMBSTONE)
+    if facts.state is not SessionState.WITHDRAWN or not awaited:
+        return ""
+    organisation = one_line(facts.organisation)
+    if not facts.deleted:
+        return f"warning: deleted here, but not yet at {organisation}"
+    if folder.has_document(WITHDRAWAL):
+        return f"{organisation} deleted it too, but has not confirmed your withdrawal yet."
+    why = "The time for keeping it is over: " if facts.deleted == "expired" else ""
+    return f"{why}{organisation} deleted this session. What was recorded is still on this computer."
 
 
-def _tell_ended(facts: SessionFacts, bundle: Path | None, out: Output, *, unconfirmed: bool) -> None:
-    rows = [("Deleted" if unconfirmed and facts.deleted else _NAMES[facts.state], _title(facts))]
+def _tell_ended(current: Current, bundle: Path | None, out: Output) -> None:
+    facts = current.facts
+    half_deleted = _half_deleted(current)
+    kept_here = bool(facts.deleted) and not current.folder.has_document(WITHDRAWAL)
+    rows = [("Deleted" if half_deleted and kept_here else _NAMES[facts.state], _title(facts))]
     if bundle is not None:
         rows.append(("Your copy", home_path(bundle)))
     if facts.state is SessionState.CLOSED:
@@ -275,26 +286,17 @@ def _tell_ended(facts: SessionFacts, bundle: Path | None, out: Output, *, unconf
         rows.append(("Next", "promptster submit"))
     elif facts.state is SessionState.STOPPED:
         rows.append(("Next", "promptster withdraw (deletes what was received)"))
-    elif unconfirmed:
-        rows.append(("Next", "promptster withdraw" + (" (deletes it here too)" if facts.deleted else "")))
+    elif half_deleted:
+        rows.append(("Next", f"promptster withdraw{' (deletes it here too)' * kept_here}"))
     _say(out, None, rows[:-1] if rows[-1][0] == "Next" else rows)
     for text in undelivered(facts):
         _say(out, text, [])
     if facts.state is SessionState.CLOSED and bundle is None:
         out.say("Everything was received. `promptster submit` writes your copy and restores your files.")
-    if unconfirmed:
-        _say(out, _half_deleted(facts), [])
+    if half_deleted:
+        _say(out, half_deleted, [])
     if rows[-1][0] == "Next":
         _say(out, None, rows[-1:])
-
-
-def _half_deleted(facts: SessionFacts) -> str:
-    """Where the session was deleted, and where not yet."""
-    organisation = one_line(facts.organisation)
-    if not facts.deleted:
-        return f"warning: deleted here, but not yet at {organisation}"
-    why = "The time for keeping it is over: " if facts.deleted == "expired" else ""
-    return f"{why}{organisation} deleted this session. What was recorded is still on this computer."
 
 
 def _title(facts: SessionFacts) -> str:

@@ -31,6 +31,7 @@ VAULT = "vault"
 
 CERTIFICATE = "certificate.json"
 TOMBSTONE = "tombstone.json"
+WITHDRAWAL = "withdrawal.json"
 
 
 class Current:

@@ -32,7 +32,7 @@ class PathCheck:
         data = _table(value)
         ok, status, reason = data.get("ok"), data.get("status"), data.get("reason")
         if not isinstance(ok, bool) or not isinstance(reason, str):
-            raise ValueError("not a check")  # noqa: TRY004 - likewise
+            raise ValueError("not a check")  # noqa: TRY004 - it is about data, not about a caller's types
         if status is not None and (isinstance(status, bool) or not isinstance(status, int)):
             raise ValueError("not a status")
         return cls(ok=ok, status=status, reason=reason)
@@ -87,7 +87,7 @@ class Choices:
 
 def _table(value: object) -> dict[str, object]:
     if not isinstance(value, dict):
-        raise ValueError("not an object")  # noqa: TRY004 - it is about data, not about a caller's types
+        raise ValueError("not an object")  # noqa: TRY004 - likewise
     return cast("dict[str, object]", value)
 
 

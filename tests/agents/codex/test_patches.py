@@ -44,7 +44,7 @@ def test_what_is_no_patch_has_no_files() -> None:
 
 
 def test_a_files_lines_may_look_like_anything() -> None:
-    """Other characters that can mean line endings end none, and the words that end a patch may be in a file."""
+    """Other line separators end no line, and the words that end a patch may be in a file."""
     odd = "a\x0cb\x0bc\x85d\u2028e\u2029f\x1cg"
     patch = (
         f"*** Begin Patch\r\n*** Update File: a.md\r\n@@\r\n {odd}\r\n-*** End Patch\r\n+{odd}\r\n *** End Patch\r\n"

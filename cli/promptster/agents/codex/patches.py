@@ -33,7 +33,7 @@ class PatchedFile:
 def read_patch(text: str) -> list[PatchedFile]:
     """The files of a patch, in order; empty for a text without a patch.
 
-    Its lines end with a line feed, with or without a carriage return before it. Only a separate line endings the patch,
+    Its lines end with a line feed, with or without a carriage return before it. Only a line of its own ends the patch,
     because a file may contain any text.
     """
     _, begun, rest = text.partition(_BEGIN)

@@ -17,7 +17,7 @@ from promptster.paths import slug
 from promptster.protocol.privacy import Tombstone, Withdrawal
 from promptster.protocol.signing import Envelope, open_envelope
 from promptster.secret_store import keep_access_token_only, load_access_token
-from promptster.session.current import BUNDLE, TOMBSTONE, VAULT, Current
+from promptster.session.current import BUNDLE, TOMBSTONE, VAULT, WITHDRAWAL, Current
 from promptster.session.joining.redeeming import REQUEST
 from promptster.session.leaving.stopping import clear_run, end_recorder
 from promptster.session_folder.collector_keys import read_signed
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from promptster.session_folder.folder import SessionFacts
     from promptster.session_folder.touched_files import Restored
 
-WITHDRAWAL = "withdrawal.json"
 NOT_PUT_BACK = "not-put-back"
 """Folder of the session that keeps the contents of files that could not be restored."""
 KEPT_BATCHES_MS = 8 * 24 * 60 * 60 * 1000
