@@ -57,6 +57,8 @@ def policy_bytes(settings: PolicySettings) -> bytes:
         )
         return policy.payload()
     except DocumentError as error:
+        if error.code != "policy_words":
+            raise InvalidError("the policy cannot be written", code="title", hint=error.message) from error
         raise InvalidError(
             f"the policy's text would be too long ({MAX_WORDS} words at most)",
             code="title",

@@ -21,7 +21,7 @@ from promptster.protocol.policy import NEWEST, POLICY_HEADER, Policy, PolicyV2, 
 from promptster.protocol.verification import verify_bundle
 from promptster_collector.assessments.backup_terms import require_policies_kept
 from promptster_collector.assessments.policies import PolicySettings, policy_bytes
-from promptster_collector.errors import OptionError
+from promptster_collector.errors import InvalidError, OptionError
 from promptster_collector.settings import DAY_MS
 
 if TYPE_CHECKING:
@@ -129,6 +129,22 @@ def test_what_the_operator_states_about_backups_is_in_the_policy() -> None:
     assert stated.key_backup_days == 7
     assert "at most 7 days later their backups" in stated.text
     assert "later their backups" not in silent.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"title": " ".join("a" * 200)}, "the policy's text would be too long (600 words at most)"),
+        ({"retention_days": -1}, "the policy cannot be written"),
+    ],
+)
+def test_a_policy_that_cannot_be_written_says_why(changes: dict[str, Any], told: str) -> None:
+    """Only a text that is too long is called that."""
+    settings = PolicySettings(organisation="Acme", title="x", retention_days=30, time_limit_minutes=0)
+    with pytest.raises(InvalidError) as caught:
+        policy_bytes(replace(settings, **changes))
+    assert (caught.value.message, caught.value.code) == (told, "title")
+    assert caught.value.hint
 
 
 def test_days_are_not_raised_over_what_somebody_was_told(template: Template, data: Path) -> None:
