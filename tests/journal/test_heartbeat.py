@@ -93,9 +93,9 @@ def test_a_computer_that_slept_is_a_jump_of_its_clock_and_no_stillness() -> None
 def test_a_stop_on_a_clock_set_to_1970_begins_no_earlier_than_the_epoch() -> None:
     """A span's beginning is never negative: the wire's times are not."""
     clock = HandClock()
-    bench, pulse = beating(clock)
+    bench, heartbeat = beating(clock)
     clock.pass_by(20_000)
     clock.wall = 5_000
-    pulse.beat()
+    heartbeat.beat()
     gaps = [fields for kind, fields in told(bench) if kind == Kind.CAPTURE_GAP]
     assert [(gap["from_ms"], gap["to_ms"]) for gap in gaps] == [(0, 5_000)]
